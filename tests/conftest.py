@@ -49,6 +49,20 @@ def _caches_of_the_tests(tmp_path_factory):
         yield
 
 
+@pytest.fixture
+def ring():
+    """A keyring of this test's own."""
+    import keyring
+
+    from tests.support.keyrings import MemoryKeyring
+
+    before = keyring.get_keyring()
+    ring = MemoryKeyring()
+    keyring.set_keyring(ring)
+    yield ring
+    keyring.set_keyring(before)
+
+
 @pytest.fixture(scope="session")
 def tiny_transformers_layout(tmp_path_factory) -> Path:
     """A tiny LLaVA-1.5 with random weights as transformers saves it."""

@@ -6,6 +6,7 @@ from PIL import Image
 from core.open_engine import open_engine
 from core.picture import Picture
 from core.transcript import ModelChoice, Precision
+from tests.support.preloaded import compiled
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,12 @@ def engine(opened, tiny_original_layout):
     engine = opened(tiny_original_layout)
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory):
+    """The library that kills, compiled."""
+    return compiled("kill_points.c", tmp_path_factory.mktemp("shim"))
 
 
 @pytest.fixture(scope="session")

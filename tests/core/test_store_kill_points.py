@@ -18,22 +18,9 @@ from core.store import Store
 from core.transcript import Answer, Ending, Exchange, Transcript
 
 ROOT = Path(__file__).parents[2]
-SHIM = ROOT / "tests" / "support" / "kill_points.c"
 SAMPLED = 6
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="preloads a library, as on Linux")
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory):
-    """The library that kills, compiled."""
-    library = tmp_path_factory.mktemp("shim") / "kill_points.so"
-    command = ["cc", "-shared", "-fPIC", "-O1", "-o", library, SHIM, "-ldl"]
-    try:
-        subprocess.run(command, check=True, timeout=60, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("there is no C compiler (on Debian: apt-get install gcc libc6-dev)")
-    return library
 
 
 def damaged(before: Path) -> None:

@@ -4,16 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from core.captions import xmp
-from tests.core.batch.test_kill_points import has_c_compiler
+from tests.support.preloaded import compiled
 from tests.support.tiers import slowly
 
-SHIM = Path(__file__).parents[2] / "support" / "folding_disk.c"
 MINE = xmp.described(None, description="mine", alt_text="")
 RAW = xmp.described(None, description="raw", alt_text="", extension="CR2")
 
@@ -21,11 +19,9 @@ RAW = xmp.described(None, description="raw", alt_text="", extension="CR2")
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory):
     """The library that folds names, compiled."""
-    if not sys.platform.startswith("linux") or not has_c_compiler():
-        pytest.skip("needs Linux and a C compiler (on Debian: apt-get install gcc libc6-dev)")
-    library = tmp_path_factory.mktemp("folding") / "folding_disk.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, SHIM, "-ldl"], check=True)
-    return library
+    if not sys.platform.startswith("linux"):
+        pytest.skip("preloads a library, as on Linux")
+    return compiled("folding_disk.c", tmp_path_factory.mktemp("folding"))
 
 
 @pytest.mark.parametrize("existing", [slowly("skip"), "append"])

@@ -6,9 +6,7 @@ file of ours is left half written, and everything can still be undone.
 
 import csv
 import json
-import os
 import random
-import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -32,7 +30,6 @@ from tests.support.kill_points import (
 from tests.support.tiers import mostly_slow
 
 ROOT = Path(__file__).parents[3]
-SHIM = ROOT / "tests" / "support" / "kill_points.c"
 SAMPLED = 3
 # Each starts processes; `edit` is in the steps after it.
 SAMPLED_STEPS = ("run", "redo-edit", "undo", "continue", "edit-added")
@@ -40,25 +37,6 @@ TWICE = {name: f"{name}: {PROMPT}" for name in NAMES}
 BY_HAND = {name: EDITS.get(index, "one by hand") for index, name in enumerate(NAMES)}
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="preloads a library, as on Linux")
-
-
-@pytest.fixture(scope="session")
-def shim(tmp_path_factory):
-    """The library that kills, compiled."""
-    if not has_c_compiler():
-        pytest.skip("there is no C compiler (on Debian: apt-get install gcc libc6-dev)")
-    library = tmp_path_factory.mktemp("shim") / "kill_points.so"
-    command = ["cc", "-shared", "-fPIC", "-O1", "-o", library, SHIM, "-ldl"]
-    subprocess.run(command, check=True, timeout=60)
-    return library
-
-
-def has_c_compiler():
-    """Whether there are a C compiler and the headers of the C library."""
-    if shutil.which("cc") is None:
-        return False
-    probe = ["cc", "-E", "-include", "stdlib.h", "-x", "c", os.devnull]
-    return subprocess.run(probe, capture_output=True, timeout=60, check=False).returncode == 0
 
 
 def killed(shim, root, step, points):

@@ -37,7 +37,6 @@ from core.hub.library import memory_needs
 from core.hub.location import RECORD, CacheLocation, HubFile, Record
 from core.transcript import Precision
 from tests.support.hub_server import REVISION, HubServer
-from tests.support.keyrings import MemoryKeyring
 
 ID = "someone/tiny-llava"
 ROOT = Path(__file__).parents[3]
@@ -427,15 +426,6 @@ def test_record_comes_back_as_it_was_written(tmp_path):
 
 
 # The access token
-
-
-@pytest.fixture
-def ring():
-    before = keyring.get_keyring()
-    ring = MemoryKeyring()
-    keyring.set_keyring(ring)
-    yield ring
-    keyring.set_keyring(before)
 
 
 def test_access_token_is_there_at_the_next_start_and_can_be_forgotten(ring):

@@ -6,13 +6,13 @@ import io
 import json
 from pathlib import Path
 
-import keyring
 import pytest
 from PIL import Image
 
 from core.terminal import main as terminal
-from tests.support.keyrings import MemoryKeyring
 from tests.support.model_server import MODEL, ModelServer, colour_name
+
+pytestmark = pytest.mark.usefixtures("ring")
 
 SECRET = "sk-very-secret"
 
@@ -21,16 +21,6 @@ SECRET = "sk-very-secret"
 def home(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
-
-
-@pytest.fixture(autouse=True)
-def ring():
-    """A keyring of this test's own."""
-    before = keyring.get_keyring()
-    ring = MemoryKeyring()
-    keyring.set_keyring(ring)
-    yield ring
-    keyring.set_keyring(before)
 
 
 @pytest.fixture

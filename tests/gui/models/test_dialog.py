@@ -7,7 +7,6 @@ import threading
 import time
 from dataclasses import replace
 
-import keyring
 import pytest
 from huggingface_hub import constants
 from PySide6.QtCore import Qt
@@ -31,8 +30,9 @@ from gui.widgets.theme import Theme
 from gui.window.commands import Command
 from tests.gui.conftest import until
 from tests.support.hub_server import HubServer
-from tests.support.keyrings import MemoryKeyring
 from tests.support.living_program import live_through
+
+pytestmark = pytest.mark.usefixtures("ring")
 
 ID = "someone/tiny-llava"
 KEY = Qt.Key
@@ -49,16 +49,6 @@ def server(tiny_transformers_layout, monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no token"))
     with server.running():
         yield server
-
-
-@pytest.fixture(autouse=True)
-def ring():
-    """A keyring of this test's own."""
-    before = keyring.get_keyring()
-    ring = MemoryKeyring()
-    keyring.set_keyring(ring)
-    yield ring
-    keyring.set_keyring(before)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import time
 from pathlib import Path
 
-import keyring
 import pytest
 from huggingface_hub import constants
 from PIL import Image
@@ -29,9 +28,10 @@ from gui.session.model_thread import ModelThread
 from gui.window.commands import Command
 from gui.window.settings_dialog import SettingsDialog
 from tests.gui.conftest import until
-from tests.support.keyrings import MemoryKeyring
 from tests.support.living_program import live_through
 from tests.support.model_server import MODEL, ModelServer, scored
+
+pytestmark = pytest.mark.usefixtures("ring")
 
 SECRET = "sk-very-secret"
 
@@ -41,16 +41,6 @@ def home(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     return tmp_path / "home"
-
-
-@pytest.fixture(autouse=True)
-def ring():
-    """A keyring of this test's own."""
-    before = keyring.get_keyring()
-    ring = MemoryKeyring()
-    keyring.set_keyring(ring)
-    yield ring
-    keyring.set_keyring(before)
 
 
 @pytest.fixture
