@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,9 @@ from PySide6.QtGui import QDesktopServices
 from core.batch import BatchOptions, Item, ItemState, KeptRun, Phase, Progress
 from core.captions.wording import Replacement
 from core.engine import Capability
-from core.files import is_folder
+from core.files import exists
 from core.settings import Settings
+from gui.app.run_offer import RunOffer
 from gui.app.tasks import Begin
 from gui.batch.head import name_of, places_text
 from gui.batch.run_controls import RunAction, has_begun, is_at_rest, offered_actions
@@ -44,17 +46,16 @@ class BatchWiring(QObject):
         super().__init__(parent)
         self._window, self._panel, self._run = window, window.batch_panel, run
         self._settings, self._prompt, self._begin = settings, prompt, begin
-        self._offered: list[Path] = []
-        self._before: tuple[Path, ...] = ()
+        self._offer = RunOffer(window, self)
+        self._offer.taken.connect(self.choose)
         self._roots: list[Path] = []
         self._kept: KeptRun | None = None
         self._is_known = False
         self._steps = self._edits = 0
         self._connect_run()
         self._connect_panel()
-        window.dialogs.run_chosen.connect(self.choose)
+        window.dialogs.run_chosen.connect(self._on_run_chosen)
         window.drop_zone.paths_dropped.connect(self._on_paths_dropped)
-        window.paths_opened.connect(self._on_paths_opened)
         window.states.changed.connect(self._on_window_changed)
         window.notice_action_chosen.connect(self._on_notice_action_chosen)
         bind = window.command_actions.bind
@@ -63,7 +64,7 @@ class BatchWiring(QObject):
         run, panel = self._run, self._panel
         run.items.changed.connect(self._on_item_changed)
         for signal in (
-            *(run.again.running_changed, panel.list.current_changed),
+            *(run.again.running_changed, panel.list.current_changed, panel.head.rows_toggled),
             *(panel.replace_bar.changed, panel.replace_bar.closed),
             *(run.items.replaced, run.progressed, run.phase_changed, run.roots_changed),
             *(run.edits.changed, run.doubt_search.running_changed, panel.trial_shown),
@@ -107,9 +108,9 @@ class BatchWiring(QObject):
         )
 
     def _row(self) -> RowState | None:
-        """Return what can be done with the current row; None if there is none."""
+        """Return what can be done with the current row; None if there is none in view."""
         shown, number = self._panel.list, self._panel.list.current_number
-        if not 0 <= number < len(self._run.items):
+        if not self._panel.shows_rows or not 0 <= number < len(self._run.items):
             return None
         item = self._run.items[number]
         is_busy = item.state is ItemState.WORKING or self._run.again.number == number
@@ -126,10 +127,10 @@ class BatchWiring(QObject):
     def _connect_run(self) -> None:
         run, panel = self._run, self._panel
         run.items.replaced.connect(panel.show_items)
-        run.items.changed.connect(panel.show_item)
+        run.items.changed.connect(panel.model.change)
         run.phase_changed.connect(panel.show_phase)
         run.progressed.connect(panel.show_progress)
-        run.options_replaced.connect(panel.show_options)
+        run.options_replaced.connect(panel.form.show_options)
         run.roots_changed.connect(panel.show_roots)
         run.engines.cards_changed.connect(panel.form.more.show_cards)
         run.noticed.connect(self._on_run_noticed)
@@ -158,7 +159,7 @@ class BatchWiring(QObject):
         panel.replace_asked.connect(self._on_replace_asked)
         panel.edit_undone.connect(self.undo_edit)
         panel.conflicts_decided.connect(self._on_conflicts_decided)
-        panel.caption_wanted.connect(run.existing.read_first)
+        panel.model.caption_wanted.connect(run.existing.read_first)
         panel.filter_bar.find_edit.textChanged.connect(run.existing.give_way)
         panel.names_changed.connect(self._on_names_changed)
         panel.tried.connect(self._on_tried)
@@ -171,10 +172,10 @@ class BatchWiring(QObject):
     @Slot(list)
     def choose(self, paths: list[Path]) -> None:
         """Show the panel with the images of these folders and files."""
-        self._offered = []
+        self._offer.withdraw()
         self._window.show_batch_panel()
-        self._panel.show_prompt(self._prompt)
-        self._panel.show_sampling(self._settings.sampling)
+        self._panel.form.show_prompt(self._prompt)
+        self._panel.form.show_sampling(self._settings.sampling)
         if not self._run.is_running:
             self._roots = paths
         options = self._panel.form.unchecked_options
@@ -195,44 +196,27 @@ class BatchWiring(QObject):
             self._window.show_notice(notice, resume, stands=stands, about=self._kept.journal)
 
     @Slot(list)
-    def _on_paths_dropped(self, paths: list[Path]) -> None:
-        """A folder or several pictures that are dropped are for a run; one is to be looked at."""
-        if _are_many(paths):
-            self.choose(paths)
-        else:
-            self._window.show_conversation()
+    def _on_run_chosen(self, paths: list[Path]) -> None:
+        """The images of a run are shown beside it."""
+        self.choose(paths)
+        if not self._run.is_running:
+            self._offer.show_images(paths)
 
     @Slot(list)
-    def _on_paths_opened(self, paths: list[Path]) -> None:
-        """What was chosen in a dialog is to be looked at, and a run over it is offered."""
-        if _are_many(paths) and self._window.state.is_conversation:
-            self._offered, self._before = paths, self._window.state.picture.roots
+    def _on_paths_dropped(self, paths: list[Path]) -> None:
+        self._window.show_images()
 
     @Slot(object)
     def _on_window_changed(self, state: ViewState) -> None:
-        """Offer the run once the images are listed, for as long as they are, and what the model
-        can do."""
+        """Offer what the model can do."""
         why_not = state.model.why_not
         self._panel.form.more.show_missing(why_not)
         for variant in self._panel.trial_page.variants:
             variant.show_why_no_temperature(why_not(Capability.TEMPERATURE))
-        if self._offered and state.picture.count and state.picture.roots != self._before:
-            offered, self._offered = self._offered, []
-            if state.picture.count > 1:
-                kind = NoticeActionKind.CAPTION_ALL
-                self._window.show_notice(
-                    self.tr("These images can be captioned in one run."),
-                    NoticeAction(kind, self.tr("Caption all"), tuple(offered)),
-                    stands=StandsWhile.IMAGES_OPEN,
-                    about=state.picture.roots,
-                    on_run_page=False,
-                )
 
     @Slot(object)
     def _on_notice_action_chosen(self, action: NoticeAction) -> None:
         match action:
-            case NoticeAction(NoticeActionKind.CAPTION_ALL, _, tuple() as paths):
-                self.choose(list(paths))
             case NoticeAction(NoticeActionKind.RESUME_RUN, _, KeptRun() as kept):
                 self._begin_step(self._reopen_and_resume(kept))
             case NoticeAction(NoticeActionKind.REDO_EDIT):
@@ -286,9 +270,14 @@ class BatchWiring(QObject):
 
     async def _reopen_and_resume(self, kept: KeptRun) -> None:
         self._window.show_batch_panel()
-        self._roots = list(kept.roots)
+        await self._show_kept_images(kept)
         await self._run.reopen(kept)
         await self._run.resume()
+
+    async def _show_kept_images(self, kept: KeptRun) -> None:
+        self._roots = list(kept.roots)
+        if await asyncio.to_thread(lambda: all(map(exists, kept.roots))):
+            self._offer.show_images(self._roots)
 
     def _on_last_run_asked(self) -> None:
         self._begin(self._show_last_run())
@@ -298,7 +287,7 @@ class BatchWiring(QObject):
             self._window.show_batch_panel()
         elif kept := await self._run.last():
             self._window.show_batch_panel()
-            self._roots = list(kept.roots)
+            await self._show_kept_images(kept)
             self._begin_step(self._run.reopen(kept))
         else:
             self._is_known = False
@@ -397,7 +386,3 @@ def _fraction(phase: Phase, counts: dict[ItemState, int]) -> float | None:
         return None
     total = sum(counts.values())
     return (total - items_left(Progress(counts))) / total if total else None
-
-
-def _are_many(paths: list[Path]) -> bool:
-    return len(paths) > 1 or any(map(is_folder, paths))

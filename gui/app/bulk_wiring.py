@@ -119,7 +119,7 @@ class BulkWiring(QObject):
             return
         shown = state.workspace
         images = (shown.selected, shown.listed, shown.query)
-        if not shown.is_open or not state.is_conversation:
+        if not shown.is_open:
             self._dialog.close()
         elif images != self._shown_images:
             self._shown_images = images

@@ -111,7 +111,7 @@ class ConversationWiring(QObject):
         """Read the conversation into the window's state."""
         self._window.states.update(conversation=self._state())
         # Undo is about the prompt or the conversation, whichever was changed last.
-        self._window.note_focus()
+        self._window.focus_watch.note()
 
     def _state(self) -> ConversationState:
         session, conversation = self._session, self._session.conversation

@@ -174,6 +174,7 @@ class Program(QObject):
             self.folder_run,
             self._batch_wiring,
             self.workspace,
+            self.pictures,
             self.model,
             self.tasks.begin,
             self,
@@ -321,7 +322,7 @@ class Program(QObject):
         self.window.raise_()
         self.window.activateWindow()
         if paths:
-            self.window.show_conversation()
+            self.window.show_images()
             self.tasks.begin(self.pictures.open_paths(paths))
 
     @Slot()

@@ -13,6 +13,7 @@ from gui.app.tasks import Begin
 from gui.session.awake import Awake
 from gui.session.folder_run import FolderRun
 from gui.session.model_thread import ModelThread
+from gui.session.picture_list import PictureList
 from gui.session.workspace import FolderWorkspace
 from gui.widgets.translated import translated
 from gui.window.commands import Command
@@ -32,13 +33,15 @@ class RunWiring(QObject):
         run: FolderRun,
         batch: BatchWiring,
         workspace: FolderWorkspace,
+        pictures: PictureList,
         model: ModelThread,
         begin: Begin,
         parent: QObject | None = None,
     ):
         super().__init__(parent)
         self._window, self._run, self._batch = window, run, batch
-        self._workspace, self._model, self._begin = workspace, model, begin
+        self._workspace, self._pictures = workspace, pictures
+        self._model, self._begin = model, begin
         self._awake = Awake(self)
         self._written: set[Path] = set()
         self._timer = QTimer(self, interval=_PAUSE_MS, singleShot=True)
@@ -47,6 +50,7 @@ class RunWiring(QObject):
         run.phase_changed.connect(self._on_phase_changed)
         run.summed_up.connect(self._on_summed_up)
         run.doubt_search.found.connect(self._on_doubts_found)
+        window.batch_panel.opened.connect(self._on_row_opened)
         self._was_running = False
         bind = window.command_actions.bind
         bind(Command.GENERATE, self._generate)
@@ -64,6 +68,18 @@ class RunWiring(QObject):
             paths = await workspace.read(lambda open: [row.path for row in open.rows(ids)])
         if paths:
             self._batch.choose(paths)
+
+    @Slot(Path)
+    def _on_row_opened(self, path: Path) -> None:
+        self._window.show_conversation()
+        self._begin(self._open(path))
+
+    async def _open(self, path: Path) -> None:
+        """Show an image of the run, in the list of images if it is there."""
+        if self._workspace.has_list and await self._workspace.row_of(path) is not None:
+            await self._pictures.open_path(path)
+        else:
+            await self._pictures.open_paths([path])
 
     # While it works
 

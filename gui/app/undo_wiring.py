@@ -38,10 +38,10 @@ class UndoWiring(QObject):
         return state.is_conversation and state.workspace.is_caption_meant
 
     def _undo(self) -> None:
-        self._window.note_focus()
+        self._window.focus_watch.note()
         state = self._window.state
         if state.focus.undoes and text_focus.undo():
-            self._window.note_focus()
+            self._window.focus_watch.note()
         elif state.is_conversation and state.workspace.is_selection_meant:
             self._window.workspace_pane.list.selection.restore()
         elif self._is_about_captions:
@@ -53,9 +53,9 @@ class UndoWiring(QObject):
             self._batch_wiring.undo_edit()
 
     def _redo(self) -> None:
-        self._window.note_focus()
+        self._window.focus_watch.note()
         if self._window.state.focus.redoes and text_focus.redo():
-            self._window.note_focus()
+            self._window.focus_watch.note()
         elif self._is_about_captions:
             self._editing.write()
             self._workspace.redo()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QModelIndex, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import (
     QContextMenuEvent,
     QGuiApplication,
@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.batch import Phase
 from gui.batch.cells import (
     GAP,
     ROW_HEIGHT,
@@ -36,6 +37,8 @@ from gui.batch.cells import (
 from gui.batch.row_filter import SortKey
 from gui.batch.rows import BatchModel, Column
 from gui.widgets.theme import Theme
+
+translate = QCoreApplication.translate
 
 _LEAST_WIDTH, _LEAST_CAPTION = 84, 160
 # Of the list's width; a long name is elided in its middle.
@@ -306,3 +309,12 @@ class BatchList(QTableView):
             self.setCurrentIndex(self._rows.index(row, Column.PICTURE))
             if self._is_editable(row):
                 self.edit_current()
+
+
+def placeholder(phase: Phase, *, has_images: bool) -> str:
+    """Returns what is said in place of rows."""
+    if phase is Phase.FINDING:
+        return translate("BatchPanel", "Looking for images…")
+    if has_images:
+        return translate("BatchPanel", "No image matches.")
+    return translate("BatchPanel", "No images yet. Choose “Caption folder” in the File menu.")

@@ -1,4 +1,4 @@
-"""The first line of a folder run: what it is about, its folder, and the way back."""
+"""The first line of a folder run: what it is about, its images, its folder, and the way back."""
 
 from __future__ import annotations
 
@@ -17,26 +17,36 @@ from gui.widgets.theme import Theme
 class RunHead(QWidget):
     """Names the run's images and folders.
 
-    `folder_asked()`: the folder is to be shown in the file manager. `closed()`: back to the image.
+    `rows_toggled(bool)`: whether a row for each image is to be shown. `folder_asked()`: the folder
+    is to be shown in the file manager. `closed()`: the run is to be folded away.
     """
 
+    rows_toggled = Signal(bool)
     folder_asked = Signal()
     closed = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.title_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
-        self.title_label.setProperty("class", "title")
+        self.title_label.setProperty("class", "section")
+        self.rows_button = QPushButton(self.tr("Details"))
+        self.rows_button.setObjectName("rows_button")
+        self.rows_button.setProperty("class", "small")
+        self.rows_button.setToolTip(self.tr("Show each image of the run with its state"))
+        self.rows_button.setCheckable(True)
+        self.rows_button.setAutoDefault(False)
         self.folder_button = QPushButton(self.tr("Show folder"))
         self.folder_button.setProperty("class", "small")
         self.folder_button.setToolTip(self.tr("Open the folder in the file manager"))
         self.folder_button.setAutoDefault(False)
-        self.close_button = icon_button(theme, "close", self.tr("Back to the image"))
+        self.close_button = icon_button(theme, "close", self.tr("Hide the folder run"))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.title_label, 1)
+        row.addWidget(self.rows_button)
         row.addWidget(self.folder_button)
         row.addWidget(self.close_button)
+        self.rows_button.toggled.connect(self.rows_toggled)
         self.folder_button.clicked.connect(self.folder_asked)
         self.close_button.clicked.connect(self.closed)
 

@@ -9,13 +9,13 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLayout, QVBoxLayout, QWidget
 
 _LEAST_OPTIONS, _SPACING = 200, 8
+_USUAL_LIST, _MOST_OPTIONS = 260, 320
 
 
 class ListArea(QWidget):
     """Shares its space between `options` and `captions`, of which the last part takes what is left.
 
-    Where both do not fit, open options stand in the captions' place, so that nothing outside has to
-    move when they open.
+    Both can be folded away. Where both do not fit, open options stand in the captions' place.
     """
 
     def __init__(
@@ -23,7 +23,7 @@ class ListArea(QWidget):
     ):
         super().__init__(parent)
         self._options, self._captions = options, QWidget()
-        self._is_unfolded = False
+        self._is_unfolded = self._shows_captions = False
         parts = QVBoxLayout(self._captions)
         parts.setContentsMargins(0, 0, 0, 0)
         parts.setSpacing(8)
@@ -36,27 +36,44 @@ class ListArea(QWidget):
         column.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
         column.addWidget(options)
         column.addWidget(self._captions, 1)
-        self._share()
+        self._show_parts()
 
     def show_options(self, is_unfolded: bool) -> None:
         """Opens or closes the options."""
         self._is_unfolded = is_unfolded
-        self._share()
+        self._show_parts()
+
+    def show_captions(self, is_unfolded: bool) -> None:
+        """Opens or closes the captions."""
+        self._shows_captions = is_unfolded
+        self._show_parts()
 
     def sizeHint(self) -> QSize:
-        """Returns the least size: what stands above comes first, and the list takes the rest."""
-        return self.minimumSizeHint()
+        least = self.minimumSizeHint()
+        if self._shows_captions:
+            return least.expandedTo(QSize(0, _USUAL_LIST))
+        return least.expandedTo(QSize(0, min(_MOST_OPTIONS, self._options.sizeHint().height())))
 
     def minimumSizeHint(self) -> QSize:
         """Returns what the captions need, whether the options are open or not."""
-        return self._captions.minimumSizeHint()
+        least = self._captions.minimumSizeHint()
+        if self._shows_captions:
+            return least
+        options = self._options.sizeHint().height() if self._is_unfolded else 0
+        return QSize(least.width(), min(_LEAST_OPTIONS, options))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._share()
 
+    def _show_parts(self) -> None:
+        self.setVisible(self._is_unfolded or self._shows_captions)
+        self._share()
+        self.updateGeometry()
+
     def _share(self) -> None:
         wanted = min(_LEAST_OPTIONS, self._options.sizeHint().height())
         least = self._captions.minimumSizeHint().height() + _SPACING
+        has_room = not self._is_unfolded or self.height() >= wanted + least
         self._options.setVisible(self._is_unfolded)
-        self._captions.setVisible(not self._is_unfolded or self.height() >= wanted + least)
+        self._captions.setVisible(self._shows_captions and has_room)

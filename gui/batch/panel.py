@@ -11,17 +11,16 @@ from PySide6.QtWidgets import (
     QFrame,
     QLineEdit,
     QPlainTextEdit,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from core.batch import BatchOptions, Conflict, Item, ItemState, Phase, Progress, Summary
-from core.transcript import Sampling
-from gui.batch.caption_list import BatchList
+from gui.batch.caption_list import BatchList, placeholder
 from gui.batch.conflict_dialog import ConflictDialog
 from gui.batch.filter_bar import FilterBar
 from gui.batch.form import BatchForm
+from gui.batch.form_check import FormCheck
 from gui.batch.head import RunHead
 from gui.batch.list_area import ListArea
 from gui.batch.replace import ReplaceBar
@@ -33,10 +32,10 @@ from gui.batch.trial import TrialPage
 from gui.batch.undo_dialog import UndoDialog
 from gui.picture.drop_zone import DragOverlay
 from gui.widgets.notice_bar import NoticeBar
+from gui.widgets.page_stack import PageStack
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.scrolled_page import ScrolledPage
 from gui.widgets.theme import Theme
-from gui.widgets.translated import translated
 
 
 class BatchPanel(QFrame):
@@ -49,9 +48,8 @@ class BatchPanel(QFrame):
     Captions: `edited(int, str)`; `replace_asked(Replacement, list[int])` in the captions of these
     items; `edit_undone()`, where a replacement in many captions is one edit;
     `conflicts_decided(set[int], set[int])`: overwrite the files of these items, keep those of the
-    others; `caption_wanted(int)`: an item in view has no caption yet; `names_changed()`: other
-    caption files belong to the images; `doubt_asked()`: find the most doubtful word of each
-    caption; `doubt_stopped()`.
+    others; `names_changed()`: other caption files belong to the images; `doubt_asked()`: find the
+    most doubtful word of each caption; `doubt_stopped()`.
     Before the run: `tried(list[BatchOptions], bool)` with whether other images than before are to
     be used; `trial_stopped()`.
     `trial_shown(bool)`: whether the page for that is in view.
@@ -69,7 +67,6 @@ class BatchPanel(QFrame):
     replace_asked = Signal(object, object)
     edit_undone = Signal()
     conflicts_decided = Signal(object, object)
-    caption_wanted = Signal(int)
     names_changed = Signal()
     doubt_asked = Signal()
     doubt_stopped = Signal()
@@ -81,6 +78,7 @@ class BatchPanel(QFrame):
     folder_asked = Signal(Path)
     reveal_asked = Signal(Path)
     closed = Signal()
+    left = Signal()
 
     def __init__(self, theme: Theme, previews: PreviewMaker, parent: QWidget | None = None):
         super().__init__(parent)
@@ -90,9 +88,10 @@ class BatchPanel(QFrame):
         self._progress = Progress({})
         self._other_prompt = ""
         self._can_undo_edit = False
-        self._has_summary = self._is_refused = False
+        self._has_summary = False
         self.head = RunHead(theme)
         self.form = BatchForm(theme)
+        self._check = FormCheck(self.form)
         self.controls = RunControls(theme)
         self.progress = RunProgress()
         self.filter_bar = FilterBar()
@@ -124,21 +123,26 @@ class BatchPanel(QFrame):
         """Whether the page that compares prompts is shown."""
         return self.pages.currentWidget() is self.trial_page
 
+    @property
+    def least_height(self) -> int:
+        """How much height it needs; with more, it shows more of the images."""
+        height, area = self.sizeHint().height(), self.list_area
+        if area.isHidden():
+            return height
+        return height - area.sizeHint().height() + area.minimumSizeHint().height()
+
+    @property
+    def shows_rows(self) -> bool:
+        """Whether a row for each image of the run is shown."""
+        return self.head.rows_button.isChecked()
+
+    def show_rows(self) -> None:
+        """Shows a row for each image of the run."""
+        self.head.rows_button.setChecked(True)
+
     def suggest(self, other_prompt: str) -> None:
         """Sets the prompt to compare with, if none is written there."""
         self._other_prompt = other_prompt
-
-    def show_prompt(self, prompt: str) -> None:
-        """Sets what to ask, if nothing is written there."""
-        self.form.show_prompt(prompt)
-
-    def show_sampling(self, sampling: Sampling) -> None:
-        """Sets how words are sampled, apart from what the run changes itself."""
-        self.form.show_sampling(sampling)
-
-    def show_options(self, options: BatchOptions) -> None:
-        """Shows the options of a run that is opened again."""
-        self.form.show_options(options)
 
     def show_roots(self, roots: Sequence[Path]) -> None:
         """Names the folders and files of the run."""
@@ -150,10 +154,6 @@ class BatchPanel(QFrame):
         self.model.set_items(items)
         self._show_head()
 
-    def show_item(self, number: int, item: Item) -> None:
-        """Shows a new version of one item."""
-        self.model.change(number, item)
-
     def show_phase(self, phase: Phase) -> None:
         """Shows what can be done in this phase of the run."""
         is_left = has_begun(self._phase) and not has_begun(phase)
@@ -161,7 +161,7 @@ class BatchPanel(QFrame):
         had_focus = self.controls.isAncestorOf(self.focusWidget() or self)
         self._show_phase()
         if had_focus and has_begun(phase):
-            self.list.setFocus()  # Its button is gone; the next one would do something else.
+            self._leave()  # Its button is gone; the next one would do something else.
         elif is_left and self.isAncestorOf(self.focusWidget() or self):
             self.form.prompt_edit.setFocus()
 
@@ -185,12 +185,15 @@ class BatchPanel(QFrame):
         """Asks what becomes of captions whose files somebody else has changed."""
         dialog = ConflictDialog(conflicts, self)
         dialog.decided.connect(self.conflicts_decided)
+        dialog.edit_asked.connect(self.show_rows)
         dialog.edit_asked.connect(self.list.edit_text)
         dialog.open()
 
     def set_doubting(self, is_doubting: bool) -> None:
         """Shows whether doubtful words are being looked for."""
         self.filter_bar.set_doubting(is_doubting)
+        if is_doubting:
+            self.show_rows()
         self._show_parts()
 
     def set_doubt_obstacle(self, reason: str) -> None:
@@ -204,8 +207,15 @@ class BatchPanel(QFrame):
             self.trial_page.variants[1].prompt_edit.setFocus()
         elif self.controls.buttons[RunAction.START].isVisible():
             self.form.prompt_edit.setFocus()
-        else:
+        elif self.shows_rows:
             self.list.setFocus()
+        else:
+            self.head.rows_button.setFocus()
+
+    def find(self) -> None:
+        """Goes to the field that finds rows."""
+        self.show_rows()
+        self.filter_bar.focus_words()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -221,11 +231,12 @@ class BatchPanel(QFrame):
         for part in (self.form, self.summary_box, self.controls, self.progress):
             run.addWidget(part)
         run.addWidget(self.list_area, 1)
-        self.pages = QStackedWidget()
+        run.addStretch()
+        self.pages = PageStack()
         self.pages.addWidget(run_page)
         self.pages.addWidget(self.trial_page)
         column = QVBoxLayout(self)
-        column.setContentsMargins(16, 12, 16, 8)
+        column.setContentsMargins(16, 8, 16, 8)
         column.setSpacing(8)
         column.addWidget(self.head)
         column.addWidget(self.notice_bar)
@@ -234,14 +245,13 @@ class BatchPanel(QFrame):
     def _connect(self) -> None:
         self.controls.asked.connect(self._on_action_asked)
         self.controls.unfolded.connect(self._show_parts)
+        self.head.rows_toggled.connect(self._on_rows_toggled)
         self.head.folder_asked.connect(self._on_folder_asked)
         self.head.closed.connect(self.closed)
         self.form.recursion_changed.connect(self.recursion_changed)
         self.form.names_changed.connect(self.names_changed)
-        self.form.names_changed.connect(self._on_form_changed)
-        self.form.prompt_list.changed.connect(self._on_form_changed)
+        self._check.noticed.connect(self.noticed)
         self.model.edited.connect(self.edited)
-        self.model.caption_wanted.connect(self.caption_wanted)
         self.model.counted.connect(self._on_counted)
         self.list.opened.connect(self.opened)
         self.list.reveal_asked.connect(self.reveal_asked)
@@ -298,34 +308,9 @@ class BatchPanel(QFrame):
         # During find and replace the captions need the space.
         is_replacing = not self.replace_bar.isHidden()
         self.summary_box.setVisible(self._has_summary and not is_replacing)
-        self.list.show_placeholder(self._placeholder())
-
-    def _placeholder(self) -> str:
-        if self._phase is Phase.FINDING:
-            return self.tr("Looking for images…")
-        if self.model.items:
-            return self.tr("No image matches.")
-        return self.tr("No images yet. Drop a folder, or choose “Caption folder” in the File menu.")
+        self.list.show_placeholder(placeholder(phase, has_images=bool(self.model.items)))
 
     # What the user does
-
-    def _checked_options(self) -> BatchOptions | None:
-        """The options in the form; a notice and None if they make no run."""
-        try:
-            options = self.form.options
-        except ValueError as error:
-            self._is_refused = True
-            self.noticed.emit(translated(error))
-            return None
-        self._is_refused = False
-        self.noticed.emit("")
-        return options
-
-    @Slot()
-    def _on_form_changed(self) -> None:
-        """What was wrong with the options may be another thing now, or nothing."""
-        if self._is_refused:
-            self._checked_options()
 
     @Slot(object)
     def _on_action_asked(self, action: RunAction) -> None:
@@ -340,12 +325,18 @@ class BatchPanel(QFrame):
                 self.action_asked.emit(action)
 
     def _start(self) -> None:
-        if options := self._checked_options():
-            self.list.setFocus()
+        if options := self._check.options():
+            self._leave()
             self.started.emit(options, self.form.slots or 0, self.form.more.devices)
 
+    def _leave(self) -> None:
+        if self.shows_rows:
+            self.list.setFocus()
+        else:
+            self.left.emit()
+
     def _try_first(self) -> None:
-        if options := self._checked_options():
+        if options := self._check.options():
             self.pages.setCurrentWidget(self.trial_page)
             self.trial_page.begin(options, self._other_prompt)
 
@@ -370,8 +361,17 @@ class BatchPanel(QFrame):
     def _on_page_changed(self) -> None:
         self.trial_shown.emit(self.is_trying)
 
+    @Slot(bool)
+    def _on_rows_toggled(self, is_shown: bool) -> None:
+        if not is_shown:
+            self.list.finish_editing()
+            if not self.replace_bar.isHidden():
+                self.replace_bar.close_bar()
+        self.list_area.show_captions(is_shown)
+
     @Slot()
     def _on_replace_bar_asked(self) -> None:
+        self.show_rows()
         self.replace_bar.open_bar()
         self._show_parts()
 

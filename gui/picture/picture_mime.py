@@ -59,10 +59,10 @@ def invitation(mime: QMimeData) -> str:
     """Returns a sentence that says what dropping will do."""
     paths = local_paths(mime)
     if len(paths) > 1:
-        many = translate("DropZone", "Drop to caption {count} files")
+        many = translate("DropZone", "Drop to open {count} files")
         return many.format(count=len(paths))
     if paths and is_folder(paths[0]):
-        return translate("DropZone", "Drop to caption the folder")
+        return translate("DropZone", "Drop to open the folder")
     return translate("DropZone", "Drop to open the image")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 _LEAST_HEIGHT = 96
@@ -21,13 +22,29 @@ class ScrolledPage(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setWidgetResizable(True)
-        self.setWidget(content)
         self._content = content
+        self.setWidget(content)
         content.setAutoFillBackground(False)
         self.viewport().setAutoFillBackground(False)
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Asks for another size once the content does."""
+        if watched is self._content and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width() and self._content.hasHeightForWidth():
+            self.updateGeometry()
+
     def sizeHint(self) -> QSize:
-        return self._content.sizeHint()
+        """Returns what the content needs, with its lines broken at the present width."""
+        hint, content = self._content.sizeHint(), self._content
+        if self.isVisible() and content.hasHeightForWidth():
+            width = max(self.viewport().width(), content.minimumSizeHint().width())
+            hint.setHeight(content.heightForWidth(width))
+        return hint.grownBy(self.contentsMargins())
 
     def minimumSizeHint(self) -> QSize:
         least = self._content.minimumSizeHint()

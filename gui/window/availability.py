@@ -177,7 +177,7 @@ def _of_picture(state: ViewState, command: Command) -> _Found:
     picture, is_seen = state.picture, state.is_conversation
     has_picture = is_seen and picture.is_shown
     if command in _IMAGE:
-        return _unless(has_picture)
+        return _unless(state.shows_image and picture.is_shown)
     if command in STEP:
         return _unless(is_seen and picture.count > 1)
     if command in _LISTING:
@@ -192,7 +192,8 @@ def _of_picture(state: ViewState, command: Command) -> _Found:
             return _unless(is_seen and (picture.is_shown or picture.error))
         case Command.MODEL_VIEW | Command.RESIZING_LOSS:
             reason = own_way_text() if state.model.facts else no_model_text()
-            return _unless(has_picture and state.model_input, reason)
+            is_shown = state.shows_image and picture.is_shown
+            return _unless(is_shown and state.model_input, reason)
         case _:
             return True
 
@@ -200,7 +201,7 @@ def _of_picture(state: ViewState, command: Command) -> _Found:
 def _of_workspace(state: ViewState, command: Command) -> _Found:
     """Single keys are commands only while the list has the focus."""
     workspace = state.workspace
-    is_open = state.is_conversation and workspace.is_open
+    is_open = workspace.is_open
     in_list = is_open and workspace.is_list_shown and workspace.has_focus
     reason = translate("Menu", "Go to the list of images first") if is_open else ""
     if command in _REVIEW:
@@ -229,7 +230,7 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
                 translate("Menu", "Open a folder first"),
             )
         case Command.FIND_IMAGES:
-            return _unless(is_open and workspace.is_list_shown)
+            return _unless(state.is_conversation and is_open and workspace.is_list_shown)
         case _:
             return True
 
@@ -237,10 +238,12 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
 def _of_bulk(state: ViewState, command: Command, *, in_list: bool, reason: str) -> str | None:
     """What is done to the selected images, or to many."""
     workspace = state.workspace
-    is_open = state.is_conversation and workspace.is_open
+    is_open = workspace.is_open
     match command:
-        case Command.BULK_EDIT | Command.BULK_REPLACE | Command.GENERATE:
+        case Command.BULK_EDIT | Command.GENERATE:
             return _unless(is_open and workspace.total)
+        case Command.BULK_REPLACE:
+            return _unless(state.is_conversation and is_open and workspace.total)
         case Command.INVERT_SELECTION:
             return _unless(is_open and workspace.has_list and workspace.listed)
         case Command.PASTE_CAPTION | Command.MOVE_IMAGES:
@@ -254,7 +257,7 @@ def _of_bulk(state: ViewState, command: Command, *, in_list: bool, reason: str) 
 
 
 def _of_listing(state: ViewState, command: Command) -> str | None:
-    is_open = state.is_conversation and state.workspace.has_list
+    is_open = state.workspace.has_list
     if is_open and not state.workspace.has_room:
         return translate("Menu", "The window is too narrow")
     needs_list = command is Command.IMAGE_GRID
@@ -262,13 +265,15 @@ def _of_listing(state: ViewState, command: Command) -> str | None:
 
 
 def _of_conversation(state: ViewState, command: Command) -> _Found:
-    talk, is_seen = state.conversation, state.is_conversation
+    talk, is_seen = state.conversation, state.shows_image
     is_free = not talk.is_answering and not talk.waiting
     if command in _EXCHANGE:
         can_edit = command is not Command.EDIT_QUESTION or not talk.waiting
         return _unless(is_seen and talk.exchanges and can_edit)
     if command in _ANSWER:
-        has_answer = is_seen and bool(talk.answers)
+        # F2 edits a row of a run too.
+        is_meant = is_seen and (state.is_conversation or command is not Command.WORDS)
+        has_answer = is_meant and bool(talk.answers)
         lacks = {
             Command.WORDS: translated(state.model.why_not(Capability.EVIDENCE)),
             Command.INSPECT: translated(state.model.why_not(Capability.TRACE)),
@@ -280,7 +285,7 @@ def _of_conversation(state: ViewState, command: Command) -> _Found:
         case Command.PREVIOUS_VERSION | Command.NEXT_VERSION:
             return _unless(is_seen and talk.has_versions and is_free)
         case Command.REGENERATE:
-            return _unless(is_seen and talk.exchanges and is_free)
+            return _unless(state.is_conversation and is_seen and talk.exchanges and is_free)
         case Command.STOP:
             return _unless(_can_escape(state))
         case Command.ASK_TOGETHER:
@@ -304,17 +309,19 @@ def _can_escape(state: ViewState) -> bool:
 
 
 def _of_run(state: ViewState, command: Command) -> _Found:
-    run, is_seen = state.run, not state.is_conversation
+    run, is_seen = state.run, state.shows_run
+    is_meant = is_seen and not state.is_conversation
     if command in RUN_ACTIONS:
-        is_offered = RUN_ACTIONS[command] in run.offered
-        return _unless(is_seen and is_offered and not run.is_trying)
+        is_offered = RUN_ACTIONS[command] in run.offered and not run.is_trying
+        # Elsewhere Esc ends something else.
+        return _unless((is_meant if command is Command.RUN_STOP_NOW else is_seen) and is_offered)
     match command:
         case Command.LAST_RUN:
             return _unless(run.is_known, translate("Menu", "No folder run yet"))
         case Command.RUN_FIND:
-            return _unless(is_seen and not run.is_trying)
+            return _unless(is_meant and not run.is_trying)
         case Command.RUN_REPLACE:
-            return _unless(is_seen and run.can_edit)
+            return _unless(is_meant and run.can_edit)
         case Command.RUN_DOUBT:
             lacks = state.model.why_not(Capability.EVIDENCE, Capability.EARLIER)
             can_find = run.is_finding_doubt or (run.can_find_doubt and not lacks)

@@ -116,5 +116,5 @@ def _ending_group() -> Group:
             ("Ctrl+Shift+N",),
             translate("Menu", "Start over with the same images"),
         ),
-        CommandRow(Command.RUN_CLOSE, translate("Menu", "&Back to the image"), ("Alt+Left",)),
+        CommandRow(Command.RUN_CLOSE, translate("Menu", "&Hide folder run"), ("Alt+Left",)),
     )

@@ -14,7 +14,7 @@ from PySide6.QtGui import (
     QDropEvent,
     QKeyEvent,
 )
-from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
+from PySide6.QtWidgets import QMainWindow, QWidget
 
 from core.picture import Picture
 from core.trace import Trace
@@ -31,15 +31,22 @@ from gui.window.commands import Command, Submenu
 from gui.window.context_menus import ContextMenus, open_by_key
 from gui.window.documents import show_in_documents
 from gui.window.file_dialogs import FileDialogs, open_without_waiting
+from gui.window.focus_watch import FocusWatch
 from gui.window.input_elsewhere import InputElsewhere
 from gui.window.leave_dialog import LeaveRunDialog
 from gui.window.parts import Parts
 from gui.window.recent_menu import RecentMenu
 from gui.window.saved_geometry import restore_geometry, saved_geometry
-from gui.window.shown import prompt_offer, shown_notices, status, window_title
+from gui.window.shown import (
+    prompt_offer,
+    shown_notices,
+    status,
+    visible_notice,
+    window_title,
+)
 from gui.window.state_holder import StateHolder
 from gui.window.task_bar import TaskBar
-from gui.window.text_focus import focus_state, takes_text
+from gui.window.text_focus import takes_text
 from gui.window.text_menus import TextMenus
 from gui.window.view_state import Page, ViewState
 
@@ -97,6 +104,7 @@ class MainWindow(QMainWindow):
         self.context_menus = ContextMenus(self)
         TextMenus(self)
         InputElsewhere(self)
+        self.focus_watch = FocusWatch(self)
         bind_own_commands(self)
         self._connect()
         self.states.update(suggestion=presets[0][1] if presets else "", theme=theme.mode)
@@ -117,7 +125,9 @@ class MainWindow(QMainWindow):
     def show_picture(self, picture: Picture) -> None:
         """Show a picture, and let the next key type a question, or go on in the list of images."""
         self.drop_zone.show_picture(picture)
-        if not (self.workspace_pane.has_focus or self.caption_panel.has_focus):
+        if self.state.is_conversation and not (
+            self.workspace_pane.has_focus or self.caption_panel.has_focus
+        ):
             self.prompt_box.focus_prompt()
 
     def show_struck(self, index: int, struck: tuple[tuple[int, int], ...], can_undo: bool) -> None:
@@ -152,20 +162,36 @@ class MainWindow(QMainWindow):
         self.states.add_notice(Notice(text, action, stands, about, on_run_page))
 
     def show_batch_panel(self) -> None:
-        """The folder run takes the place of the picture and its conversation."""
-        if self.state.is_conversation:
-            self.pages.setCurrentWidget(self.batch_panel)
-            self.states.update(page=Page.FOLDER_RUN)
-            self.batch_panel.focus_first()
+        """Open the folder run above the image, or in its place where there is no room for both."""
+        self.image_and_run.show_run(True)
+        self.states.update(shows_run=True, page=Page.FOLDER_RUN)
+        self.batch_panel.focus_first()
 
     @Slot()
     def show_conversation(self) -> None:
-        """The picture and its conversation take the place of a folder run."""
-        if not self.state.is_conversation:
+        """Go to the picture and its conversation; a folder run stays only where it leaves room."""
+        if self.state.covers_image:
+            self.hide_run()
+        elif not self.state.is_conversation:
             self.batch_panel.list.finish_editing()
-            self.pages.setCurrentWidget(self.workspace_page)
-            self.states.update(page=Page.CONVERSATION)
             self.prompt_box.focus_prompt()
+            self.states.update(page=Page.CONVERSATION)
+
+    @Slot()
+    def hide_run(self) -> None:
+        """Fold the folder run away; it goes on."""
+        if self.state.shows_run:
+            self.batch_panel.list.finish_editing()
+            self.image_and_run.show_run(False)
+            self.prompt_box.focus_prompt()
+            self.states.update(shows_run=False, page=Page.CONVERSATION)
+
+    def show_images(self) -> None:
+        """Other images are opened: a folder run stays in view only while it is under way."""
+        if self.state.run.is_running:
+            self.show_conversation()
+        else:
+            self.hide_run()
 
     def save_state(self) -> str:
         """Return size, position and division of the window as an opaque text."""
@@ -181,7 +207,7 @@ class MainWindow(QMainWindow):
     def escape(self) -> None:
         """End the innermost thing: an answer, a question that waits, a word, the rectangle on the
         image, the reading of a folder, or a notice."""
-        state = self.state
+        state, notice = self.state, visible_notice(self.state)
         if state.is_conversation and (
             state.conversation.is_answering or state.conversation.waiting
         ):
@@ -192,8 +218,10 @@ class MainWindow(QMainWindow):
             self.drop_zone.part_frame.remove()
         elif state.is_conversation and state.workspace.reading:
             self.workspace_pane.reading_line.stop_asked.emit()
+        elif notice is not None and notice is self.notice_bar.notice:
+            self.notice_bar.dismiss()
         else:
-            (self.notice_bar if state.is_conversation else self.batch_panel.notice_bar).dismiss()
+            self.batch_panel.notice_bar.dismiss()
 
     @Slot(int)
     def inspect(self, index: int) -> None:
@@ -213,7 +241,9 @@ class MainWindow(QMainWindow):
         plain = modifiers.ShiftModifier | modifiers.KeypadModifier | modifiers.GroupSwitchModifier
         is_typed = event.text().isprintable() and bool(event.text().strip())
         is_plain = is_typed and not event.modifiers() & ~plain
-        if self.state.is_conversation and is_plain and not takes_text(self.focusWidget()):
+        state = self.state
+        can_type = state.is_conversation and state.shows_image
+        if can_type and is_plain and not takes_text(self.focusWidget()):
             self.prompt_box.focus_prompt()
             QCoreApplication.sendEvent(self.prompt_box.prompt_edit, event)
         else:
@@ -268,7 +298,7 @@ class MainWindow(QMainWindow):
         self.drop_zone, self.transcript_view = parts.drop_zone, parts.transcript_view
         self.notice_bar, self.prompt_box = parts.notice_bar, parts.prompt_box
         self.batch_panel, self.status_line = parts.batch_panel, parts.status_line
-        self.pages, self.splitter = parts.pages, parts.splitter
+        self.image_and_run, self.splitter = parts.image_and_run, parts.splitter
         self.workspace_page, self.workspace_pane = parts.workspace_page, parts.workspace_pane
         self.thumbnails = parts.thumbnails
         self.caption_panel, self.side_tabs = parts.caption_panel, parts.side_tabs
@@ -287,11 +317,12 @@ class MainWindow(QMainWindow):
         self.drop_zone.part_frame.changed.connect(self._on_part_changed)
         self.transcript_view.part_chosen.connect(self.drop_zone.show_part)
         self.dialogs.pictures_chosen.connect(self._on_pictures_chosen)
-        self.batch_panel.closed.connect(self.show_conversation)
-        self.batch_panel.opened.connect(self._on_row_opened)
+        self.batch_panel.closed.connect(self.hide_run)
+        self.batch_panel.left.connect(self._on_run_left)
+        self.image_and_run.covered.connect(self._on_covered)
         self.drop_zone.open_requested.connect(self.dialogs.open_pictures)
         self.prompt_box.picture_pasted.connect(self.drop_zone.paste)
-        self.prompt_box.prompt_edit.textChanged.connect(self.note_focus)
+        self.prompt_box.prompt_edit.textChanged.connect(self.focus_watch.note)
         self.transcript_view.inspect_asked.connect(self.inspect)
         self.transcript_view.model_requested.connect(self.commands[Command.MODELS].trigger)
         self.transcript_view.edit_ended.connect(self.prompt_box.focus_prompt)
@@ -302,10 +333,7 @@ class MainWindow(QMainWindow):
             bar.dismissed.connect(self.states.dismiss)
             bar.action_chosen.connect(self.notice_action_chosen)
         self.theme.changed.connect(self._on_theme_changed)
-        self.command_actions.edit_opened.connect(self.note_focus)
-        application = QApplication.instance()
-        if isinstance(application, QApplication):
-            application.focusChanged.connect(self._on_focus_changed)
+        self.command_actions.edit_opened.connect(self.focus_watch.note)
 
     @Slot(object)
     def _render(self, state: ViewState) -> None:
@@ -313,10 +341,8 @@ class MainWindow(QMainWindow):
         before, self._shown = self._shown, state
         self.setWindowTitle(window_title(state))
         self.status_line.show_status(status(state))
-        bars = (self.notice_bar, self.batch_panel.notice_bar)
-        is_in_view = (state.is_conversation, not state.is_conversation)
-        for bar, is_shown in zip(bars, is_in_view, strict=True):
-            bar.show_notices(shown_notices(state) if is_shown else ())
+        self.notice_bar.show_notices(shown_notices(state, Page.CONVERSATION))
+        self.batch_panel.notice_bar.show_notices(shown_notices(state, Page.FOLDER_RUN))
         self.command_actions.render(state)
         if (offer := prompt_offer(state)) != self.prompt_box.offer:
             self.prompt_box.show_offer(offer)
@@ -341,31 +367,23 @@ class MainWindow(QMainWindow):
     def _on_theme_changed(self) -> None:
         self.states.update(theme=self.theme.mode)
 
+    @Slot(bool)
+    def _on_covered(self, is_covered: bool) -> None:
+        self.states.update(covers_image=is_covered)
+        if is_covered and not self.workspace_pane.has_focus:
+            self.states.update(page=Page.FOLDER_RUN)
+
     @Slot()
-    def note_focus(self) -> None:
-        """Take note of what can be done with the text that has the focus."""
-        self.states.update(focus=focus_state(self.focusWidget(), self.state.conversation))
-
-    @Slot(QWidget, QWidget)
-    def _on_focus_changed(self, before: QWidget | None, now: QWidget | None) -> None:
-        if now is not None and now.window() is self:
-            self.note_focus()
-        elif now is None and self.isActiveWindow() and QApplication.activePopupWidget() is None:
-            # A widget with the focus was hidden or deleted, and none came after it.
-            self._focus_first()
-
-    def _focus_first(self) -> None:
-        if self.state.is_conversation:
+    def _on_run_left(self) -> None:
+        """The run is started: go on with the images."""
+        if self.workspace_pane.isVisible():
+            self.workspace_pane.list.setFocus()
+        elif self.state.shows_image:
             self.prompt_box.focus_prompt()
         else:
-            self.batch_panel.focus_first()
+            self.batch_panel.head.rows_button.setFocus()
 
     @Slot(list)
     def _on_pictures_chosen(self, paths: list[Path]) -> None:
-        self.show_conversation()
+        self.show_images()
         self.paths_opened.emit(paths)
-
-    @Slot(Path)
-    def _on_row_opened(self, path: Path) -> None:
-        self.show_conversation()
-        self.paths_opened.emit([path])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from gui.batch.panel import BatchPanel
 from gui.conversation.prompt_box import PromptBox
@@ -13,6 +13,7 @@ from gui.conversation.transcript_view import TranscriptView
 from gui.picture.drop_zone import DropZone
 from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.theme import Theme
+from gui.window.image_and_run import ImageAndRun
 from gui.window.status_line import StatusLine
 from gui.window.workspace_page import WorkspacePage
 from gui.workspace.caption_panel import CaptionPanel
@@ -24,10 +25,10 @@ from gui.workspace.thumbnails import Thumbnails
 
 
 class Parts(QWidget):
-    """What fills the window below its menus: two pages, and the status line.
+    """What fills the window below its menus: the workspace, and the status line.
 
-    `workspace_page` is the page with the images of a folder beside the `splitter`, which holds the
-    picture and its conversation; `batch_panel` is the other one.
+    `workspace_page` has the images of a folder beside `image_and_run`: the `splitter`, which holds
+    the picture and its conversation, and above it `batch_panel`.
     """
 
     def __init__(self, theme: Theme, thumbnails: Path | None = None):
@@ -53,15 +54,12 @@ class Parts(QWidget):
         self.splitter.setStretchFactor(0, 3)
         self.splitter.setStretchFactor(1, 2)
         self.splitter.setSizes([700, 480])
-        self.pages = QStackedWidget()
-        self.pages.setObjectName("pages")
-        self.workspace_page = WorkspacePage(theme, self.workspace_pane, self.splitter)
-        self.pages.addWidget(self.workspace_page)
-        self.pages.addWidget(self.batch_panel)
+        self.image_and_run = ImageAndRun(self.splitter, self.batch_panel)
+        self.workspace_page = WorkspacePage(theme, self.workspace_pane, self.image_and_run)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
-        rows.addWidget(self.pages, 1)
+        rows.addWidget(self.workspace_page, 1)
         rows.addWidget(self.status_line)
 
     def _conversation(self) -> QWidget:

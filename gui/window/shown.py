@@ -21,12 +21,11 @@ translate = QCoreApplication.translate
 
 
 def window_title(state: ViewState) -> str:
-    """Returns the title: what is in view, and how much of a folder run that is in view is done."""
-    if state.is_conversation:
-        parts = [_left_to_right(state.picture.name) if state.picture.is_shown else ""]
-    else:
-        done = state.run.fraction
-        parts = ["" if done is None else f"{int(100 * done)} %", _left_to_right(state.run.name)]
+    """Returns the title: what keys are about, and how much of a folder run in view is done."""
+    done = state.run.fraction if state.shows_run else None
+    image = state.picture.name if state.picture.is_shown else ""
+    name = image if state.is_conversation else state.run.name
+    parts = ["" if done is None else f"{int(100 * done)} %", _left_to_right(name)]
     return " — ".join([*(part for part in parts if part), "Onlooker"])
 
 
@@ -57,7 +56,7 @@ def status(state: ViewState) -> Status:
         case Ready(facts):
             speed = state.conversation.tokens_per_second
             rate = translate("StatusLine", "{rate} tokens/s").format(rate=f"{speed:.0f}")
-            return Status(describe(facts), speed=rate if speed and state.is_conversation else "")
+            return Status(describe(facts), speed=rate if speed and state.shows_image else "")
         case Failed():
             return Status(translate("StatusLine", "The model could not be loaded"))
     if state.model.is_idle_unloaded and state.model.facts:
@@ -142,15 +141,25 @@ def standing_notices(state: ViewState) -> tuple[Notice, ...]:
     return tuple(notice for notice in state.notices if is_true(notice, state))
 
 
-def shown_notices(state: ViewState) -> tuple[Notice, ...]:
-    """Returns the notices for the page in view, newest first; only the first one is visible."""
-    is_run_page = state.page is Page.FOLDER_RUN
-    return tuple(n for n in standing_notices(state) if n.on_run_page in (None, is_run_page))
+def shown_notices(state: ViewState, page: Page) -> tuple[Notice, ...]:
+    """Returns the notices of a page, newest first; only the first one is visible there.
+
+    Those for both stand beside the image, or in the folder run where that covers the image.
+    """
+    is_run = page is Page.FOLDER_RUN
+    if not (state.shows_run if is_run else state.shows_image):
+        return ()
+    pages = (is_run, None) if is_run is state.covers_image else (is_run,)
+    return tuple(n for n in standing_notices(state) if n.on_run_page in pages)
 
 
 def visible_notice(state: ViewState) -> Notice | None:
-    """Returns the newest notice for the page in view that is still true."""
-    return next(iter(shown_notices(state)), None)
+    """Returns the newest notice that is still true where the focus is, or else elsewhere."""
+    others = (page for page in Page if page is not state.page)
+    for page in (state.page, *others):
+        if notices := shown_notices(state, page):
+            return notices[0]
+    return None
 
 
 def is_true(notice: Notice, state: ViewState) -> bool:

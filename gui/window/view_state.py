@@ -30,7 +30,7 @@ from gui.widgets.translated import translated
 
 
 class Page(Enum):
-    """What the middle of the window is for."""
+    """What keys and menus are about: the part of the window that had the focus last."""
 
     CONVERSATION = auto()
     FOLDER_RUN = auto()
@@ -274,9 +274,10 @@ class FocusState:
 class ViewState:
     """Everything that the window shows outside of its documents. `notices` has the newest first.
 
-    `has_part` says that a part of the image is marked, which questions are then about. `engines`
-    is where the person is on the way to an engine for the graphics card. `presets` are
-    the names of those with keys.
+    The folder run is in view if it `shows_run`; it stands above the image, or in its place where it
+    `covers_image`. `has_part` says that a part of the image is marked, which questions are then
+    about. `engines` is where the person is on the way to an engine for the graphics card. `presets`
+    are the names of those with keys.
     """
 
     page: Page = Page.CONVERSATION
@@ -294,6 +295,8 @@ class ViewState:
     suggestion: str = ""
     presets: tuple[str, ...] = ()
     workspace: WorkspaceState = WorkspaceState()
+    shows_run: bool = False
+    covers_image: bool = False
 
     @property
     def model_input(self) -> ImagePreprocessing | Sending | None:
@@ -305,5 +308,10 @@ class ViewState:
 
     @property
     def is_conversation(self) -> bool:
-        """Whether the picture and its conversation are in view."""
+        """Whether keys and menus are about the images and their conversations, not about a run."""
         return self.page is Page.CONVERSATION
+
+    @property
+    def shows_image(self) -> bool:
+        """Whether the picture and its conversation are in view."""
+        return not self.covers_image

@@ -24,7 +24,7 @@ class WorkspacePage(QWidget):
     unfold_asked = Signal()
     room_changed = Signal(bool)
 
-    def __init__(self, theme: Theme, pane: WorkspacePane, inner: QSplitter):
+    def __init__(self, theme: Theme, pane: WorkspacePane, inner: QWidget):
         super().__init__()
         self.setObjectName("workspace_page")
         self._has_room = True

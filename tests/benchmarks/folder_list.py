@@ -139,10 +139,11 @@ class _ListSession:
         await until(lambda: isinstance(program.model.state, Ready), MOST_SECONDS)
         self.figures["mib_before"] = _peak_mib()
         program.window.show_batch_panel()
+        self._panel.show_rows()
         captioned = await run.last()
         assert captioned
         with self._timed("drop"):
-            program.window.drop_zone.paths_dropped.emit([self._folder])
+            program.window.dialogs.run_chosen.emit([self._folder])
             await until(lambda: program.session.picture and self._panel.model.items, MOST_SECONDS)
             await self._settle()
         with self._timed("choose"):

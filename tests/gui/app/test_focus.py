@@ -75,6 +75,7 @@ def test_folder_page_keeps_its_keys(answered, tmp_path):
     async def story(program, window):
         window.dialogs.run_chosen.emit([tmp_path])
         await until(lambda: window.batch_panel.model.items)
+        window.batch_panel.show_rows()
         window.batch_panel.list.setFocus()
         QTest.keyClicks(window.batch_panel.list, "x")
         assert window.prompt_box.text == ""

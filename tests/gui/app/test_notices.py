@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 from core.batch import BatchOptions, Phase
 from core.engine import Failed, Ready
 from core.transcript import ModelChoice
+from gui.batch.run_controls import RunAction
 from gui.window.commands import Command
 from tests.gui.conftest import until
 
@@ -24,9 +25,12 @@ def folder(tmp_path) -> Path:
 
 
 def said(window) -> str:
-    """What the notice of the page in view says; "" if there is none."""
-    bar = window.notice_bar if window.state.is_conversation else window.batch_panel.notice_bar
-    return bar.text_label.text().replace("\u200b", "") if bar.isVisible() else ""
+    """What the notice where the focus is says, or else the one elsewhere; "" if there is none."""
+    bars = [window.notice_bar, window.batch_panel.notice_bar]
+    if not window.state.is_conversation:
+        bars.reverse()
+    texts = (bar.text_label.text().replace("\u200b", "") for bar in bars if bar.isVisible())
+    return next(texts, "")
 
 
 def escape(window):
@@ -63,9 +67,9 @@ def test_unfinished_run_is_offered_until_it_is_open(live, folder):
         await until(lambda: "unfinished" in said(program.window))
         program.window.commands[Command.LAST_RUN].trigger()
         await until(lambda: program.folder_run.phase is Phase.PAUSED)
-        program.window.show_conversation()
+        program.window.hide_run()
         assert said(program.window) == ""
-        assert program.window.windowTitle() == "Onlooker"
+        await until(lambda: program.window.windowTitle() == "0.png — Onlooker")
 
     live(leave_unfinished)
     live(go_on)
@@ -87,7 +91,7 @@ def test_what_is_said_of_a_run_goes_with_the_next_thing_that_is_done_with_it(liv
         await until(lambda: program.folder_run.phase is Phase.RUNNING)
         window.dialogs.run_chosen.emit([folder])
         await until(lambda: "in progress" in said(window))
-        window.commands[Command.RUN_STOP_NOW].trigger()
+        window.batch_panel.controls.buttons[RunAction.STOP_NOW].click()
         await until(lambda: program.folder_run.phase is Phase.PAUSED)
         assert said(window) == ""
 
@@ -139,7 +143,7 @@ def test_speed_is_that_of_this_conversation_and_of_the_loaded_model(live, pictur
     live(story)
 
 
-def test_share_of_a_run_and_the_images_name_are_each_in_the_title_of_their_page(
+def test_share_of_a_run_in_view_is_in_the_title_with_the_image_or_the_folder(
     live, folder, picture_file
 ):
     async def story(program):
@@ -149,9 +153,15 @@ def test_share_of_a_run_and_the_images_name_are_each_in_the_title_of_their_page(
         window.dialogs.run_chosen.emit([folder])
         await until(lambda: window.batch_panel.model.items)
         program.tasks.begin(program.folder_run.start(BatchOptions(("hold",))))
+        await until(lambda: window.windowTitle().startswith("0 % — "))
+        window.activateWindow()
+        window.batch_panel.focus_first()
         await until(lambda: window.windowTitle() == "0 % — holiday — Onlooker")
+        await until(lambda: window.drop_zone.has_picture)
         window.show_conversation()
-        assert window.windowTitle() == "red.png — Onlooker"
+        await until(lambda: window.windowTitle() == "0 % — 0.png — Onlooker")
+        window.hide_run()
+        assert window.windowTitle() == "0.png — Onlooker"
         program.folder_run.stop_now()
         await until(lambda: program.folder_run.phase is Phase.PAUSED)
 

@@ -98,7 +98,7 @@ class Walker:
             *(self.load, self.fail_to_load, self.load_slowly, self.unload, self.idle, self.release),
             *(self.choose_run, self.run, self.to_conversation, self.notice, self.escape),
             *(self.edit_caption, self.strike, self.new_theme, self.take_notice),
-            self.type_caption,
+            *(self.type_caption, self.hide_run, self.toggle_rows, self.resize),
         )
 
     async def step(self):
@@ -207,6 +207,16 @@ class Walker:
     def to_conversation(self):
         self.window.show_conversation()
 
+    def hide_run(self):
+        self.window.hide_run()
+
+    def toggle_rows(self):
+        self.window.batch_panel.head.rows_button.click()
+
+    def resize(self):
+        """So that a run has room above the image, or not."""
+        self.window.resize(1180, self.random.choice((760, 400)))
+
     def notice(self):
         self.window.show_notice(f"Notice {self.random.random()}")
 
@@ -251,11 +261,18 @@ class Walker:
             underlines_doubt=self.program.settings.underlines_doubt,
             theme=self.program.settings.theme,
             suggestion=shown.suggestion,
+            shows_run=self.window.batch_panel.isVisible(),
+            covers_image=not self.window.drop_zone.isVisible(),
         )
 
     def _page(self):
-        is_run = self.window.batch_panel.isVisible()
-        return Page.FOLDER_RUN if is_run else Page.CONVERSATION
+        """The part with the focus; where that is elsewhere, as in a menu, it is still the same."""
+        focused = self.window.focusWidget()
+        if focused is not None and self.window.batch_panel.isAncestorOf(focused):
+            return Page.FOLDER_RUN
+        if focused is not None and self.window.workspace_page.isAncestorOf(focused):
+            return Page.CONVERSATION
+        return self.window.state.page
 
     def _picture(self):
         pictures = self.program.pictures
@@ -332,7 +349,7 @@ class Walker:
 
     def _row(self):
         shown, run = self.window.batch_panel.list, self.program.folder_run
-        if not shown.currentIndex().isValid():
+        if not shown.isVisibleTo(self.window.batch_panel) or not shown.currentIndex().isValid():
             return None
         model = self.window.batch_panel.model
         number = model.number(shown.currentIndex())
@@ -400,20 +417,22 @@ class Walker:
         self._compare_prompt(state)
 
     def _compare_notices(self, state: ViewState) -> None:
-        notices = shown_notices(state)
-        first: Notice | None = notices[0] if notices else None
         window = self.window
-        bars = (window.notice_bar, window.batch_panel.notice_bar)
-        bar, other = bars if state.is_conversation else reversed(bars)
-        assert not other.isVisible(), self.done
-        assert bar.isVisible() == (first is not None), self.done
-        if first is not None:
-            assert bar.text_label.text().replace("\u200b", "") == first.text, self.done
+        bars = {
+            Page.CONVERSATION: window.notice_bar,
+            Page.FOLDER_RUN: window.batch_panel.notice_bar,
+        }
+        for page, bar in bars.items():
+            notices = shown_notices(state, page)
+            first: Notice | None = notices[0] if notices else None
+            assert bar.isVisible() == (first is not None), self.done
+            if first is not None:
+                assert bar.text_label.text().replace("\u200b", "") == first.text, self.done
 
     def _compare_prompt(self, state: ViewState) -> None:
         box, offer = self.window.prompt_box, prompt_offer(state)
         assert box.prompt_edit.placeholderText() == offer.placeholder, self.done
-        is_seen = state.is_conversation
+        is_seen = state.shows_image
         shown = tuple(one for one, button in box.model_buttons.items() if button.isVisible())
         assert set(shown) == (set(offer.models) if is_seen else set()), self.done
         view = self.window.transcript_view

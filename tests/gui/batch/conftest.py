@@ -25,7 +25,8 @@ def folder(tmp_path):
 
 @pytest.fixture
 def live(run, loop, qapp, tmp_path, monkeypatch, checkpoint):
-    """Run a story inside a whole living program; its end is part of every test."""
+    """Run a story inside a whole living program, in which a run shows its rows; its end is part of
+    every test."""
     monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "home"))
 
     def live(story):
@@ -33,6 +34,7 @@ def live(run, loop, qapp, tmp_path, monkeypatch, checkpoint):
 
         async def whole():
             await until(lambda: isinstance(program.model.state, Ready))
+            program.window.batch_panel.head.rows_button.click()
             await story(program, program.window.batch_panel)
 
         live_through(program, whole, run)

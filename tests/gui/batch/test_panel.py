@@ -104,29 +104,38 @@ def test_folder_is_captioned_row_by_row_and_the_end_says_what_was_written(live, 
     live(story)
 
 
-def test_dropping_a_folder_opens_the_run(live, folder):
+def test_folder_that_is_opened_is_looked_at_and_its_run_offered(live, folder):
+    """However it is opened: a model is not needed to look, edit, search or export."""
+
     async def story(program, panel):
-        program.window.drop_zone.paths_dropped.emit([folder])
+        window = program.window
+        window.drop_zone.paths_dropped.emit([folder])
+        await until(lambda: window.notice_bar.isVisible())
+        await until(lambda: window.state.workspace.total == 4 and program.session.picture)
+        assert not panel.isVisible()
+        click(window.notice_bar.action_button)
         await until(lambda: len(panel.model.items) == 4)
         assert panel.isVisible()
         assert panel.form.prompt_edit.toPlainText()
-        await until(lambda: program.session.picture is not None)
-        assert panel.isVisible()
-        program.window.drop_zone.paths_dropped.emit([folder / "2.png"])
+        assert window.drop_zone.picture_view.isVisible()
+        # What the run is about is closed with it; the next folder is looked at again.
+        window.drop_zone.paths_dropped.emit([folder / "2.png"])
         assert not panel.isVisible()
         await until(lambda: program.session.picture.name == "2.png")
 
     live(story)
 
 
-def test_folder_that_is_opened_by_dialog_is_looked_at_and_its_run_offered(live, folder):
+def test_folder_to_caption_is_listed_beside_its_run(live, folder):
     async def story(program, panel):
-        program.window.paths_opened.emit([folder])
-        await until(lambda: program.window.notice_bar.isVisible())
-        assert not panel.isVisible()
-        click(program.window.notice_bar.action_button)
-        await until(lambda: len(panel.model.items) == 4)
+        window = program.window
+        await chosen(program, panel, folder)
+        await until(lambda: window.state.workspace.total == 4 and program.session.picture)
         assert panel.isVisible()
+        assert window.workspace_pane.isVisible()
+        # The image that comes does not take the focus from the form.
+        assert panel.isAncestorOf(window.focusWidget())
+        assert not window.state.notices
 
     live(story)
 
@@ -147,10 +156,11 @@ def test_folder_is_dropped_on_the_run_and_on_its_fields(live, folder):
             program.window, QDragEnterEvent(QPoint(9, 9), copy, mime, left, none)
         )
         assert panel.drag_overlay.isVisible()
-        assert panel.drag_overlay.text == "Drop to caption the folder"
+        assert panel.drag_overlay.text == "Drop to open the folder"
         QApplication.sendEvent(program.window, QDropEvent(QPointF(9, 9), copy, mime, left, none))
         assert not panel.drag_overlay.isVisible()
-        await until(lambda: [name for name, *_ in shown(panel)] == ["5.png"])
+        await until(lambda: program.session.picture and program.session.picture.name == "5.png")
+        assert not panel.isVisible()
 
     live(story)
 
@@ -352,8 +362,12 @@ def test_row_is_opened_by_enter_and_the_panel_comes_back(live, folder):
         await until(lambda: phase(program) is Phase.OVER)
         panel.list.setCurrentIndex(panel.model.index(2, Column.PICTURE))
         QTest.keyClick(panel.list, Qt.Key.Key_Return)
-        await until(lambda: program.session.picture is not None)
-        assert program.session.picture.name == "3.png"
+        await until(lambda: program.session.picture and program.session.picture.name == "3.png")
+        # It is the current one of the list, which stays.
+        assert panel.isVisible()
+        await until(lambda: program.window.state.picture.index == 2)
+        assert program.window.state.workspace.total == 4
+        click(panel.head.close_button)
         assert not panel.isVisible()
         await until(program.window.commands[Command.LAST_RUN].isEnabled)
         program.window.commands[Command.LAST_RUN].trigger()
@@ -692,15 +706,21 @@ def test_tab_keeps_a_caption_and_goes_on_to_the_next(live, folder):
     live(story)
 
 
-def test_keys_of_the_conversation_do_nothing_behind_the_run(live, folder):
+def test_keys_of_the_image_do_nothing_behind_the_run(live, folder):
     async def story(program, panel):
+        window = program.window
         await program.pictures.open_paths([folder])
-        assert program.window.commands[Command.NEXT_PICTURE].isEnabled()
+        assert window.commands[Command.NEXT_PICTURE].isEnabled()
         await over(program, panel, folder)
-        for command in (*STEP, *ZOOM):
-            assert not program.window.commands[command].isEnabled()
+        # Page Down is about the rows of the run while they have the focus.
+        assert not any(window.commands[command].isEnabled() for command in STEP)
+        assert all(window.commands[command].isEnabled() for command in ZOOM)
+        window.resize(640, 400)
+        await until(lambda: not window.drop_zone.isVisible())
+        assert not any(window.commands[command].isEnabled() for command in (*STEP, *ZOOM))
         click(panel.head.close_button)
-        assert program.window.commands[Command.NEXT_PICTURE].isEnabled()
+        await until(lambda: window.drop_zone.isVisible())
+        assert window.commands[Command.NEXT_PICTURE].isEnabled()
 
     live(story)
 

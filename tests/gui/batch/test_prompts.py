@@ -1,5 +1,7 @@
 """Several prompts of a folder run, by mouse and by keys: a line break is a line break."""
 
+import asyncio
+
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
@@ -146,7 +148,7 @@ def test_nothing_above_the_list_moves_when_more_options_open_or_close(live, fold
         before = places()
         for is_open in (True, False, True):
             click(more)
-            QTest.qWait(50)
+            await asyncio.sleep(0.05)
             assert form.more.prefix_edit.isVisible() == is_open
             assert places() == before
         assert form.more_area.height() >= 60
@@ -184,7 +186,7 @@ def test_nothing_scrolls_in_the_options_of_a_run_where_the_window_has_room(live,
         await until(panel.form.more.prefix_edit.isVisible)
         for prompts in (["a"], ["a", "b"], ["a\nb\nc"]):
             panel.form.prompt_list.show_prompts(prompts)
-            QTest.qWait(50)
+            await asyncio.sleep(0.05)
             for area in (panel.form, panel.form.more_area):
                 await until(lambda area=area: area.verticalScrollBar().maximum() == 0)
 
@@ -259,7 +261,7 @@ def test_no_text_is_cut_in_its_button_or_label(live, folder, size):
         await until(panel.filter_bar.undo_edit_button.isVisible)
         panel.filter_bar.find_edit.setText("word")
         await until(panel.filter_bar.shown_label.isVisible)
-        QTest.qWait(20)
+        await asyncio.sleep(0.02)
         check()
 
     live(story)

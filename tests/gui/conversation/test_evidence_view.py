@@ -286,6 +286,7 @@ def test_the_popup_does_not_stay_over_another_page(window, answered, qtbot, is_c
     else:
         point_at(text, "cube")
     qtbot.waitUntil(window.evidence_view.popup.isVisible)
+    window.resize(640, 400)
     window.show_batch_panel()
     assert not window.evidence_view.popup.isVisible()
     assert not window.evidence_view.has_chosen

@@ -51,7 +51,9 @@ RUN = RunState(Phase.RUNNING, "holiday", (Path("holiday"),), 0.42, is_open=True,
 WORKSPACE = WorkspaceState(
     True, True, "holiday", 2, 2, has_focus=True, is_known=True, lost=2, last_edit="Prefix"
 )
-RUN_VIEW = replace(READY_VIEW, page=Page.FOLDER_RUN, run=RUN)
+RUN_VIEW = replace(READY_VIEW, page=Page.FOLDER_RUN, run=RUN, shows_run=True, covers_image=True)
+# The run stands above the image.
+BOTH_VIEW = replace(RUN_VIEW, covers_image=False)
 
 
 # Title and status
@@ -62,11 +64,13 @@ RUN_VIEW = replace(READY_VIEW, page=Page.FOLDER_RUN, run=RUN)
     [
         (ViewState(), "Onlooker"),
         (READY_VIEW, "cat.png — Onlooker"),
+        # The share of a run that is folded away says nothing about what is in view.
+        (replace(READY_VIEW, run=RUN), "cat.png — Onlooker"),
+        (replace(BOTH_VIEW, page=Page.CONVERSATION), "42 % — cat.png — Onlooker"),
+        (BOTH_VIEW, "42 % — holiday — Onlooker"),
         # A window manager would turn the title round for a name that begins from the right.
         (replace(READY_VIEW, picture=replace(CAT, name="قط.png")), "\u200eقط.png — Onlooker"),
         (replace(RUN_VIEW, run=replace(RUN, name="1 חתול")), "42 % — \u200e1 חתול — Onlooker"),
-        # A run's share and another image's name say nothing about the conversation.
-        (replace(RUN_VIEW, page=Page.CONVERSATION), "cat.png — Onlooker"),
         (RUN_VIEW, "42 % — holiday — Onlooker"),
         (replace(RUN_VIEW, run=replace(RUN, fraction=None)), "holiday — Onlooker"),
         (replace(READY_VIEW, picture=PictureState(error="It is empty.")), "Onlooker"),
@@ -207,8 +211,15 @@ def test_newest_notice_of_the_page_is_visible_and_the_others_wait():
     run, talk, both = Notice("1", on_run_page=True), Notice("2", on_run_page=False), Notice("3")
     state = ViewState(notices=(talk, run, both))
     assert visible_notice(state) == talk
-    assert shown_notices(state) == (talk, both)
-    assert visible_notice(replace(state, page=Page.FOLDER_RUN)) == run
+    assert shown_notices(state, Page.CONVERSATION) == (talk, both)
+    assert shown_notices(state, Page.FOLDER_RUN) == ()
+    beside = replace(state, shows_run=True)
+    assert shown_notices(beside, Page.CONVERSATION) == (talk, both)
+    assert shown_notices(beside, Page.FOLDER_RUN) == (run,)
+    assert visible_notice(replace(beside, page=Page.FOLDER_RUN)) == run
+    covered = replace(beside, page=Page.FOLDER_RUN, covers_image=True)
+    assert shown_notices(covered, Page.CONVERSATION) == ()
+    assert shown_notices(covered, Page.FOLDER_RUN) == (run, both)
 
 
 # Commands
@@ -251,8 +262,15 @@ def some_states() -> list[ViewState]:
     pictures = [CAT, PictureState(), PictureState(error="No."), replace(CAT, roots=PATHS, count=2)]
     focuses = [FocusState(), FocusState(takes_text=True, can_undo=True, has_selection=True)]
     notices = [(), (Notice("Something."),)]
-    parts = product(Page, pictures, models, talks, runs, focuses, notices)
-    states = [ViewState(*part) for part in parts]
+    # The run is folded away, stands above the image, or covers it beside the list of images.
+    talk, run = Page.CONVERSATION, Page.FOLDER_RUN
+    views = [(talk, False, False), (talk, True, False), (talk, True, True)]
+    views += [(run, True, False), (run, True, True)]
+    parts = product(views, pictures, models, talks, runs, focuses, notices)
+    states = [
+        ViewState(page, *others, shows_run=is_shown, covers_image=is_covered)
+        for (page, is_shown, is_covered), *others in parts
+    ]
     return [
         replace(state, workspace=WORKSPACE, presets=tuple("123456789"))
         if state.picture.count > 1
@@ -266,7 +284,7 @@ STATES = some_states()
 
 def test_no_two_commands_that_can_be_given_at_once_share_a_key():
     keys = {c: [QKeySequence(k).toString() for k in keys_of(ROWS, {}, c)] for c in ROWS}
-    for state in STATES[::7]:
+    for state in STATES[::13]:
         enabled = [key for c in ROWS if is_enabled(state, c) for key in keys[c]]
         assert len(enabled) == len(set(enabled)), [key for key in enabled if enabled.count(key) > 1]
 
@@ -280,7 +298,7 @@ def test_every_command_has_a_text_and_can_be_given_in_some_state():
     row = RowState(0, has_caption=True, can_edit=True)
     run = RunState(Phase.OVER, is_open=True, can_edit=True, row=row, shows_doubt=True)
     more += [replace(RUN_VIEW, run=run)]
-    never = {c for c in Command if not any(is_enabled(s, c) for s in (*STATES, *more))}
+    never = {c for c in Command if not any(is_enabled(s, c) for s in (*STATES[::5], *more))}
     # Those that are about a thing that is clicked are enabled by that.
     assert never == {row.command for row in command_table()[0].rows}
 
@@ -297,6 +315,23 @@ def test_nothing_of_the_other_page_can_be_given():
     assert not any(is_enabled(READY_VIEW, command) for command in run_only)
     talk_only = (Command.REGENERATE, Command.COPY, Command.FIT, Command.NEXT_PICTURE, Command.SAVE)
     assert not any(is_enabled(RUN_VIEW, command) for command in talk_only)
+
+
+def test_run_above_the_image_leaves_all_commands_but_those_that_need_the_focus():
+    offered = frozenset({RunAction.PAUSE, RunAction.STOP_NOW, RunAction.STOP_AFTER_THIS})
+    in_run = replace(BOTH_VIEW, run=replace(RUN, offered=offered))
+    in_talk = replace(in_run, page=Page.CONVERSATION)
+    for state in (in_run, in_talk):
+        for command in (Command.FIT, Command.SAVE, Command.COPY, Command.RUN_PAUSE):
+            assert is_enabled(state, command), command
+    for command, is_of_run in (
+        (Command.RUN_STOP_NOW, True),
+        (Command.RUN_FIND, True),
+        (Command.REGENERATE, False),
+        (Command.WORDS, False),
+    ):
+        assert is_enabled(in_run, command) is is_of_run, command
+        assert is_enabled(in_talk, command) is not is_of_run, command
 
 
 def test_command_that_cannot_be_given_says_why():

@@ -1,0 +1,73 @@
+"""Offers a folder run in a notice, over images that are opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from core.files import is_folder
+from gui.widgets.notice import NoticeAction, NoticeActionKind, StandsWhile
+from gui.window.main_window import MainWindow
+from gui.window.view_state import ViewState
+
+
+class RunOffer(QObject):
+    """What is opened is to be looked at; the offer stands for as long as these images are open.
+
+    `taken(list[Path])`: a run is to be chosen over these files and folders.
+    """
+
+    taken = Signal(list)
+
+    def __init__(self, window: MainWindow, parent: QObject | None = None):
+        super().__init__(parent)
+        self._window = window
+        self._offered: list[Path] = []
+        self._before: tuple[Path, ...] = ()
+        self._is_for_run = False
+        window.paths_opened.connect(self._on_paths_opened)
+        window.states.changed.connect(self._on_window_changed)
+        window.notice_action_chosen.connect(self._on_notice_action_chosen)
+
+    def withdraw(self) -> None:
+        """Offer nothing, as a run is chosen."""
+        self._offered = []
+        for notice in self._window.state.notices:
+            if notice.action and notice.action.kind is NoticeActionKind.CAPTION_ALL:
+                self._window.states.dismiss(notice)
+
+    def show_images(self, paths: list[Path]) -> None:
+        """Open the images that a run is over, unless they are, and offer nothing."""
+        known = self._window.state.picture.roots
+        if not all(any(path.is_relative_to(one) for one in known) for path in paths):
+            self._is_for_run = True
+            self._window.paths_opened.emit(paths)
+            self._is_for_run = False
+
+    @Slot(list)
+    def _on_paths_opened(self, paths: list[Path]) -> None:
+        self._offered = []
+        if not self._is_for_run and (len(paths) > 1 or any(map(is_folder, paths))):
+            self._offered, self._before = paths, self._window.state.picture.roots
+
+    @Slot(object)
+    def _on_window_changed(self, state: ViewState) -> None:
+        """Offer the run once the images are listed."""
+        if self._offered and state.picture.count and state.picture.roots != self._before:
+            offered, self._offered = self._offered, []
+            if state.picture.count > 1:
+                kind = NoticeActionKind.CAPTION_ALL
+                self._window.show_notice(
+                    self.tr("These images can be captioned in one run."),
+                    NoticeAction(kind, self.tr("Caption all"), tuple(offered)),
+                    stands=StandsWhile.IMAGES_OPEN,
+                    about=state.picture.roots,
+                    on_run_page=False,
+                )
+
+    @Slot(object)
+    def _on_notice_action_chosen(self, action: NoticeAction) -> None:
+        match action:
+            case NoticeAction(NoticeActionKind.CAPTION_ALL, _, tuple() as paths):
+                self.taken.emit(list(paths))

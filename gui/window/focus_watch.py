@@ -1,0 +1,50 @@
+"""What has the focus: what keys and menus are about, and what can be done with the text there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QApplication, QWidget
+
+from gui.window.text_focus import focus_state
+from gui.window.view_state import Page
+
+if TYPE_CHECKING:
+    from gui.window.main_window import MainWindow
+
+
+class FocusWatch(QObject):
+    """Keeps the window's state true to the focus, and gives the focus a place if it has none."""
+
+    def __init__(self, window: MainWindow):
+        super().__init__(window)
+        self._window = window
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            application.focusChanged.connect(self._on_focus_changed)
+
+    @Slot()
+    def note(self) -> None:
+        """Read the focus into the window's state."""
+        window = self._window
+        focused, page = window.focusWidget(), window.state.page
+        if focused is not None:  # Menus leave the page as it is, and so does the status line.
+            if window.batch_panel.isAncestorOf(focused):
+                page = Page.FOLDER_RUN
+            elif window.workspace_page.isAncestorOf(focused):
+                page = Page.CONVERSATION
+        talk = window.state.conversation
+        window.states.update(focus=focus_state(focused, talk), page=page)
+
+    @Slot(QWidget, QWidget)
+    def _on_focus_changed(self, before: QWidget | None, now: QWidget | None) -> None:
+        window = self._window
+        if now is not None and now.window() is window:
+            self.note()
+        elif now is None and window.isActiveWindow() and QApplication.activePopupWidget() is None:
+            # A widget with the focus was hidden or deleted, and none came after it.
+            if window.state.is_conversation and window.state.shows_image:
+                window.prompt_box.focus_prompt()
+            else:
+                window.batch_panel.focus_first()
