@@ -122,9 +122,11 @@ class Dispatcher:
     """Shares requests among servers: each takes as many at once as do it good."""
 
     def __init__(self, servers: Sequence[tuple[Server, int]], most_at_once: int = MOST_AT_ONCE):
-        """`servers` come with their weights."""
+        """`servers` come with their weights: one with twice the weight gets twice as much at once,
+        at the beginning and at most."""
+        self._heaviest = max(weight for _, weight in servers)
         self.posts = [
-            Post(server, AdaptiveLimit(most_at_once, START * weight), weight)
+            Post(server, AdaptiveLimit(self._most(most_at_once, weight), START * weight), weight)
             for server, weight in servers
         ]
         self._changed = asyncio.Condition()
@@ -136,10 +138,14 @@ class Dispatcher:
         return sum(post.limit.value for post in self.posts if not post.away) or 1
 
     def limit_to(self, most: int) -> None:
-        """Bounds how many requests are under way at a server."""
+        """Bounds how many requests are under way at the server with the highest weight, and at the
+        others in proportion."""
         for post in self.posts:
-            post.limit.most = max(1, most)
+            post.limit.most = self._most(most, post.weight)
             post.limit.value = min(post.limit.value, post.limit.most)
+
+    def _most(self, most: int, weight: int) -> int:
+        return max(1, round(most * weight / self._heaviest))
 
     async def answer(self, job: Job) -> Reply:
         """Returns the answer of whichever server gives it. Raises ServerError."""

@@ -79,8 +79,8 @@ class RemoteEngine:
         is_stopped: Callable[[Request], bool] | None = None,
         on_refused: Callable[[Request, PromptError], None] | None = None,
     ) -> Generator[tuple[Request, Answer | EngineError]]:
-        """See `Engine.answer_all`. `slots` bounds how many requests are under way at each server;
-        within that each server gets as many as do it good.
+        """See `Engine.answer_all`. `slots` bounds how many requests are under way at a server, in
+        proportion at one of less weight; within that each gets as many as do it good.
 
         A request that no server answers, though they answer others, is yielded with its error.
         Raises ServerError once no server is left.

@@ -17,6 +17,8 @@ class LoopbackServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    # More clients than usual connect at the same moment; one that is refused tries again after 1 s.
+    request_queue_size = 128
 
     def __init__(self, handler: type[BaseHTTPRequestHandler], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), handler)

@@ -46,9 +46,10 @@ class ModelServer(LoopbackServer):
 
     `refused` are names of fields that it answers with 422, or with `refusal`; `largest_body` the
     bytes above which it answers 413. `most_at_once` is how many requests it answers at once; more
-    get 429. An answer takes `seconds`. `scores` returns the log probabilities of a piece's tokens
-    as OpenAI has them, where they are asked for; None for a server that ignores that. `has_left` is
-    set once a client closes the connection inside an answer.
+    get 429. An answer takes `seconds`, and waits until `gate` is set. `scores` returns the log
+    probabilities of a piece's tokens as OpenAI has them, where they are asked for; None for a
+    server that ignores that. `has_left` is set once a client closes the connection inside an
+    answer.
     """
 
     def __init__(self, *, port: int = 0, certificate: tuple[str, str] | None = None) -> None:
@@ -61,6 +62,8 @@ class ModelServer(LoopbackServer):
         self.largest_body = 10**9
         self.most_at_once = 10**9
         self.seconds = 0.0
+        self.gate = threading.Event()
+        self.gate.set()
         self.faults: list[Fault] = []
         self.listing: Fault | None = None
         self.pieces: Callable[[str], list[str]] = _words
@@ -250,6 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self, body: dict[str, Any], spoilt: str) -> None:
         text = _said(self.server, body)
+        self.server.gate.wait(20)
         all_pieces = self.server.pieces(text)
         pieces = all_pieces[: body.get("max_tokens", 10**6)]
         reason = "length" if len(pieces) < len(all_pieces) else "stop"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -30,13 +30,16 @@ def use() -> Iterator[Callable[..., RemoteEngine]]:
     """Opens the model of servers; the engines are closed again."""
     opened = []
 
-    def use(*servers: ModelServer, **options) -> RemoteEngine:
-        addresses = tuple((server.address, 1) for server in servers)
+    def use(
+        *servers: ModelServer, weights: Sequence[int] = (), silent_seconds: float = 10.0, **options
+    ) -> RemoteEngine:
+        weights = weights or [1] * len(servers)
+        addresses = tuple(zip((one.address for one in servers), weights, strict=True))
         engine = open_server_model(
             ServerModel(addresses, MODEL, **options),
             lambda fraction, stage: None,
             threading.Event(),
-            timing=Timing(connect_seconds=2.0, silent_seconds=1.0, listing_seconds=1.0),
+            timing=Timing(10.0, silent_seconds, listing_seconds=10.0),
             patience=QUICK,
             run_patience=IN_A_RUN,
         )

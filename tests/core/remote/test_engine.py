@@ -210,7 +210,7 @@ SHOWN_FAULTS = [
     ids=[str(one[0].status) + one[0].stream for one in SHOWN_FAULTS],
 )
 def test_each_fault_is_a_sentence_with_an_action(server, use, fault, kind, words):
-    engine = use(server)
+    engine = use(server, silent_seconds=1.0 if fault.stream == "hang" else 10.0)
     server.faults = [fault] * 20
     if fault.status in (502, 503):
         server.listing = fault
@@ -236,7 +236,7 @@ def test_fault_that_passes_is_tried_again_while_nothing_was_shown(server, use, f
 
 @pytest.mark.parametrize("stream", ["cut", "no end", "error", "hang"])
 def test_answer_that_was_shown_in_part_is_not_asked_again(server, use, stream):
-    engine = use(server)
+    engine = use(server, silent_seconds=1.0 if stream == "hang" else 10.0)
     server.faults = [Fault(stream=stream)]
     with pytest.raises(ServerError):
         ask(engine)
