@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QApplication
 
 from core.engine import ModelState, Ready
 from core.workspace import CaptionSource
@@ -60,7 +61,11 @@ class CaptionWiring(QObject):
         model.state_changed.connect(self._on_model_changed)
 
     def _show_tab(self, shows_caption: bool) -> None:
-        settings = self._settings_file.settings
+        window, settings = self._window, self._settings_file.settings
+        hidden = window.transcript_view if shows_caption else window.caption_panel
+        if hidden.isVisible() and hidden.isAncestorOf(QApplication.focusWidget() or window):
+            # Otherwise Qt passes the focus on to whatever comes next, and Enter would act on that.
+            window.prompt_box.focus_prompt()
         if settings.shows_caption != shows_caption:
             settings.shows_caption = shows_caption
             self._listing.refresh()

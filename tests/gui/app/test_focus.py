@@ -107,6 +107,23 @@ def test_focus_is_in_the_prompt_after_the_words_were_left(answered):
     answered(story)
 
 
+def test_focus_is_in_the_prompt_once_the_tab_is_left_that_had_it(answered):
+    """Not on whatever comes next, which may be a link that Enter opens."""
+
+    async def story(program, window):
+        tabs, prompt = window.side_tabs.bar, window.prompt_box.prompt_edit
+        review = next(iter(window.caption_panel.review_buttons.values()))
+        text = window.transcript_view.exchange_views[0].answer_text
+        for tab, part in ((0, text), (1, review), (0, text), (1, window.caption_panel.editor)):
+            await until(part.isVisible)
+            part.setFocus()
+            QTest.mouseClick(tabs, Qt.MouseButton.LeftButton, pos=tabs.tabRect(tab).center())
+            await until(lambda part=part: not part.isVisible())
+            assert focused(window) is prompt
+
+    answered(story)
+
+
 def test_clicks_on_buttons_leave_the_focus_in_the_prompt(answered):
     async def story(program, window):
         body = window.transcript_view.exchange_views[0].body
