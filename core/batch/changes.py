@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -273,11 +274,13 @@ def files_to_write(
     options: BatchOptions,
     model: str,
     written: Mapping[str, WrittenFile],
+    began: float = math.inf,
 ) -> list[Path] | str:
     """Returns the files that are to get a new caption, or the reason why none is.
 
-    `written` has what earlier runs wrote, by the file's path. `model` is the model's fingerprint
-    or name. Raises StoreError.
+    `written` has what runs wrote, by the file's path. `model` is the model's fingerprint or name.
+    What was written otherwise since the run `began`, in seconds since 1970, is a person's and is
+    never replaced. Raises StoreError.
     """
     targets = names.targets(picture)
     existing = options.existing
@@ -296,10 +299,20 @@ def files_to_write(
         data = _content(target)
         last = written.get(str(target), _NOT_WRITTEN)
         is_ours = last.fingerprint == sidecar.fingerprint(data)
-        if data is not None and last.fingerprint and not is_ours and not is_named:
+        is_edited = last.fingerprint and not is_ours
+        if (
+            data is not None
+            and not is_named
+            and (is_edited or (not is_ours and _is_newer(target, began)))
+        ):
             why = EDITED
-        elif existing is Existing.REPLACE:
+        elif existing is Existing.REPLACE or (existing is Existing.GENERATED and is_named):
             chosen.append(target)
+        elif existing is Existing.GENERATED:
+            if data is None or is_ours or not caption_in(target):
+                chosen.append(target)
+            else:
+                why = NOT_OURS
         elif data is not None and not last.fingerprint:
             why = NOT_OURS
         elif data is not None and last.recipe == options.recipe(model):
@@ -307,6 +320,13 @@ def files_to_write(
         elif data is not None:
             chosen.append(target)
     return chosen or why
+
+
+def _is_newer(target: Path, began: float) -> bool:
+    try:
+        return target.stat().st_mtime > began
+    except OSError:
+        return False
 
 
 def _content(target: Path) -> bytes | None:

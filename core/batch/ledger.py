@@ -48,6 +48,7 @@ class Ledger:
     def __init__(self, journal: Journal, begun: Begun, pictures: Sequence[Path]):
         """Use `begin` or `resume`. `pictures` are the images found."""
         self.roots, self.options = begun.roots, begun.options
+        self.began = begun.when.timestamp()
         self.names = CaptionNames(begun.options.name, begun.options.writes, begun.roots, pictures)
         self.items: list[Item] = []
         self.notes: list[str] = []

@@ -202,7 +202,12 @@ class Recorder:
     def _targets(self, path: Path) -> list[Path] | str:
         """Returns the caption files to write, or the reason why none is. Raises StoreError."""
         return changes.files_to_write(
-            path, self._ledger.names, self.options, self._model, self._written
+            path,
+            self._ledger.names,
+            self.options,
+            self._model,
+            self._written,
+            self._ledger.began,
         )
 
     def _captioned(self, work: Work) -> Captioned | None:

@@ -27,6 +27,8 @@ class Existing(StrEnum):
     PREPEND = "prepend"
     STALE = "stale"
     """Replace only what an earlier run made with another prompt, model or sampling."""
+    GENERATED = "generated"
+    """Replace only what a model wrote and nobody has changed since; images without get one."""
 
 
 def text_path(picture: Path, pattern: str = TEXT_PATTERN) -> Path:

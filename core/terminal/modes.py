@@ -139,8 +139,8 @@ def refusal(options: argparse.Namespace) -> str | None:
         ("seed", options.temperature > 0, "a --temperature above 0"),
         (
             "replace_edited",
-            options.existing in (Existing.REPLACE, Existing.STALE),
-            "--existing replace or stale",
+            options.existing in (Existing.REPLACE, Existing.STALE, Existing.GENERATED),
+            "--existing replace, stale or generated",
         ),
         (
             "separator",

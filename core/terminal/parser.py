@@ -149,7 +149,8 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
         default=Existing.SKIP,
         metavar="|".join(Existing),
         help="what to do with existing captions (default: %(default)s); stale: replace only "
-        "captions made with other settings",
+        "captions made with other settings; generated: replace only what a model wrote and nobody "
+        "has changed",
     )
     add("--replace-edited", action="append", default=[], metavar="IMAGE",
         help="overwrite this image's hand-edited caption")  # fmt: skip

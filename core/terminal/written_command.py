@@ -55,7 +55,7 @@ def caption_command(
         "drop-duplicates": options.drops_duplicates,
     }
     words += [f"--{name}" for name, is_set in flags.items() if is_set]
-    if options.existing in (Existing.REPLACE, Existing.STALE):
+    if options.existing in (Existing.REPLACE, Existing.STALE, Existing.GENERATED):
         words += [f"--replace-edited={image}" for image in options.replaces_edited]
     return words
 

@@ -253,6 +253,7 @@ class BatchForm(QScrollArea):
             (Existing.REPLACE, self.tr("Replace")),
             (Existing.APPEND, self.tr("Append the new one")),
             (Existing.PREPEND, self.tr("Prepend the new one")),
+            (Existing.GENERATED, self.tr("Replace only what the model wrote")),
             (Existing.STALE, self.tr("Replace only captions made with other settings")),
         )
 
@@ -302,7 +303,8 @@ class BatchForm(QScrollArea):
         something between them only where one is added."""
         existing = Existing(self.existing_box.currentData())
         self.more.show_adds(existing in (Existing.APPEND, Existing.PREPEND))
-        self.more.show_replaces(existing in (Existing.REPLACE, Existing.STALE))
+        replaces = (Existing.REPLACE, Existing.STALE, Existing.GENERATED)
+        self.more.show_replaces(existing in replaces)
 
     @Slot()
     def _on_tables_changed(self) -> None:

@@ -48,11 +48,18 @@ class ListArea(QWidget):
         self._shows_captions = is_unfolded
         self._show_parts()
 
+    @property
+    def more_height(self) -> int:
+        """How much more height than the least it would use."""
+        if self.isHidden():
+            return 0
+        options = min(_MOST_OPTIONS, self._options.sizeHint().height())
+        wanted = _USUAL_LIST if self._shows_captions else options
+        return max(0, wanted - self.minimumSizeHint().height())
+
     def sizeHint(self) -> QSize:
-        least = self.minimumSizeHint()
-        if self._shows_captions:
-            return least.expandedTo(QSize(0, _USUAL_LIST))
-        return least.expandedTo(QSize(0, min(_MOST_OPTIONS, self._options.sizeHint().height())))
+        """Returns the least size: what stands above comes first, and the list takes the rest."""
+        return self.minimumSizeHint()
 
     def minimumSizeHint(self) -> QSize:
         """Returns what the captions need, whether the options are open or not."""

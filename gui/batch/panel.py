@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import QSize, Signal, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -126,10 +126,10 @@ class BatchPanel(QFrame):
     @property
     def least_height(self) -> int:
         """How much height it needs; with more, it shows more of the images."""
-        height, area = self.sizeHint().height(), self.list_area
-        if area.isHidden():
-            return height
-        return height - area.sizeHint().height() + area.minimumSizeHint().height()
+        return super().sizeHint().height()
+
+    def sizeHint(self) -> QSize:
+        return super().sizeHint() + QSize(0, self.list_area.more_height)
 
     @property
     def shows_rows(self) -> bool:

@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 from core.batch import Batch, BatchOptions, Control, Item, ItemState, find_runs
+from core.batch.changes import NOT_OURS
 from core.batch.events import Failed
 from core.batch.items import EDITED, HAS_CAPTION
 from core.batch.journal import Journal, read_lines
@@ -255,6 +256,50 @@ def test_only_what_was_made_otherwise_is_stale(begin, folder):
     other_model = FolderEngine(facts=replace(FACTS, fingerprint="f2"))
     batch = begin(existing=Existing.STALE, prompts=("Now what?",), sampling=warmer)
     assert ran(batch, other_model).tally.done == 3
+
+
+def test_only_what_a_model_wrote_and_nobody_changed_is_replaced(begin, folder):
+    (folder / "2.txt").write_text("by a person")
+    ran(begin()).close()
+    (folder / "1.txt").write_text("changed by a person")
+    Image.new("RGB", (4, 4)).save(folder / "20.png")
+    again = {"existing": Existing.GENERATED, "prompts": ("Now what?",)}
+    batch = ran(begin(**again))
+    written = {path.stem: path.read_text().strip() for path in folder.glob("*.txt")}
+    assert written == {
+        "1": "changed by a person",
+        "2": "by a person",
+        "10": "10.png: Now what?",
+        "20": "20.png: Now what?",
+    }
+    assert {reason for reason, _ in batch.summary().skips} == {EDITED, NOT_OURS}
+    batch.close()
+    # The same once more: what a person named is theirs to give away.
+    ran(begin(**again, replaces_edited=("1.png", "2.png")))
+    assert (folder / "2.txt").read_text() == "2.png: Now what?\n"
+    assert (folder / "1.txt").read_text() == "1.png: Now what?\n"
+
+
+@pytest.mark.parametrize("existing", [Existing.SKIP, Existing.REPLACE, Existing.GENERATED])
+def test_caption_that_a_person_writes_while_the_run_goes_on_is_not_overwritten(
+    begin, folder, existing
+):
+    """Also where the image was opened before, and after a pause and a restart."""
+    batch = begin(existing=existing)
+
+    class Meanwhile(FolderEngine):
+        def answer(self, *arguments, **options):
+            for path in folder.glob("*.png"):
+                target = path.with_suffix(".txt")
+                target.write_text("by a person")
+                # Some clocks of files are a few milliseconds behind.
+                os.utime(target, (time.time() + 1, time.time() + 1))
+            return super().answer(*arguments, **options)
+
+    ran(batch, Meanwhile())
+    texts = {path.read_text() for path in folder.glob("*.txt")}
+    assert texts == {"by a person"}
+    assert batch.tally.done == 0
 
 
 def test_seed_of_greedy_captions_makes_nothing_stale(begin):

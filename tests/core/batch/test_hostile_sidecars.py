@@ -10,7 +10,7 @@ import pytest
 from tests.support.sidecar_run import OTHER_FORMS
 from tests.support.sidecars import text_forms, xmp_forms
 
-WAYS = ("skip", "append", "prepend", "replace", "stale")
+WAYS = ("skip", "append", "prepend", "replace", "stale", "generated")
 SAMPLE = {"billion laughs", "deep", "one letter a million times"}
 FORMS = [("xmp", form) for form in (*xmp_forms(), *OTHER_FORMS)]
 FORMS += [("txt", form) for form in (*text_forms(), *OTHER_FORMS)]
