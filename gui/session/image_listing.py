@@ -55,7 +55,7 @@ class ImageListing(QObject):
     """Searches in the workspace's thread; only the last search that was asked for is reported.
 
     `listed(Sequence[int])`: the ids in the order of the list. `searched()`: a search has ended.
-    `changed()`: the query or the sort is another.
+    `changed()`: the query, the sort or the number of hidden images is another.
     """
 
     listed = Signal(object)
@@ -117,6 +117,7 @@ class ImageListing(QObject):
         """Take an image out of the list; its file stays."""
         self._hidden.add(id)
         self.search_again()
+        self.changed.emit()
 
     def note_edit(self) -> None:
         """Captions were changed: what the query does not find any more stays until `settle`."""
