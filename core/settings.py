@@ -65,7 +65,8 @@ class Settings(BaseModel):
     `folds_images`, `shows_grid` and `thumbnail_side` say how the images of a folder are listed,
     `shows_caption` whether their captions are in view rather than the conversations, and
     `statistics` which ones are below the list. `tag_vocabulary` is the file that tags are suggested
-    from, "" for none.
+    from, "" for none, and `spelling` the language that captions are checked by, "" for that of the
+    system and "off" for none.
     `keys` are those of the window's commands that a person has changed, by the command's name.
     """
 
@@ -97,6 +98,7 @@ class Settings(BaseModel):
     shows_caption: bool = False
     folds_statistics: bool = False
     tag_vocabulary: str = ""
+    spelling: str = Field(default="", max_length=40)
     statistics: Literal["tags", "words", "sizes", "lengths"] = "tags"
     thumbnail_side: int = Field(default=96, ge=64, le=320)
     checks_for_updates: bool = False

@@ -222,6 +222,13 @@ def resource_files() -> Iterator[tuple[Path, str]]:
         yield ROOT / name, "."
 
 
+def dictionaries() -> Iterator[tuple[Path, str]]:
+    """The English dictionary of spylls, with the folder that it goes to; it has others too."""
+    english = package_folder("spylls") / "hunspell" / "data" / "en"
+    for path in sorted(english.glob("en_US.*")):
+        yield path, "spylls/hunspell/data/en"
+
+
 def cuda_libraries() -> Iterator[tuple[Path, str]]:
     """NVIDIA's libraries that PyTorch for Linux depends on, each with the folder that it goes to.
 

@@ -21,6 +21,7 @@ import pytest
 from PIL import IcnsImagePlugin, IcoImagePlugin
 
 from core.picture import PICTURE_SUFFIXES
+from core.spelling import dictionary_folders
 from tests.support.packs import write_pack
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -319,6 +320,15 @@ def test_every_resource_goes_into_the_package(packaging):
     expected = [name for name in in_git if name and "/screenshots/" not in name]
     assert {"resources/prompts.json", *expected} <= inside
     assert "./LICENSE" in inside
+
+
+def test_english_dictionary_goes_where_the_program_looks_for_it(packaging):
+    import bundle
+
+    files = list(bundle.dictionaries())
+    assert [path.name for path, _ in files] == ["en_US.aff", "en_US.dic"]
+    folder = dictionary_folders(ROOT)[-1]
+    assert folder.as_posix().endswith(files[0][1])
 
 
 def test_readmes_for_developers_stay_out_of_the_package(packaging):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication
 
 from core.engine import ModelState, Ready
@@ -14,10 +14,13 @@ from gui.session.caption_tokens import CaptionTokens
 from gui.session.model_thread import ModelThread
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
+from gui.session.spell_checking import SpellChecking
 from gui.session.workspace import FolderWorkspace
 from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 from gui.workspace.side_tabs import CAPTION
+
+_SPELLING_MS = 400
 
 
 class CaptionWiring(QObject):
@@ -35,6 +38,7 @@ class CaptionWiring(QObject):
         parent: QObject | None = None,
         *,
         model: ModelThread,
+        spelling: SpellChecking,
     ):
         super().__init__(parent)
         self._window, self._listing, self._editing = window, listing, editing
@@ -59,6 +63,28 @@ class CaptionWiring(QObject):
         panel.text_changed.connect(self._tokens.count)
         self._tokens.counted.connect(panel.counter.show_tokens)
         model.state_changed.connect(self._on_model_changed)
+        self._connect_spelling(spelling)
+
+    def _connect_spelling(self, spelling: SpellChecking) -> None:
+        panel, self._spelling = self._window.caption_panel, spelling
+        # A word is not marked while it is being written.
+        self._spelling_timer = QTimer(self, interval=_SPELLING_MS, singleShot=True)
+        self._spelling_timer.timeout.connect(self._check_spelling)
+        panel.text_changed.connect(self._on_text_changed)
+        spelling.checked.connect(panel.spelling.show_wrong)
+        spelling.suggested.connect(panel.spelling.show_suggestions)
+        spelling.noticed.connect(self._window.show_notice)
+        panel.spelling.suggestions_asked.connect(spelling.suggest)
+        panel.spelling.added.connect(spelling.add)
+        spelling.look()
+
+    @Slot(str)
+    def _on_text_changed(self, text: str) -> None:
+        self._spelling_timer.start()
+
+    @Slot()
+    def _check_spelling(self) -> None:
+        self._spelling.check(self._window.caption_panel.editor.toPlainText())
 
     def _show_tab(self, shows_caption: bool) -> None:
         window, settings = self._window, self._settings_file.settings

@@ -54,6 +54,7 @@ from gui.session.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.session.picture_list import PictureList
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
+from gui.session.spell_checking import SpellChecking
 from gui.session.view_memory import ViewMemory
 from gui.session.waiting_question import WaitingQuestion
 from gui.session.workspace import FolderWorkspace
@@ -119,6 +120,7 @@ class Program(QObject):
         self.pictures = PictureList(self.workspace, self, self._memory)
         self.caption_editing = CaptionEditing(self.workspace, self)
         self.folder_counts = FolderCounts(self.workspace, self)
+        self._spelling = SpellChecking(self._places.data, self.settings.spelling, self)
         self.bulk_editing = BulkEditing(self.workspace, self)
         self.session = Session(
             model, self.loaded_model, self.pictures, self._store, self._settings_file, self
@@ -226,6 +228,7 @@ class Program(QObject):
             begin,
             self,
             model=self.model,
+            spelling=self._spelling,
         )
         BulkWiring(
             window,
@@ -287,6 +290,7 @@ class Program(QObject):
             self.tasks.begin,
             self,
             engines=self._engines_wiring,
+            spelling=self._spelling,
         )
 
     async def life(self, paths: list[Path], crash: str = "", visit: Visit | None = None) -> bool:
@@ -381,6 +385,7 @@ class Program(QObject):
         self.caption_editing.write()
         await self.folder_jobs.close()
         await self.folder_counts.close()
+        await self._spelling.close()
         await self.workspace.close()
         await self._memory.close()
         await self.folder_run.close()

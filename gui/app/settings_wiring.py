@@ -16,6 +16,7 @@ from gui.app.idle_unload import IdleUnload
 from gui.app.tasks import Begin
 from gui.session.loaded_model import LoadedModel
 from gui.session.settings_file import SettingsFile
+from gui.session.spell_checking import SpellChecking
 from gui.widgets.file_urls import url_of
 from gui.widgets.theme import Theme
 from gui.window.availability import THEMES
@@ -47,11 +48,13 @@ class SettingsWiring(QObject):
         parent: QObject | None = None,
         *,
         engines: EnginesWiring,
+        spelling: SpellChecking,
     ):
         super().__init__(parent)
         self._window, self._theme, self._settings_file = window, theme, settings_file
         self._loaded, self._idle_unload, self._logs = loaded, idle_unload, logs
         self._engines, self._begin = engines, begin
+        self._spelling = spelling
         bind = window.command_actions.bind
         bind(Command.SETTINGS, self._on_settings_asked)
         bind(Command.LOG_FOLDER, self._on_log_folder_asked)
@@ -79,7 +82,11 @@ class SettingsWiring(QObject):
     def _on_settings_asked(self, *, shows_keyboard: bool = False) -> None:
         rows = self._window.command_actions.rows
         settings, panel = self._settings_file.settings, self._engines.make_panel()
-        dialog = SettingsDialog(settings, self._window, known_cards(), rows, panel)
+        spelling = self._spelling
+        languages, folder = spelling.languages, str(spelling.folder)
+        dialog = SettingsDialog(
+            settings, self._window, known_cards(), rows, panel, languages, folder
+        )
         dialog.saved.connect(self._on_saved)
         dialog.show_state(self._window.state)
         self._window.states.changed.connect(dialog.show_state)
@@ -98,6 +105,7 @@ class SettingsWiring(QObject):
         self._theme.choose_text_percent(settings.text_percent)
         self._window.command_actions.set_bindings(settings.keys)
         self._idle_unload.restart_timer()
+        self._spelling.use(settings.spelling)
         if settings.model_choice != before:
             self._begin(self._loaded.load(settings.model_choice))
         self._begin(self._settings_file.save())

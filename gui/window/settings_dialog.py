@@ -46,10 +46,13 @@ class SettingsDialog(QDialog):
         cards: Sequence[Card] = (),
         commands: Mapping[Command, CommandRow] | None = None,
         engine_panel: QWidget | None = None,
+        languages: Sequence[str] = (),
+        dictionaries: str = "",
     ):
         """`cards` are the CUDA cards to choose from, `commands` those whose keys can be changed.
 
-        `engine_panel` is about the graphics card, and acts at once.
+        `engine_panel` is about the graphics card, and acts at once. `languages` are those that
+        spelling can be checked by, and `dictionaries` is the folder for one's own.
         """
         super().__init__(parent)
         self.setObjectName("settings_dialog")
@@ -58,6 +61,7 @@ class SettingsDialog(QDialog):
         self._settings = settings.model_copy(deep=True)
         self._values: dict[str, Any] = {}
         self.keyboard = KeyboardPage(commands or {})
+        self._general = GeneralPage(languages, settings.spelling, dictionaries)
         self.tabs = self._build_tabs(cards, engine_panel, has_keyboard=bool(commands))
         self.buttons = self._build_buttons()
         column = QVBoxLayout(self)
@@ -95,7 +99,7 @@ class SettingsDialog(QDialog):
         settings = self._settings
         self._answers = answers = AnswersPage()
         model = ModelPage(settings.device, settings.dtype, cards)
-        appearance, general = AppearancePage(), GeneralPage()
+        appearance, general = AppearancePage(), self._general
         tabs = QTabWidget()
         tabs.setDocumentMode(True)
         tabs.tabBar().setDrawBase(False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QRegularExpression, Slot
+from PySide6.QtCore import QLocale, QRegularExpression, Slot
 from PySide6.QtGui import QRegularExpressionValidator
 from PySide6.QtWidgets import QCheckBox, QLineEdit
 
@@ -187,7 +187,9 @@ class AppearancePage(SettingsPage):
 class GeneralPage(SettingsPage):
     """What the program does by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, languages: Sequence[str], language: str, dictionaries: str) -> None:
+        """`languages` are those that spelling can be checked by, and `language` the chosen one;
+        `dictionaries` is the folder for one's own."""
         super().__init__()
         self.add_choice(
             "checks_for_updates",
@@ -195,7 +197,26 @@ class GeneralPage(SettingsPage):
             self.tr("Only asks for the newest version. Nothing is sent or downloaded."),
             ((False, self.tr("Only when I ask")), (True, self.tr("At startup"))),
         )
+        install = self.tr(
+            "Install hunspell dictionaries, or put .aff and .dic files into {folder}."
+        )
+        help = install.format(folder=dictionaries)
+        explained = self.tr("Marks misspelled words in captions.")
+        if not languages:
+            explained = self.tr("There is no dictionary on this computer.")
+        choices = [("", self.tr("System language")), ("off", self.tr("Off"))]
+        choices += [
+            (one, _language_name(one)) for one in sorted({*languages, language} - {"", "off"})
+        ]
+        self.add_choice("spelling", self.tr("Spelling"), f"{explained} {help}", choices)
         self.end()
+
+
+def _language_name(code: str) -> str:
+    """Return a language by its own name, with its country and its code."""
+    locale = QLocale(code)
+    name = locale.nativeLanguageName()
+    return f"{name} ({code})" if name and locale.language() != QLocale.Language.C else code
 
 
 def _named(card: Card, is_one: bool) -> str:

@@ -23,6 +23,7 @@ from gui.window.availability import obstacle
 from gui.window.command import Command
 from gui.window.commands import Place
 from gui.window.text_focus import Editor, focus_state
+from gui.workspace.caption_panel import CaptionEditor
 
 if TYPE_CHECKING:
     from gui.window.main_window import MainWindow
@@ -82,6 +83,10 @@ class TextMenus(QObject):
         if not state.focus.takes_text:
             clicked |= dict.fromkeys(_CHANGING)
         menu = self._window.command_actions.context_menu(Place.TEXT, clicked=clicked)
+        if isinstance(text, CaptionEditor) and text.spelling:
+            is_by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+            at = text.viewport().mapFromGlobal(event.globalPos())
+            text.spelling.extend_menu(menu, None if is_by_key else at)
         menu.popup(_place(text, event))
 
 

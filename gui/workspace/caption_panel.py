@@ -33,6 +33,7 @@ from gui.widgets.theme import Theme
 from gui.workspace.answer_bar import AnswerBar
 from gui.workspace.caption_counter import CaptionCounter
 from gui.workspace.source_button import SourceButton
+from gui.workspace.spelling_marks import SpellingMarks
 from gui.workspace.tag_editor import TagEditor
 
 # One line, where a conflict and a notice need the rest of a low window.
@@ -57,6 +58,7 @@ class CaptionEditor(QPlainTextEdit):
         self.setAccessibleName(self.tr("Caption"))
         self.show_problem("")
         self.setTabChangesFocus(True)
+        self.spelling: SpellingMarks | None = None
 
     def show_problem(self, problem: str) -> None:
         """Says why the caption that is there cannot be read; "" if it can."""
@@ -112,6 +114,9 @@ class CaptionPanel(QWidget):
         self.editor.setMinimumHeight(_LEAST_HEIGHT)
         self.editor.textChanged.connect(self._on_text_changed)
         self.editor.left.connect(self.left)
+        self.spelling = self.editor.spelling = SpellingMarks(self.editor, theme)
+        self.spelling.changed.connect(self._on_spelling_changed)
+        self._differing: list[QTextEdit.ExtraSelection] = []
         self._mode = CaptionMode.TEXT
         self.tag_editor = TagEditor(theme)
         self.tag_editor.changed.connect(self._on_tags_changed)
@@ -275,7 +280,16 @@ class CaptionPanel(QWidget):
             self.answer_bar.show_answer(answer, removed)
             marks = [self._mark(text, span) for span in added]
         self.answer_bar.setVisible(is_changed)
-        self.editor.setExtraSelections(marks)
+        self._differing = marks
+        self._show_marks()
+
+    @Slot()
+    def _on_spelling_changed(self) -> None:
+        self.tag_editor.chips.show_wrong(self.spelling.words)
+        self._show_marks()
+
+    def _show_marks(self) -> None:
+        self.editor.setExtraSelections([*self._differing, *self.spelling.selections()])
 
     def _mark(self, text: str, span: tuple[int, int]) -> QTextEdit.ExtraSelection:
         index = TextIndex(text)

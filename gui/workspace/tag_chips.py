@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import (
     QAbstractListModel,
     QEvent,
@@ -37,6 +39,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.spelling import spans_of_words
 from core.workspace import TagList
 from gui.widgets.theme import Theme
 
@@ -138,12 +141,25 @@ class _Chip(QStyledItemDelegate):
             str(index.data()), Qt.TextElideMode.ElideRight, inner.width()
         )
         painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, text)
+        if self._list.is_wrong(str(index.data())):
+            width = min(painter.fontMetrics().horizontalAdvance(text), inner.width())
+            below = inner.center().y() + painter.fontMetrics().height() // 2
+            is_mirrored = option.direction == Qt.LayoutDirection.RightToLeft  # type: ignore[attr-defined]
+            _paint_wave(
+                painter, theme, inner.right() - width if is_mirrored else inner.left(), below, width
+            )
         is_near = state & QStyle.StateFlag.State_MouseOver
         painter.setPen(theme.colour("text" if is_near or has_focus else "text_quiet"))
         centre, arm = cross.center(), 3
         painter.drawLine(centre - QPoint(arm, arm), centre + QPoint(arm, arm))
         painter.drawLine(centre - QPoint(arm, -arm), centre + QPoint(arm, -arm))
         painter.restore()
+
+
+def _paint_wave(painter: QPainter, theme: Theme, left: int, y: int, width: int) -> None:
+    painter.setPen(theme.colour("danger"))
+    wave = [QPoint(left + x, y - (x // 2) % 2 * 2) for x in range(0, width + 1, 2)]
+    painter.drawPolyline(wave)
 
 
 def cross_rect(chip: QRect, direction: Qt.LayoutDirection) -> QRect:
@@ -171,6 +187,7 @@ class TagChips(QListView):
         self._theme = theme
         self.tags = TagList()
         self._drop_at = -1
+        self._wrong: frozenset[str] = frozenset()
         self._rows = _Tags(self)
         self.setModel(self._rows)
         self.setItemDelegate(_Chip(theme, self))
@@ -199,6 +216,17 @@ class TagChips(QListView):
             if row >= 0 and tags.tags:
                 self._go_to(min(row, len(tags.tags) - 1))
         self.tags = tags
+
+    def show_wrong(self, words: Iterable[str]) -> None:
+        """Marks the tags in which these words are, as written wrong."""
+        wrong = frozenset(words)
+        if wrong != self._wrong:
+            self._wrong = wrong
+            self.viewport().update()
+
+    def is_wrong(self, tag: str) -> bool:
+        """Whether a word of a tag is written wrong."""
+        return bool(self._wrong) and any(tag[a:b] in self._wrong for a, b in spans_of_words(tag))
 
     def focus_last(self) -> None:
         """Makes the last tag the current one, which a second Backspace removes."""
