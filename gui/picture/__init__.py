@@ -1,5 +1,5 @@
 """The image: the drop zone, the view that zooms, the strip of open images, the model's view.
 
 `drop_zone` is what the window places; it shows `empty_page` or `picture_view`, and below the latter
-`name_and_facts`.
+`name_and_facts`. `part_frame` lies over the view: the rectangle that questions are about.
 """

@@ -16,6 +16,7 @@ runs about an image, and `alt_text_dialog` its alternative text.
 and a `length_histogram`.
 `side_tabs` is the right side of the window, and `caption_panel` in it the editor of a caption; for
 tags it has a `tag_editor` with `tag_chips`, and an `answer_bar` for what the model wrote.
+`spelling_marks` underlines wrong words there, and `caption_counter` counts below.
 `source_button` says which files captions stand in.
 
 `bulk_dialog` edits many captions at once: `bulk_fields` describe the edit, `bulk_changes` show what
