@@ -71,12 +71,14 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Action:
-    """An action without its steps. `folders` are those that contain all its images."""
+    """An action without its steps. `folders` are those that contain all its images. `mark` stands
+    until its files are known to be on the disk (`syncing`); empty where each is at once."""
 
     id: int
     name: Message
     state: ActionState
     folders: tuple[Path, ...]
+    mark: str = ""
 
     @property
     def is_under_way(self) -> bool:
@@ -106,6 +108,9 @@ TABLES = """
         PRIMARY KEY (action, number)
     );
 """
+TABLES_WITH_MARK = """
+    ALTER TABLE action ADD COLUMN mark TEXT NOT NULL DEFAULT '';
+"""
 
 
 class Actions:
@@ -114,7 +119,9 @@ class Actions:
     def __init__(self, connection: sqlite3.Connection):
         self._connection = connection
 
-    def begin(self, name: Message, steps: Sequence[Step], folders: Iterable[Path]) -> Action:
+    def begin(
+        self, name: Message, steps: Sequence[Step], folders: Iterable[Path], mark: str
+    ) -> Action:
         """Keeps an action that is to be made; what was undone can no longer be redone. It is on the
         disk on return."""
         folders = tuple(folders)
@@ -124,20 +131,29 @@ class Actions:
                 if action.state is ActionState.UNDONE:
                     connection.execute("DELETE FROM action WHERE id = ?", (action.id,))
             id = connection.execute(
-                "INSERT INTO action (name, folders, state, bytes, at) VALUES (?, ?, ?, ?, ?)",
-                (text_of(name), _folders_text(folders), ActionState.MAKING, size, time.time()),
+                "INSERT INTO action (name, folders, state, bytes, at, mark)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    *(text_of(name), _folders_text(folders)),
+                    ActionState.MAKING,
+                    size,
+                    time.time(),
+                    mark,
+                ),
             ).lastrowid
             assert id is not None
             connection.executemany(
                 "INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (_values(id, number, step) for number, step in enumerate(steps)),
             )
-        return Action(id, name, ActionState.MAKING, folders)
+        return Action(id, name, ActionState.MAKING, folders, mark)
 
-    def set_state(self, action: Action, state: ActionState) -> None:
-        """Notes how far an action is."""
+    def set_state(self, action: Action, state: ActionState, mark: str) -> None:
+        """Notes how far an action is, and whether its files are on the disk."""
         with self._connection as connection:
-            connection.execute("UPDATE action SET state = ? WHERE id = ?", (state, action.id))
+            connection.execute(
+                "UPDATE action SET state = ?, mark = ? WHERE id = ?", (state, mark, action.id)
+            )
 
     def drop(self, action: Action, numbers: Iterable[int]) -> None:
         """Forgets steps that were not made; an action without any is forgotten too."""
@@ -156,8 +172,8 @@ class Actions:
         """Makes an action of their own of some steps, which is the newest one."""
         with self._connection as connection:
             id = connection.execute(
-                "INSERT INTO action (name, folders, state, bytes, at)"
-                " SELECT name, folders, ?, bytes, at FROM action WHERE id = ?",
+                "INSERT INTO action (name, folders, state, bytes, at, mark)"
+                " SELECT name, folders, ?, bytes, at, mark FROM action WHERE id = ?",
                 (state, action.id),
             ).lastrowid
             connection.executemany(
@@ -183,30 +199,40 @@ class Actions:
 
     def recent(self, roots: Sequence[Path]) -> list[Action]:
         """Returns the actions on images inside these folders, the newest first."""
-        rows = self._connection.execute(
-            "SELECT id, name, state, folders FROM action ORDER BY id DESC"
-        )
-        found = (
-            Action(id, text_from(name), ActionState(state), _folders_from(folders))
-            for id, name, state, folders in rows
-        )
+        found = self._selected("ORDER BY id DESC")
         return [action for action in found if _are_inside(action.folders, roots)]
 
     def under_way(self) -> list[Action]:
         """Returns the actions of all folders that may be made in part, the oldest first."""
+        states = (ActionState.MAKING, ActionState.UNDOING)
+        return self._selected("WHERE state IN (?, ?) ORDER BY id", *states)
+
+    def marked(self) -> list[Action]:
+        """Returns the actions of all folders that are made or undone, and perhaps not on the disk,
+        the oldest first."""
+        states = (ActionState.MADE, ActionState.UNDONE)
+        return self._selected("WHERE mark != '' AND state IN (?, ?) ORDER BY id", *states)
+
+    def paths(self, action: Action) -> list[str]:
+        """Returns the files that an action writes."""
+        rows = self._connection.execute("SELECT path FROM step WHERE action = ?", (action.id,))
+        return [os.fsdecode(path) for (path,) in rows]
+
+    def _selected(self, clause: str, *values: str) -> list[Action]:
         rows = self._connection.execute(
-            "SELECT id, name, state, folders FROM action WHERE state IN (?, ?) ORDER BY id",
-            (ActionState.MAKING, ActionState.UNDOING),
+            f"SELECT id, name, state, folders, mark FROM action {clause}", values
         )
         return [
-            Action(id, text_from(name), ActionState(state), _folders_from(folders))
-            for id, name, state, folders in rows
+            Action(id, text_from(name), ActionState(state), _folders_from(folders), mark)
+            for id, name, state, folders, mark in rows
         ]
 
     def forget_old(self) -> None:
         """Forgets the oldest actions beyond `MOST_KEPT`, and those that take too much room."""
         kept = 0
-        rows = self._connection.execute("SELECT id, bytes, state FROM action ORDER BY id DESC")
+        rows = self._connection.execute(
+            "SELECT id, bytes, state FROM action WHERE mark = '' ORDER BY id DESC"
+        )
         with self._connection as connection:
             for number, (id, size, state) in enumerate(rows.fetchall()):
                 kept += size

@@ -1,5 +1,9 @@
 """Changes to the captions of many images as one action: made, undone, redone, and finished after
-the program was killed."""
+the program was killed or the computer went off.
+
+The files of a large action are brought to the disk after it (`syncing`). Until then it has a mark,
+and if the computer has gone off meanwhile, what its files lost is written again at the next start.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,9 @@ from core.message import Message
 from core.workspace.actions import Action, Actions, ActionState, Step, StepKind
 from core.workspace.messages import as_message
 from core.workspace.move import FileMove, perform, revert
+from core.workspace.syncing import Syncing, is_of_this_boot, new_mark, sync_files
 from core.workspace.table_reader import OpenTables
-from core.workspace.writing import ChangedOutside, put
+from core.workspace.writing import ChangedOutside, Recovery, put
 
 # A few files are written so that a power cut loses none, which takes some milliseconds each.
 _MOST_DURABLE = 8
@@ -28,6 +33,8 @@ class Outcome:
     """Which steps of an action were made, and why the others were not."""
 
     made: list[Step] = field(default_factory=list[Step])
+    written: set[int] = field(default_factory=set[int])
+    """The numbers of those for which a caption file had to be written."""
     failed: list[tuple[Step, Message]] = field(default_factory=list[tuple[Step, Message]])
     conflicts: list[tuple[Step, bytes | None]] = field(
         default_factory=list[tuple[Step, bytes | None]]
@@ -43,16 +50,26 @@ class Edits:
     """Makes and undoes actions that `actions` keeps. Calls raise sqlite3.Error; files that cannot
     be written are part of the outcome."""
 
-    def __init__(self, connection: sqlite3.Connection, roots: Sequence[Path], tables: OpenTables):
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        roots: Sequence[Path],
+        tables: OpenTables,
+        syncing: Syncing,
+    ):
         self.actions = Actions(connection)
         self._roots = tuple(roots)
-        self._tables = tables
+        self._tables, self._syncing = tables, syncing
 
     def make(self, name: Message, steps: Sequence[Step], folders: Iterable[Path]) -> Outcome:
         """Makes an action of these steps, which are numbered from 0."""
-        action = self.actions.begin(name, steps, folders)
-        outcome = self._written(steps, is_recovery=False)
-        self.actions.set_state(action, ActionState.MADE)
+        # What is written over, moved or forgotten has to be on the disk.
+        if _needs_rest(steps) or self.last_undone is not None:
+            self._syncing.wait()
+        mark = _mark_of(steps)
+        action = self.actions.begin(name, steps, folders, mark)
+        outcome = self._written(steps)
+        self._finish(action, ActionState.MADE, mark, steps)
         self.actions.drop(action, outcome.not_made)
         return outcome
 
@@ -71,48 +88,70 @@ class Edits:
     def undo(self, action: Action) -> Outcome:
         """Undoes an action, but for files that somebody has changed since. Those that cannot be
         written now can be undone later."""
-        self.actions.set_state(action, ActionState.UNDOING)
-        outcome = self._carried_out(action, is_undo=True)
-        self._settle(action, outcome, ActionState.UNDONE, ActionState.MADE)
-        return outcome
+        return self._carry_out(action, ActionState.UNDOING, ActionState.UNDONE, ActionState.MADE)
 
     def redo(self, action: Action) -> Outcome:
         """Makes an action again that was undone; as `undo`."""
-        self.actions.set_state(action, ActionState.MAKING)
-        outcome = self._carried_out(action, is_undo=False)
-        self._settle(action, outcome, ActionState.MADE, ActionState.UNDONE)
+        return self._carry_out(action, ActionState.MAKING, ActionState.MADE, ActionState.UNDONE)
+
+    def _carry_out(
+        self, action: Action, begun: ActionState, done: ActionState, not_done: ActionState
+    ) -> Outcome:
+        steps = self._steps(action, is_undo=begun is ActionState.UNDOING)
+        if _needs_rest(steps):
+            self._syncing.wait(besides=action.id)
+        mark = _mark_of(steps)
+        self.actions.set_state(action, begun, mark)
+        outcome = self._written(steps)
+        if outcome.failed:
+            failed = [step.number for step, _ in outcome.failed]
+            self.actions.split(action, failed, not_done)
+        self._finish(action, done, mark, steps)
+        self.actions.drop(action, [step.number for step, _ in outcome.conflicts])
         return outcome
 
     def recover(self) -> list[tuple[Action, Outcome]]:
-        """Finishes what was under way when a program was killed, in all folders. What cannot be
-        written now, as on a disk that is away, is left for the next time."""
-        found: list[tuple[Action, Outcome]] = []
+        """Writes again what was lost when the computer went off, and finishes what was under way
+        when a program was killed, in all folders. What cannot be written now, as on a disk that is
+        away, is left for the next time."""
+        found = [(action, self._restored(action)) for action in self.actions.marked()]
         for action in self.actions.under_way():
             is_undo = action.state is ActionState.UNDOING
-            outcome = self._carried_out(action, is_undo=is_undo, is_recovery=True)
-            if outcome.failed:
-                self.actions.drop(action, [step.number for step, _ in outcome.conflicts])
-            else:
-                self._settle(action, outcome, ActionState.UNDONE if is_undo else ActionState.MADE)
+            steps = self._steps(action, is_undo=is_undo)
+            outcome = self._written(steps, _recovery_of(action))
+            if not outcome.failed:
+                mark = _mark_of(steps)
+                state = ActionState.UNDONE if is_undo else ActionState.MADE
+                self._finish(action, state, mark, steps)
+            self.actions.drop(action, [step.number for step, _ in outcome.conflicts])
             found.append((action, outcome))
-        return found
+        return [(action, outcome) for action, outcome in found if outcome.made or outcome.not_made]
 
-    def _carried_out(self, action: Action, *, is_undo: bool, is_recovery: bool = False) -> Outcome:
+    def _restored(self, action: Action) -> Outcome:
+        """Returns what of an action was lost, and is written again. Files that hold something else
+        by now were changed since, and stay."""
+        if is_of_this_boot(action.mark):
+            self._syncing.begin(action.id, action.mark, self.actions.paths(action))
+            return Outcome()
+        steps = self._steps(action, is_undo=action.state is ActionState.UNDONE)
+        outcome = self._written(steps, Recovery.OF_POWER_CUT)
+        if not outcome.failed:
+            self._syncing.begin(action.id, action.mark, self.actions.paths(action))
+        return Outcome([step for step in outcome.made if step.number in outcome.written])
+
+    def _steps(self, action: Action, *, is_undo: bool) -> list[Step]:
         steps = self.actions.steps(action)
-        if is_undo:
-            steps = [step.reversed() for step in reversed(steps)]
-        return self._written(steps, is_recovery=is_recovery)
+        return [step.reversed() for step in reversed(steps)] if is_undo else steps
 
-    def _written(self, steps: Sequence[Step], *, is_recovery: bool) -> Outcome:
+    def _written(self, steps: Sequence[Step], recovery: Recovery = Recovery.NONE) -> Outcome:
         """Makes steps: the rows of each table at once."""
-        outcome = _written(
-            [step for step in steps if step.kind is not StepKind.ROW], is_recovery=is_recovery
-        )
+        outcome = _written([step for step in steps if step.kind is not StepKind.ROW], recovery)
         rows: dict[str, list[Step]] = {}
         for step in steps:
             if step.kind is StepKind.ROW:
                 rows.setdefault(step.path, []).append(step)
         for path, changed in rows.items():
+            is_recovery = recovery is not Recovery.NONE
             self._put_rows(path, changed, outcome, is_recovery=is_recovery)
         return outcome
 
@@ -129,34 +168,54 @@ class Edits:
         outcome.made += [step for step in steps if step.number not in found]
         outcome.conflicts += [(step, found[step.number]) for step in steps if step.number in found]
 
-    def _settle(
-        self,
-        action: Action,
-        outcome: Outcome,
-        state: ActionState,
-        state_of_failed: ActionState | None = None,
-    ) -> None:
-        if outcome.failed and state_of_failed is not None:
-            failed = [step.number for step, _ in outcome.failed]
-            self.actions.split(action, failed, state_of_failed)
-        self.actions.set_state(action, state)
-        self.actions.drop(action, [step.number for step, _ in outcome.conflicts])
+    def _finish(self, action: Action, state: ActionState, mark: str, steps: Sequence[Step]) -> None:
+        """Notes that an action is made or undone, and brings its files to the disk."""
+        moved = [step for step in steps if step.kind is StepKind.MOVE]
+        if moved:
+            with suppress(OSError):
+                sync_files([path for step in moved for path in (step.image, step.path)])
+        self.actions.set_state(action, state, mark)
+        if mark:
+            self._syncing.begin(action.id, mark, [step.path for step in steps])
 
     def _last(self, state: ActionState) -> Action | None:
         recent = self.actions.recent(self._roots)
         return next((action for action in recent if action.state is state), None)
 
 
-def _written(steps: Sequence[Step], *, is_recovery: bool) -> Outcome:
+def _is_durable(steps: Sequence[Step]) -> bool:
+    """Returns whether each file is brought to the disk as it is written."""
+    return len(steps) <= _MOST_DURABLE
+
+
+def _needs_rest(steps: Sequence[Step]) -> bool:
+    """Returns whether an action has to wait until the one before is on the disk. A few captions
+    need not: each is whole at any moment, and what it replaces is known."""
+    kinds = {step.kind for step in steps}
+    return StepKind.MOVE in kinds or (StepKind.CONTENT in kinds and not _is_durable(steps))
+
+
+def _mark_of(steps: Sequence[Step]) -> str:
+    has_files = any(step.kind is StepKind.CONTENT for step in steps)
+    return new_mark() if has_files and not _is_durable(steps) else ""
+
+
+def _recovery_of(action: Action) -> Recovery:
+    has_stayed_on = not action.mark or is_of_this_boot(action.mark)
+    return Recovery.OF_KILL if has_stayed_on else Recovery.OF_POWER_CUT
+
+
+def _written(steps: Sequence[Step], recovery: Recovery = Recovery.NONE) -> Outcome:
     outcome = Outcome()
-    is_durable = len(steps) <= _MOST_DURABLE
+    is_durable = _is_durable(steps)
     full: Message | None = None
     for step in steps:
         if full is not None and step.kind is not StepKind.REVIEW:
             outcome.failed.append((step, full))
             continue
         try:
-            _make(step, is_durable=is_durable, is_recovery=is_recovery)
+            if _make(step, recovery, is_durable=is_durable):
+                outcome.written.add(step.number)
         except ChangedOutside as error:
             outcome.conflicts.append((step, error.found))
         except DiskFull as error:
@@ -169,16 +228,18 @@ def _written(steps: Sequence[Step], *, is_recovery: bool) -> Outcome:
     return outcome
 
 
-def _make(step: Step, *, is_durable: bool, is_recovery: bool) -> None:
+def _make(step: Step, recovery: Recovery, *, is_durable: bool) -> bool:
+    """Returns whether a caption file was written, rather than had the content already."""
     match step.kind:
         case StepKind.CONTENT:
-            put(step.path, step.before, step.after, is_durable=is_durable, is_recovery=is_recovery)
+            return put(step.path, step.before, step.after, recovery, is_durable=is_durable)
         case StepKind.MOVE:
-            _move(step, is_recovery=is_recovery)
+            _move(step, is_recovery=recovery is not Recovery.NONE)
         case StepKind.REVIEW:
             pass  # Only the database has it.
         case StepKind.ROW:
             raise AssertionError("a table is written as a whole")
+    return False
 
 
 def _move(step: Step, *, is_recovery: bool) -> None:

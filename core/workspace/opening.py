@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from core.errors import StoreError
-from core.files import make_private, numbered, write_error
+from core.files import make_private, numbered, sync_folder, write_error
 from core.message import Message, translatable
 from core.workspace import actions, kept_options, records
 from core.write_lock import WriteLock
@@ -21,6 +21,7 @@ _STEPS = (
     kept_options.TABLES,
     kept_options.TABLES_WITH_FORMAT,
     kept_options.TABLES_WITH_SOURCE,
+    actions.TABLES_WITH_MARK,
 )
 VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""
@@ -35,7 +36,10 @@ def open_database(data: Path) -> tuple[sqlite3.Connection, tuple[Message, ...]]:
     with failing():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            is_new = not path.exists()
             make_private(path)
+            if is_new:
+                sync_folder(path.parent.parent)
             try:
                 return _connected(path), ()
             except sqlite3.DatabaseError as error:

@@ -39,7 +39,7 @@ from core.workspace.kept_options import KeptOptions
 from core.workspace.listed_paths import ListedPaths
 from core.workspace.messages import as_message
 from core.workspace.move import planned_moves
-from core.workspace.opening import failing, open_database, write_lock
+from core.workspace.opening import FILE_NAME, failing, open_database, write_lock
 from core.workspace.preview import Preview, previewed
 from core.workspace.query import Query
 from core.workspace.reading import Reading
@@ -48,11 +48,14 @@ from core.workspace.search import Search
 from core.workspace.similar import groups_of_similar
 from core.workspace.sources import Sources, chosen_options
 from core.workspace.statistics import look_like_tags, statistics_of
+from core.workspace.syncing import Syncing
 from core.workspace.table_reader import OpenTables
 from core.workspace.tags import counted
 from core.workspace.trash import HAS_WAY_BACK, planned_deletions, send_to_trash
 
 _ALL = Sort()
+# A disk may take long to sync; what is not known to be done is looked at when it is opened again.
+_SECONDS_FOR_SYNC = 2
 
 
 class Workspace:
@@ -87,7 +90,8 @@ class Workspace:
         self._index = Index(place)
         self._records = Records(self._connection, self._images.fingerprint_of)
         tables = OpenTables()
-        self._edits = Edits(self._connection, self._places, tables)
+        self._syncing = Syncing(data / FILE_NAME)
+        self._edits = Edits(self._connection, self._places, tables, self._syncing)
         self.answers = Answers(self._guard, self._images, self._records)
         """What models wrote."""
         self.sources = Sources(self._guard, self._images, self._kept, self._places, tables)
@@ -378,6 +382,7 @@ class Workspace:
 
     def close(self) -> None:
         """Writes the index and closes the files."""
+        self._syncing.wait(_SECONDS_FOR_SYNC)
         with self._guard:
             self._index.save(self._images)
             self._index.close()

@@ -4,7 +4,7 @@ somebody else has written.
 A file that has the content before the change gets the one after it; any other content is left.
 Small files are overwritten in place by a single write, which takes a tenth of the time of a new
 file that replaces the old one, and shows other programs either the old or the new caption. What a
-killed program has left half written is recognised by the two contents, and finished.
+killed program or a power cut has left half written is recognised by the two contents, and finished.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import errno
 import os
 import stat
 from dataclasses import dataclass
+from enum import Enum, auto
 from itertools import takewhile
 from pathlib import Path
 
@@ -23,6 +24,15 @@ from core.message import translatable
 # A write of one page is seen by other programs, and by a kill, as done or not done.
 _PAGE = 4096
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class Recovery(Enum):
+    """What may have happened to a file that a change was to give its content. Bytes that a power
+    cut did not let arrive are those from before, or zeros, or missing."""
+
+    NONE = auto()
+    OF_KILL = auto()
+    OF_POWER_CUT = auto()
 
 
 class ChangedOutside(StoreError):
@@ -40,17 +50,24 @@ class ChangedOutside(StoreError):
 
 
 def put(
-    path: str, before: bytes | None, after: bytes | None, *, is_durable: bool, is_recovery: bool
-) -> None:
-    """Gives a file the content `after` if it has the content `before`.
+    path: str,
+    before: bytes | None,
+    after: bytes | None,
+    recovery: Recovery = Recovery.NONE,
+    *,
+    is_durable: bool,
+) -> bool:
+    """Gives a file the content `after` if it has the content `before`; returns False if it had it.
 
     With `is_durable` it is on the disk on return. In a recovery, what a killed program has left
     half written is replaced too. Raises ChangedOutside, StoreError, and DiskFull.
     """
-    change = _Change(path, before, after, is_recovery)
+    change = _Change(path, before, after, recovery)
     try:
-        if is_recovery:
+        if recovery is not Recovery.NONE:
             remove_partial(Path(path))
+            if read_bytes(Path(path)) == after:
+                return False
         if is_durable:
             change.make_anew(is_durable=True)
             sync_folder(Path(path).parent)
@@ -58,6 +75,7 @@ def put(
             change.make_anew(is_durable=False)
     except OSError as error:
         raise write_error(Path(path), error) from error
+    return True
 
 
 @dataclass(frozen=True)
@@ -65,14 +83,14 @@ class _Change:
     path: str
     before: bytes | None
     after: bytes | None
-    is_recovery: bool
+    recovery: Recovery
 
     def make_in_place(self) -> bool:
         """Overwrites a small file, or writes a new one; returns False where that is not to be."""
         if self.after is None or len(self.after) > _PAGE:
             return False
         if self.before is None:
-            return not self.is_recovery and self._create(self.after)
+            return self.recovery is Recovery.NONE and self._create(self.after)
         if len(self.before) > _PAGE or b"\0" in self.after:
             return False  # Blank lines at the end of UTF-16 would be half characters.
         descriptor = os.open(self.path, os.O_RDWR | _PLAIN)
@@ -135,16 +153,27 @@ class _Change:
         return True
 
     def _require_before(self, found: bytes | None) -> None:
-        if found != self.before and not (self.is_recovery and self._is_half_made(found)):
+        if found != self.before and not self._is_half_made(found):
             raise ChangedOutside(Path(self.path), found)
 
     def _is_half_made(self, found: bytes | None) -> bool:
-        """Returns whether a killed program may have left this."""
-        if found is None or self.after is None:
+        """Returns whether a killed program, or a power cut, may have left this."""
+        if found is None or self.after is None or self.recovery is Recovery.NONE:
             return False
+        if self.recovery is Recovery.OF_POWER_CUT and self._is_mixed(found):
+            return True
         if self.before is None:
             return self.after.startswith(found)
         padded = self.after.ljust(len(self.before), b"\n")
         equal = (one == other for one, other in zip(found, padded, strict=False))
         same = sum(takewhile(bool, equal))
         return found[same:] == self.before[same:]
+
+    def _is_mixed(self, found: bytes) -> bool:
+        """Returns whether each byte is of the content before or after, or never arrived."""
+        after, before = self.after or b"", self.before or b""
+        longest = max(len(after), len(before))
+        padded = after.ljust(longest, b"\n"), before.ljust(longest, b"\0")
+        return len(found) <= longest and all(
+            byte in (0, *others) for byte, *others in zip(found, *padded, strict=False)
+        )

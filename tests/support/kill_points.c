@@ -1,15 +1,20 @@
 /* Preloaded into a process: kills it at its n-th file operation once `killpoints_arm` was called.
 
    Only operations that change files count. `is_torn` lets a write put half of its bytes down, and
-   any other operation happen, before the process dies. */
+   any other operation happen, before the process dies. After `killpoints_log` a file has a line for
+   each write (W PATH), rename (R FROM TO), removal (U PATH), sync of a file (F SIZE PATH) and of a
+   disk (S), from which it follows what a power cut may have lost. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -19,6 +24,35 @@ static int torn = 0;
 
 void killpoints_arm(long n, int is_torn) { counted = 0; torn = is_torn; left = n; }
 long killpoints_count(void) { return counted; }
+
+static int log_file = -1;
+
+void killpoints_log(const char *path) {
+    log_file = syscall(SYS_openat, AT_FDCWD, path, O_CREAT | O_WRONLY | O_APPEND, 0600);
+}
+
+static void note(const char *format, ...) {
+    char line[3 * PATH_MAX];
+    va_list rest; va_start(rest, format);
+    int size = vsnprintf(line, sizeof line, format, rest); va_end(rest);
+    if (log_file >= 0) syscall(SYS_write, log_file, line, size);
+}
+
+static const char *path_of(int file, char *path) {
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t size = readlink(link, path, PATH_MAX - 1);
+    path[size < 0 ? 0 : size] = 0;
+    return path;
+}
+
+static int synced(int file, int result) {
+    struct stat status;
+    char path[PATH_MAX];
+    if (log_file >= 0 && !result && !fstat(file, &status))
+        note("F\t%lld\t%s\n", (long long)status.st_size, path_of(file, path));
+    return result;
+}
 
 static void die(void) { kill(getpid(), SIGKILL); for (;;) pause(); }
 
@@ -68,17 +102,31 @@ ssize_t write(int file, const void *data, size_t size) {
     REAL(ssize_t, "write", int, const void *, size_t);
     struct stat status;
     if (left < 0 || fstat(file, &status) || !S_ISREG(status.st_mode)) return real(file, data, size);
+    char path[PATH_MAX];
+    note("W\t%s\n", path_of(file, path));
     if (is_last()) { real(file, data, size / 2); die(); }
     return real(file, data, size);
 }
 
-int fsync(int file) { REAL(int, "fsync", int); COUNTED(real(file)); }
-int fdatasync(int file) { REAL(int, "fdatasync", int); COUNTED(real(file)); }
+int fsync(int file) { REAL(int, "fsync", int); COUNTED(synced(file, real(file))); }
+int fdatasync(int file) { REAL(int, "fdatasync", int); COUNTED(synced(file, real(file))); }
+int syncfs(int file) {
+    REAL(int, "syncfs", int);
+    int last = is_last(), result = real(file);
+    if (!result) note("S\n");
+    if (last) die();
+    return result;
+}
 int rename(const char *from, const char *to) {
     REAL(int, "rename", const char *, const char *);
+    note("R\t%s\t%s\n", from, to);
     COUNTED(real(from, to));
 }
-int unlink(const char *path) { REAL(int, "unlink", const char *); COUNTED(real(path)); }
+int unlink(const char *path) {
+    REAL(int, "unlink", const char *);
+    note("U\t%s\n", path);
+    COUNTED(real(path));
+}
 int link(const char *from, const char *to) {
     REAL(int, "link", const char *, const char *);
     COUNTED(real(from, to));

@@ -23,6 +23,8 @@ from core.workspace.data import WorkspaceOptions
 from core.workspace.workspace import Workspace
 
 HERE = "here"
+LOG = "synced.log"
+"""What was written and synced, a line each; see `kill_points.c`."""
 COUNT = 10
 """More than are written one by one so that a power cut loses none."""
 FEW = 3
@@ -142,6 +144,7 @@ def main(shim: str, root: Path, step: str, points: list[str]) -> None:
     """Makes a folder for each point."""
     library = ctypes.CDLL(shim)
     library.killpoints_arm.argtypes = (ctypes.c_long, ctypes.c_int)
+    library.killpoints_log.argtypes = (ctypes.c_char_p,)
     library.killpoints_count.restype = ctypes.c_long
     *earlier, last = STEPS[step]
     # Edits are kept with the paths of their files, so that every point happens in one place.
@@ -157,6 +160,7 @@ def main(shim: str, root: Path, step: str, points: list[str]) -> None:
             os.waitpid(process, 0)
             folder.rename(root / point)
             continue
+        library.killpoints_log(os.fsencode(folder / LOG))
         is_counted = point == "count"
         library.killpoints_arm(2**40 if is_counted else int(point.rstrip("t")), point[-1] == "t")
         last(folder)

@@ -1,17 +1,20 @@
 """An edit of several captions, its undo and its redo, killed at every single file operation.
 
 Whatever the operation, the next opening has all captions from before the edit or all from after it,
-byte for byte, shows what the files hold, and can still undo and redo.
+byte for byte, shows what the files hold, and can still undo and redo. So it is when not only the
+program ended there but the computer went off, and what was not synced is lost in part.
 """
 
 import random
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.support.workspace_kill_points import HERE, STEPS, opened
+from tests.support.workspace_kill_points import HERE, LOG, STEPS, opened
 
 ROOT = Path(__file__).parents[3]
 SAMPLED = 2
@@ -58,8 +61,51 @@ def check(here, before, after):
     return first, last
 
 
-def checked(root, step, points):
+def unsynced(here):
+    """The caption files that are not on the disk yet, and the size that is there of the database's
+    log."""
+    lost, size = set(), 0
+    for line in (here / LOG).read_text().splitlines():
+        match line.split("\t"):
+            case ["W" | "U", path]:
+                lost.add(path)
+            case ["R", old, new]:
+                lost |= {new} if old in lost else set()
+            case ["F", length, path]:
+                lost.discard(path)
+                size = int(length) if path.endswith("-wal") else size
+            case ["S"]:
+                lost.clear()
+    return [Path(path) for path in sorted(lost) if path.endswith(".txt")], size
+
+
+def cut_power(here, before, chosen):
+    """Makes of what a killed program left what may be on the disk after a power cut."""
+    lost, size = unsynced(here)
+    for path in lost:
+        old = before.get(path.name)
+        contents = [old, None]
+        if path.exists():
+            new = path.read_bytes()
+            kept = bytes(map(chosen.choice, zip(old or b"", new, strict=False)))
+            contents = [old, new, kept.ljust(len(new), b"\0"), *([new[:9]] if old is None else [])]
+        content = chosen.choice(contents)
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+    database = here / "data" / "workspace.sqlite"
+    database.with_name(database.name + "-shm").unlink(missing_ok=True)
+    wal = database.with_name(database.name + "-wal")
+    if wal.exists():
+        wal.write_bytes(wal.read_bytes()[:size])
+    with closing(sqlite3.connect(database)) as connection, connection:
+        if connection.execute("PRAGMA user_version").fetchone()[0]:  # The tables were synced.
+            connection.execute("UPDATE action SET mark = 'another boot' WHERE mark != ''")
+
+
+def checked(root, step, points, *, cuts_power=False):
     """Checks all points, and names those that fail."""
+    chosen = random.Random(step)
     made, here = root / "made", root / HERE
     before, after = contents(made / "images"), contents(root / "count" / "images")
     made.rename(here)
@@ -72,6 +118,8 @@ def checked(root, step, points):
     for point in points:
         (root / point).rename(here)
         assert not (here / "operations").exists(), "it was not killed"
+        if cuts_power:
+            cut_power(here, before, chosen)
         try:
             assert check(here, before, after) in (expected, expected_after)
         except AssertionError as error:
@@ -93,6 +141,23 @@ def test_killed_at_some_operations_captions_are_whole(step, shim, tmp_path):
     sample = random.Random(step).sample(points, SAMPLED)
     killed(shim, tmp_path, step, sample)
     checked(tmp_path, step, sample)
+
+
+@pytest.mark.parametrize("step", ["edit"])
+def test_after_a_power_cut_at_some_operations_captions_are_whole(step, shim, tmp_path):
+    *_, last = points_of(shim, tmp_path, step)
+    # Around the end, where all is written and nothing is synced.
+    points = [str(number) for number in range(int(last.rstrip("t")) - 12, int(last.rstrip("t")), 4)]
+    killed(shim, tmp_path, step, points)
+    checked(tmp_path, step, points, cuts_power=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["edit", "undo", "redo"])
+def test_after_a_power_cut_at_every_operation_captions_are_whole(step, shim, tmp_path):
+    points = points_of(shim, tmp_path, step)
+    killed(shim, tmp_path, step, points)
+    checked(tmp_path, step, points, cuts_power=True)
 
 
 @pytest.mark.slow
