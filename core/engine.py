@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from core.errors import EngineError, PromptError
 from core.message import joined
-from core.picture import ImagePreprocessing, Sending
+from core.picture import ImagePreprocessing, Picture, Sending
 from core.trace import Trace
 from core.transcript import Answer, Precision, Request, Sampling
 from core.vocabulary import Vocabulary
@@ -229,6 +229,15 @@ class Engine(Protocol):
     def close(self) -> None:
         """Releases the weights and their memory; the engine cannot be used any more."""
         ...
+
+
+def picture_preparation(engine: Engine) -> Callable[[Picture], Picture]:
+    """Returns what the engine does first with a picture, to be done ahead by who opens it.
+
+    What it returns is asked about in place of the picture, with the same answer. It may be called
+    in any thread, also once the engine is closed. Most engines do nothing ahead.
+    """
+    return getattr(engine, "prepare_picture", lambda picture: picture)
 
 
 class InspectableEngine(Engine, Protocol):

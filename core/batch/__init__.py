@@ -33,7 +33,7 @@ from core.batch.doubt import Doubt, find_doubt
 from core.batch.find import expanded, found_pictures
 from core.batch.history import KeptRun, find_runs, unreadable_journals
 from core.batch.items import NO_WORDS, Item, ItemState, Phase, Progress, Tally
-from core.batch.opening import openers_for, yield_to_model
+from core.batch.opening import openers_for, prepared_ahead, yield_to_model
 from core.batch.options import BatchOptions
 from core.batch.run import Control, usual_slots
 from core.batch.summary import Summary, noted
@@ -67,6 +67,7 @@ __all__ = [
     "found_pictures",
     "noted",
     "openers_for",
+    "prepared_ahead",
     "try_first",
     "unreadable_journals",
     "usual_slots",

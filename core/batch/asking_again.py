@@ -9,8 +9,9 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from core.captions.check import Check
-from core.engine import Engine, EngineFacts
+from core.engine import Engine, EngineFacts, picture_preparation
 from core.errors import EngineError, PromptError
+from core.picture import Picture
 from core.transcript import Answer, Ending, Request, Turn
 
 
@@ -99,6 +100,10 @@ class AskingAgain:
                         yield asked.original, result
             if not work.waiting or stop.is_set():
                 return
+
+    def prepare_picture(self, picture: Picture) -> Picture:
+        """Does what the engine does; see `picture_preparation`."""
+        return picture_preparation(self._engine)(picture)
 
     def close(self) -> None:
         """Closes the engine."""

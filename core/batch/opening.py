@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from core.batch.recording import Work
-from core.engine import EngineFacts
+from core.engine import Engine, EngineFacts, picture_preparation
 from core.picture import Picture, given_pixels, open_picture, open_to_send
+from core.transcript import Request
 
 # The cores that this process may use; taskset and containers can limit them.
 _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -65,6 +68,23 @@ def prepared(path: Path, facts: EngineFacts) -> Picture:
         given = given_pixels(picture.pixels, preprocessing, is_one_of_many=True)
         return replace(picture, pixels=given)
     return picture
+
+
+def prepared_ahead(requests: Iterable[Request], engine: Engine, ahead: int) -> Generator[Request]:
+    """Yields requests about open pictures, which threads prepare as those of a run do.
+
+    At most `ahead` are prepared and wait. For measuring what a run can reach.
+    """
+    prepare, source = picture_preparation(engine), iter(requests)
+
+    def ready(request: Request) -> Request:
+        return replace(request, picture=prepare(request.picture))
+
+    with ThreadPoolExecutor(min(ahead, openers_for(1)), "opener") as openers:
+        waiting = deque(openers.submit(ready, request) for request in islice(source, ahead))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(openers.submit(ready, request) for request in islice(source, 1))
 
 
 def first_done(opening: Sequence[Future[Opened]]) -> int:

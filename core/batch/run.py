@@ -20,7 +20,7 @@ from PIL import Image
 from core.batch.items import ItemState
 from core.batch.opening import Opened, first_done, openers_for, prepared, yield_to_model
 from core.batch.recording import Recorder, Work
-from core.engine import Engine, EngineFacts
+from core.engine import Engine, EngineFacts, picture_preparation
 from core.errors import (
     AppError,
     EngineError,
@@ -92,6 +92,7 @@ class Run:
         self._recorder, self._engine, self._control = recorder, engine, control
         # Openers still work when the run has ended and the engine is closed: they ask it nothing.
         self._facts = engine.facts
+        self._prepare = picture_preparation(engine)
         self._openers = openers_for(self._facts.engines)
         self._is_over = threading.Event()
         self._on_piece, self._writer = on_piece, writer
@@ -303,7 +304,7 @@ class Run:
                 return Opened(skipped=work, existing=existing)
             if work.is_answered:
                 return Opened(work)
-            picture = prepared(work.path, self._facts)
+            picture = self._prepare(prepared(work.path, self._facts))
             work.notes = picture.notes
             return Opened(work, picture)
         except AppError as error:

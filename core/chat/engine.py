@@ -242,6 +242,10 @@ class ChatEngine:
         )
         return self._inputs_of(replace(request, picture=first, others=tuple(others))).image
 
+    def prepare_picture(self, picture: Picture) -> Picture:
+        """See `core.engine.picture_preparation`."""
+        return self._preparer.prepare_picture(picture)
+
     # ---- measuring, closing
 
     def by_generate(self) -> ChatEngine:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from core.llava.cuda_graphs import to_device
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 
 
@@ -69,6 +70,8 @@ def chat_inputs(
 def on_device(tensors: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
     """Returns the processor's tensors on the device of `model`, pixels in its precision."""
     return {
-        name: tensor.to(model.device, model.dtype if tensor.is_floating_point() else tensor.dtype)
+        name: to_device(tensor, model.device).to(
+            model.dtype if tensor.is_floating_point() else tensor.dtype
+        )
         for name, tensor in tensors.items()
     }

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from core.chat.ahead import ImagesAhead
 from core.chat.messages import messages
 from core.chat.processor import chat_template_of
 from core.chat.quiet import first_line
@@ -16,6 +17,7 @@ from core.chat.template import ChatTemplate
 from core.device.choice import is_out_of_memory
 from core.errors import EngineError, PromptError
 from core.message import translatable
+from core.picture import Picture
 from core.transcript import Request, Turn
 
 _WORD_JOINER = "\N{WORD JOINER}"
@@ -35,6 +37,7 @@ class Preparer:
             tokenizer.pad_token = tokenizer.eos_token
         self._marks = [text for text in tokenizer.all_special_tokens if len(text) > 1]
         self._template = ChatTemplate(*chat_template_of(processor))
+        self._ahead = ImagesAhead(processor)
 
     def close(self) -> None:
         """Ends the chat template's process."""
@@ -53,6 +56,10 @@ class Preparer:
             return _GREY, _GREY, _GREY
         red, green, blue = (round(255 * value) for value in mean)
         return red, green, blue
+
+    def prepare_picture(self, picture: Picture) -> Picture:
+        """Does what takes the longest of `prepare` ahead of it; may be called in any thread."""
+        return self._ahead.prepare(picture)
 
     def prepare(self, request: Request) -> Prepared:
         """Returns the tensors for a request.
@@ -83,6 +90,7 @@ class Preparer:
         length = 0
         for left_out, some in kept:
             prompt = self._prompt(some, 1 + len(request.others)) + request.beginning
+            self._ahead.offer([request.picture, *request.others])
             inputs = self.inputs([prompt], [pixels_of(request)])
             length = inputs["input_ids"].shape[1]
             if context - length >= (1 if len(some) == 1 else wanted):

@@ -14,7 +14,7 @@ import contextlib
 import io
 import os
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,7 +36,7 @@ class Picture:
     is smaller if the file has more than `core.picture.reduction.KEPT_PIXELS`, and then `notes` say
     so. `notes` are sentences for the person. `path` is None for bytes that have no file;
     `given_name` is what to call those. `is_as_stored` says that `path` is known to be a JPEG that
-    stores just these pixels.
+    stores just these pixels. `prepared` is what an engine made of the pixels ahead, for itself.
     """
 
     path: Path | None
@@ -45,6 +45,7 @@ class Picture:
     original_size: tuple[int, int] = (0, 0)
     given_name: str = ""
     is_as_stored: bool = False
+    prepared: object = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:

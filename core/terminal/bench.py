@@ -11,6 +11,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ import torch
 import transformers
 from PIL import Image
 
+from core.batch import prepared_ahead
 from core.checkpoint.folder import built_in_model
 from core.device.card import card_count
 from core.device.choice import choose_dtype
@@ -263,8 +265,11 @@ class _Run:
         for _ in engine.answer_all(warm_up, self._stop, slots=slots):
             pass
         started = time.perf_counter()
-        for _ in engine.answer_all(requests, self._stop, slots=slots):
-            pass
+        # As in a folder run, where threads prepare the next images.
+        ready = prepared_ahead(requests, engine, ahead=max(4, slots))
+        with closing(ready):
+            for _ in engine.answer_all(ready, self._stop, slots=slots):
+                pass
         if self._stop.is_set():
             raise Cancelled("Measuring was cancelled.")
         return len(requests) / (time.perf_counter() - started)

@@ -112,6 +112,21 @@ def test_picture_files_are_never_touched(begin, folder):
 
 
 @pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("asks_again", [False, True])
+def test_engine_s_first_work_on_an_image_is_done_in_another_thread(begin, slots, asks_again):
+    class Engine(FolderEngine):
+        def prepare_picture(self, picture):
+            return replace(picture, prepared=threading.get_ident())
+
+    engine, threads = Engine(), []
+    engine.on_answer = lambda request: threads.append(request.picture.prepared)
+    batch = ran(begin(most_characters=100 * asks_again), engine, slots=slots)
+    assert [item.state for item in batch.items] == [ItemState.DONE] * 3
+    assert len(threads) == 3
+    assert not {threading.get_ident(), None} & set(threads)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
 def test_broken_picture_is_a_row_with_its_reason_and_the_run_goes_on(begin, folder, slots):
     (folder / "2.png").write_text("<html>Not found</html>")
     batch = ran(begin(), slots=slots)

@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from transformers import AutoTokenizer
 
 from core.chat.processor import load_processor
 from core.device.memory import memory_need
-from core.engine import Capability, inspectable
+from core.engine import Capability, inspectable, picture_preparation
 from core.errors import (
     AppError,
     Cancelled,
@@ -104,6 +105,29 @@ def test_pictures_asked_about_together_get_the_answers_they_get_alone(
     together = list(engine.answer_all(iter(requests), threading.Event(), slots=3))
     assert [request for request, _ in together] == requests
     assert [answer.output_ids for _, answer in together] == [one.output_ids for one in alone]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_images_made_ready_ahead_get_the_answers_they_would_get_anyway(
+    chat_engines, picture, family
+):
+    engine = chat_engines(family)
+    said = [ask(engine, one).output_ids for one in (picture, TALL)]
+    with ThreadPoolExecutor(2) as openers:
+        copies = [replace(one, pixels=one.pixels.copy()) for one in (picture, TALL)]
+        ready = list(openers.map(picture_preparation(engine), copies))
+    for one in copies:  # What was made of it is not made again.
+        one.pixels.paste((0, 0, 0), (0, 0, *one.pixels.size))
+    assert [ask(engine, one).output_ids for one in ready] == said
+    requests = [Request(one, (Turn("Why?"),), Sampling(max_new_tokens=6)) for one in ready]
+    requests += [
+        replace(one, picture=was) for one, was in zip(requests, (picture, TALL), strict=True)
+    ]
+    together = {
+        request: answer.output_ids
+        for request, answer in engine.answer_all(requests, threading.Event(), slots=3)
+    }
+    assert [together[one] for one in requests[:2]] == [together[one] for one in requests[2:]]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
