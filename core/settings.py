@@ -55,10 +55,11 @@ def _keys(values: Any) -> Any:
 class Settings(BaseModel):
     """The bounds hold for assignments too: a value outside raises pydantic's ValidationError.
 
-    `prompt_history`, `model_folders` and `servers` have the newest last; `servers` are references
-    to models on servers (`core.model_reference.ServerModel`), without their keys. `window` is the
-    window's own word for its size and place, `updates_address` of a change log, "" for the one that
-    the package names, `last_folder` where the file dialog was, "" for nowhere yet. Models go to
+    `prompt_draft` is what was written in the prompt and not asked yet. `prompt_history`,
+    `model_folders` and `servers` have the newest last; `servers` are references to models on
+    servers (`core.model_reference.ServerModel`), without their keys. `window` is the window's own
+    word for its size and place, `updates_address` of a change log, "" for the one that the package
+    names, `last_folder` where the file dialog was, "" for nowhere yet. Models go to
     `download_folder`, "" for the hub's cache; with `works_offline` nothing asks the network.
     `metadata_folders` are those of whose images people's metadata may be sent to servers.
     `seen_offers` are notices about engine packs that were shown, by version, stage and pack.
@@ -109,6 +110,7 @@ class Settings(BaseModel):
     window: str = ""
     last_folder: str = ""
     last_prompt: str = ""
+    prompt_draft: str = ""
     prompt_history: Annotated[list[str], _newest(REMEMBERED_PROMPTS)] = []
     model_folders: Annotated[list[str], _newest(REMEMBERED_FOLDERS)] = []
     servers: Annotated[list[str], _newest(REMEMBERED_SERVERS)] = []

@@ -34,6 +34,7 @@ from gui.app.memory_wiring import MemoryWiring
 from gui.app.models_wiring import ModelsWiring
 from gui.app.packaged_resources import prompt_presets, sample_pictures
 from gui.app.picture_wiring import PictureWiring
+from gui.app.prompt_draft import PromptDraft
 from gui.app.run_wiring import RunWiring
 from gui.app.servers_wiring import ServersWiring
 from gui.app.settings_wiring import SettingsWiring
@@ -358,7 +359,9 @@ class Program(QObject):
 
     def _show_window(self) -> None:
         self.window.show_empty(sample_pictures())
-        self.window.prompt_box.set_history(self.settings.prompt_history)
+        prompt_box = self.window.prompt_box
+        prompt_box.set_history(self.settings.prompt_history)
+        self._draft = PromptDraft(prompt_box, self._settings_file, self.tasks.begin, self)
         self.window.restore_state(self.settings.window)
         self.window.states.update(underlines_doubt=self.settings.underlines_doubt)
         self.window.show()
@@ -377,6 +380,7 @@ class Program(QObject):
     async def _take_down(self) -> bool:
         """Hide everything, save everything, then wait for the threads. False if one goes on."""
         self.settings.window = self.window.save_state()
+        self._draft.keep()
         self._memory_wiring.keep()
         if self.window.isVisible():
             self.window.leave()

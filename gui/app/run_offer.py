@@ -61,7 +61,7 @@ class RunOffer(QObject):
                 self._window.show_notice(
                     self.tr("These images can be captioned in one run."),
                     NoticeAction(kind, self.tr("Caption all"), tuple(offered)),
-                    stands=StandsWhile.IMAGES_OPEN,
+                    stands=StandsWhile.IMAGES_TO_CAPTION,
                     about=state.picture.roots,
                     on_run_page=False,
                 )

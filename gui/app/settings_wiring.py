@@ -26,7 +26,7 @@ from gui.window.settings_dialog import SettingsDialog
 
 # Settings that nobody edits: the program writes them as it goes.
 REMEMBERED = {
-    *("window", "last_folder", "last_prompt", "prompt_history"),
+    *("window", "last_folder", "last_prompt", "prompt_draft", "prompt_history"),
     *("model_folders", "download_folder", "works_offline", "underlines_doubt", "seen_offers"),
     "metadata_folders",
     *("folds_images", "shows_grid", "thumbnail_side", "shows_caption"),

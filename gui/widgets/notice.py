@@ -42,8 +42,8 @@ class StandsWhile(Enum):
     """`about` are the facts of the model that is loaded."""
     UNLOADED_WHEN_IDLE = auto()
     """The model is unloaded, and the next question loads it again."""
-    IMAGES_OPEN = auto()
-    """`about` are the files and folders that are open."""
+    IMAGES_TO_CAPTION = auto()
+    """`about` are the files and folders that are open, and no run is in view or under way."""
     RUN_UNFINISHED = auto()
     """`about` is the journal of a run that is unfinished, and no run is open."""
     NO_RUN_YET = auto()

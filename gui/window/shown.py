@@ -184,7 +184,9 @@ _HOLDS: dict[StandsWhile, Callable[[ViewState, object], bool]] = {
     StandsWhile.LOAD_FAILED: _is_failed,
     StandsWhile.MODEL_LOADED: _is_loaded,
     StandsWhile.UNLOADED_WHEN_IDLE: _is_unloaded,
-    StandsWhile.IMAGES_OPEN: lambda state, roots: state.picture.roots == roots,
+    StandsWhile.IMAGES_TO_CAPTION: lambda state, roots: (
+        state.picture.roots == roots and not state.shows_run and not state.run.is_running
+    ),
     StandsWhile.RUN_UNFINISHED: lambda state, journal: (
         not state.run.is_open and state.run.journal == journal
     ),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from core.clip_tokens import CLIP_CONTEXT
 from gui.widgets.elided_label import ElidedLabel
+
+_SPACING = 8
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,14 @@ class CaptionCounter(QWidget):
         super().__init__(parent)
         self._text = ""
         self._tokens: TokenCounts | None = None
+        self._parts: list[str] = []
         self.count_label = ElidedLabel()
         self.count_label.setObjectName("caption_count")
         self.clip_label = ElidedLabel()
         self.clip_label.setObjectName("clip_count")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
+        row.setSpacing(_SPACING)
         row.addWidget(self.count_label, 1)
         row.addWidget(self.clip_label)
         self.show_text("")
@@ -64,8 +68,21 @@ class CaptionCounter(QWidget):
         if self._tokens and self._tokens.model is not None:
             tokens = self.tr("{count} tokens").format(count=f"{self._tokens.model:,}")
             parts.append(self.tr("1 token") if self._tokens.model == 1 else tokens)
-        self.count_label.setText("  ·  ".join(parts))
+        self._parts = parts
         self._show_clip()
+        self._place()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place()
+
+    def _place(self) -> None:
+        """Leaves the words out where there is no room; the tool tip has all counts."""
+        clip = 0 if self.clip_label.isHidden() else self.clip_label.sizeHint().width() + _SPACING
+        text = "  ·  ".join(self._parts)
+        if self.count_label.fontMetrics().horizontalAdvance(text) > self.width() - clip:
+            text = "  ·  ".join((self._parts[0], *self._parts[2:]))
+        self.count_label.setText(text)
 
     def _show_clip(self) -> None:
         clip = self._tokens.clip if self._tokens else 0
@@ -78,7 +95,8 @@ class CaptionCounter(QWidget):
             tip = self.tr("Image generators that use CLIP may not read the last {extra} tokens.")
         fields = {"count": f"{clip:,}", "limit": CLIP_CONTEXT, "extra": f"{too_many:,}"}
         self.clip_label.setText(text.format(**fields))
-        self.setToolTip(tip.format(**fields) if clip else "")
+        counted = "  ·  ".join(self._parts)
+        self.setToolTip(f"{counted}\n{tip.format(**fields)}" if clip else counted)
         if self.clip_label.property("warns") != bool(too_many):
             self.clip_label.setProperty("warns", bool(too_many))
             self.clip_label.style().unpolish(self.clip_label)

@@ -331,7 +331,8 @@ def test_tokens_of_the_model_and_of_clip_are_counted_while_one_types(live, folde
         counter = window.caption_panel.counter
         await until(lambda: "102 tokens" in counter.count_label.text())
         await until(lambda: counter.clip_label.text() == "4 of 77 CLIP tokens")
-        assert counter.count_label.text().startswith("5 characters  ·  2 words")
+        assert counter.count_label.text().startswith("5 characters")
+        assert counter.toolTip().startswith("5 characters  ·  2 words  ·  102 tokens")
         assert not counter.clip_label.property("warns")
         editor.setFocus()
         editor.insertPlainText("dog " * 75)

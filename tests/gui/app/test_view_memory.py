@@ -1,5 +1,7 @@
 """What was in view is there again: going away and back, and after a restart."""
 
+import json
+
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
@@ -46,6 +48,29 @@ def test_zoom_and_place_of_an_image_are_there_again(live, folder):
         assert view.zoom == pytest.approx(seen)
 
     live(story)
+
+
+def test_prompt_that_was_not_asked_is_there_again_after_a_restart(live):
+    written = "What is on the left?\nAnd 🐈 on the right"
+
+    async def before(program):
+        program.window.prompt_box.focus_prompt()
+        program.window.prompt_box.prompt_edit.insertPlainText(written)
+        program.window.close()
+
+    async def killed(program):
+        """What a program that is killed now would leave."""
+        assert program.window.prompt_box.text == written
+        QTest.keyClicks(program.window.prompt_box.prompt_edit, "?")
+        file = locations().settings
+        await until(lambda: f"{written}?" in json.loads(file.read_text())["prompt_draft"])
+        program.window.prompt_box.prompt_edit.clear()
+
+    async def after(program):
+        assert not program.window.prompt_box.text
+
+    for story in (before, killed, after):
+        live(story)
 
 
 def test_restart_finds_folder_image_filter_order_and_selection(live, folder):

@@ -157,10 +157,17 @@ JOURNAL = Path("runs/1.jsonl")
         (StandsWhile.MODEL_LOADED, FACTS, {"model": READY}, {"model": IDLE}),
         (StandsWhile.UNLOADED_WHEN_IDLE, None, {"model": IDLE}, {"model": LoadedState()}),
         (
-            StandsWhile.IMAGES_OPEN,
+            StandsWhile.IMAGES_TO_CAPTION,
             PATHS,
             {"picture": replace(CAT, roots=PATHS, count=2)},
             {"picture": CAT},
+        ),
+        (StandsWhile.IMAGES_TO_CAPTION, CAT.roots, {"picture": CAT}, {"picture": CAT, "run": RUN}),
+        (
+            StandsWhile.IMAGES_TO_CAPTION,
+            CAT.roots,
+            {"picture": CAT},
+            {"picture": CAT, "shows_run": True},
         ),
         (
             StandsWhile.RUN_UNFINISHED,
