@@ -26,7 +26,6 @@ from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.message import translatable
 from core.transcript import Answer, Request, Turn
 from core.words import (
-    Candidate,
     Evidence,
     Presence,
     TokenEvidence,
@@ -116,17 +115,22 @@ class Examiner(Generic[Forward_co]):
         without_picture = self._pass(generated, self._plain_features(request), candidates=0)
         text, spans = token_spans(generated.ids, self._decoder)
         gains = with_picture.log_p - without_picture.log_p
+        likeliest = [
+            self._likeliest(generated.ids, with_picture, token) for token in range(len(spans))
+        ]
         words = judged_words(
             text,
             spans,
             with_picture.log_p,
-            lambda token: self._candidates(generated.ids, with_picture, token),
+            lambda token: joined_candidates((one, math.exp(p)) for one, p in likeliest[token]),
             lambda tokens: float(gains[tokens].sum()),
         )
         scores = with_picture.log_p.tolist(), without_picture.log_p.tolist()
         tokens = tuple(
-            TokenEvidence(number, *span, log_p, without)
-            for number, span, log_p, without in zip(generated.ids, spans, *scores, strict=True)
+            TokenEvidence(number, *span, log_p, without, others)
+            for number, span, log_p, without, others in zip(
+                generated.ids, spans, *scores, likeliest, strict=True
+            )
         )
         return Evidence(words, time.perf_counter() - started, tokens)
 
@@ -174,15 +178,17 @@ class Examiner(Generic[Forward_co]):
             torch.cat(likeliest_ids).cpu().numpy(),
         )
 
-    def _candidates(self, ids: Sequence[int], scores: _Scores, token: int) -> tuple[Candidate, ...]:
-        """The likeliest tokens here, as text; those with the same text count together."""
+    def _likeliest(
+        self, ids: Sequence[int], scores: _Scores, token: int
+    ) -> tuple[tuple[str, float], ...]:
+        """The likeliest tokens here, as text, with their log probabilities."""
         # How a piece decodes, its blanks too, depends on a few tokens before it.
         context = list(ids[max(0, token - 4) : token])
         before = self._decoder.decode(context)
-        return joined_candidates(
-            (self._decoder.decode([*context, number])[len(before) :], float(np.exp(log_p)))
+        return tuple(
+            (self._decoder.decode([*context, number])[len(before) :], log_p)
             for number, log_p in zip(
-                scores.ids[token].tolist(), scores.likeliest[token], strict=True
+                scores.ids[token].tolist(), scores.likeliest[token].tolist(), strict=True
             )
         )
 

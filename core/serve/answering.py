@@ -67,7 +67,8 @@ class Answering:
             return _failure_response(happened.error)
         self._finish()
         ending = finish_reason(happened.answer)
-        whole = self._completion.whole(self._text, ending, happened.answer, happened.evidence)
+        scores = logprobs(self._text, happened.evidence, self._asked.alternatives)
+        whole = self._completion.whole(self._text, ending, happened.answer, scores)
         return JSONResponse(whole)
 
     async def _stream(self, happened: Event, send: Send) -> None:
@@ -98,7 +99,7 @@ class Answering:
         if rest := self._finish():
             events.append(self._completion.chunk({"content": rest}))
         if finished.evidence is not None:
-            scores = logprobs(self._text, finished.evidence)
+            scores = logprobs(self._text, finished.evidence, self._asked.alternatives)
             events.append(self._completion.chunk({"content": ""}, scores=scores))
         events.append(self._completion.chunk({}, finish_reason(finished.answer)))
         if self._asked.wants_usage:

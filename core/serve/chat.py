@@ -18,6 +18,8 @@ from core.transcript import Request, Sampling, Turn
 _USUAL_NEW_TOKENS = 512
 _MOST_STOP_STRINGS = 4
 _SEEDS = 2**63
+MOST_ALTERNATIVES = 5
+"""How many tokens that could have stood in the place of one are known."""
 
 
 class Refused(Exception):
@@ -70,9 +72,9 @@ class _Body(BaseModel):
     seed: int | None = None
     stop: str | list[str] | None = None
     logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     # What is refused unless it has its default.
     n: int | None = None
-    top_logprobs: int | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     min_p: float | None = None
@@ -95,6 +97,7 @@ class ChatRequest:
     streams: bool
     wants_usage: bool
     wants_logprobs: bool
+    alternatives: int = 0
 
     def about(self, pictures: Sequence[Picture]) -> Request:
         """The request to the engine, about the opened images."""
@@ -126,13 +129,13 @@ def read_chat_request(data: bytes) -> ChatRequest:
         streams=bool(body.stream),
         wants_usage=bool(body.stream_options and body.stream_options.include_usage),
         wants_logprobs=bool(body.logprobs),
+        alternatives=_alternatives(body),
     )
 
 
 def _refuse_unsupported(body: _Body) -> None:
     unsupported = {
         "n": body.n not in (None, 1),
-        "top_logprobs": bool(body.top_logprobs),
         "frequency_penalty": bool(body.frequency_penalty),
         "presence_penalty": bool(body.presence_penalty),
         "min_p": bool(body.min_p),
@@ -148,6 +151,17 @@ def _refuse_unsupported(body: _Body) -> None:
                 param=name,
                 code="unsupported_parameter",
             )
+
+
+def _alternatives(body: _Body) -> int:
+    wanted = body.top_logprobs or 0
+    if wanted > MOST_ALTERNATIVES:
+        raise Refused(
+            f"“top_logprobs” can be {MOST_ALTERNATIVES} at most here.", param="top_logprobs"
+        )
+    if wanted and not body.logprobs:
+        raise Refused("“top_logprobs” needs “logprobs”. Set it too.", param="top_logprobs")
+    return wanted
 
 
 def _sampling(body: _Body) -> Sampling:

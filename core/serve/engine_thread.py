@@ -100,7 +100,8 @@ class PendingRequest:
 
 
 class EngineThread:
-    """Owns the engine. `slots` None leaves their number to the engine; `places` wait besides."""
+    """Owns the engine, which may be a group of several. `slots`, of each, None for as many as suit
+    it; `places` wait besides."""
 
     def __init__(self, open_engine: OpenEngine, *, slots: int | None, places: int):
         self._open_engine, self._wanted_slots, self._places = open_engine, slots, places
@@ -111,7 +112,7 @@ class EngineThread:
         self._submitted: queue.SimpleQueue[PendingRequest | None] = queue.SimpleQueue()
         self._again: deque[PendingRequest] = deque()
         self._under_way: dict[int, PendingRequest] = {}
-        self._slots = 1
+        self._slots = self._engines = 1
         self._admitted = 0
         self._seconds = 1.0  # What an answer took lately.
 
@@ -130,9 +131,10 @@ class EngineThread:
     @contextmanager
     def place(self) -> Generator[None]:
         """A slot or a place in the queue. Use it on the event loop alone. Raises Full."""
-        most = self._slots + self._places
+        at_once = self._slots * self._engines
+        most = at_once + self._places
         if self._admitted >= most:
-            raise Full(max(1, round(self._seconds * most / (2 * self._slots))))
+            raise Full(max(1, round(self._seconds * most / (2 * at_once))))
         self._admitted += 1
         try:
             yield
@@ -153,6 +155,7 @@ class EngineThread:
             return
         try:
             self._slots = self._wanted_slots or usual_slots(engine.facts)
+            self._engines = engine.facts.engines
             self._loaded.set_result(engine.facts)
             while not self._stop.is_set():
                 self._answer(engine)
@@ -171,7 +174,7 @@ class EngineThread:
             self._stop,
             slots=1 if again else self._slots,
             on_piece=lambda request, text: self._under_way[id(request)].tell(Piece(text)),
-            is_stopped=lambda request: self._under_way[id(request)].is_stopped,
+            is_stopped=self._is_stopped,
             on_refused=lambda request, error: self._under_way.pop(id(request)).tell(Failed(error)),
         )
         try:
@@ -184,6 +187,11 @@ class EngineThread:
                 del self._under_way[id(request)]
         except Exception as error:
             self._fail(error)
+
+    def _is_stopped(self, request: Request) -> bool:
+        """Whether its client has gone; asked by the threads of several engines."""
+        pending = self._under_way.get(id(request))
+        return pending is None or pending.is_stopped
 
     def _requests(self) -> Iterator[Request | None]:
         """Yields requests as they come, and None where none waits while others are answered."""

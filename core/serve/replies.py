@@ -36,11 +36,11 @@ class Completion:
     created: int = field(default_factory=lambda: int(time.time()))
 
     def whole(
-        self, text: str, ending: str, answer: Answer, evidence: Evidence | None
+        self, text: str, ending: str, answer: Answer, scores: dict[str, Any] | None
     ) -> dict[str, Any]:
         """The reply that has the whole answer."""
         message = {"role": "assistant", "content": text, "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": logprobs(text, evidence)}
+        choice = {"index": 0, "message": message, "logprobs": scores}
         choices = [choice | {"finish_reason": ending}]
         return self._frame("chat.completion", choices) | {"usage": _usage(answer)}
 
@@ -75,8 +75,9 @@ def finish_reason(answer: Answer) -> str:
     return "length" if answer.ending is Ending.LENGTH else "stop"
 
 
-def logprobs(text: str, evidence: Evidence | None) -> dict[str, Any] | None:
-    """The tokens of `text` with their log probabilities; None without evidence."""
+def logprobs(text: str, evidence: Evidence | None, alternatives: int) -> dict[str, Any] | None:
+    """The tokens of `text` with their log probabilities, and as many `alternatives` of each as are
+    known; None without evidence."""
     if evidence is None:
         return None
     shown = [token for token in evidence.tokens if token.begin < len(text)]
@@ -84,15 +85,13 @@ def logprobs(text: str, evidence: Evidence | None) -> dict[str, Any] | None:
     content: list[dict[str, Any]] = []
     for token, end in zip(shown, ends, strict=True):
         piece = text[token.begin : end]
-        content.append(
-            {
-                "token": piece,
-                "logprob": token.log_p,
-                "bytes": list(piece.encode()),
-                "top_logprobs": [],
-            }
-        )
+        likeliest = [_token(*one) for one in token.likeliest[:alternatives]]
+        content.append(_token(piece, token.log_p) | {"top_logprobs": likeliest})
     return {"content": content, "refusal": None}
+
+
+def _token(text: str, log_p: float) -> dict[str, Any]:
+    return {"token": text, "logprob": log_p, "bytes": list(text.encode())}
 
 
 def _usage(answer: Answer) -> dict[str, int]:

@@ -98,7 +98,8 @@ class VerifyOptions:
 
 @dataclass(frozen=True)
 class ServeCommand:
-    """`onlooker serve`. `slots` None leaves their number to the engine."""
+    """`onlooker serve`. `slots` None leaves their number to the engine. `cards` are the devices to
+    use, () standing for all."""
 
     choice: ModelChoice
     host: str
@@ -106,6 +107,7 @@ class ServeCommand:
     slots: int | None
     queue: int
     sets_key: bool
+    cards: tuple[str, ...] = ()
 
 
 Options = CaptionOptions | BenchOptions | ModuleOptions | ServeCommand | VerifyOptions
@@ -130,6 +132,7 @@ def parse(argv: Sequence[str] | None) -> Options:
                 arguments.slots,
                 arguments.queue,
                 arguments.set_key,
+                arguments.cards,
             )
         case verb:
             return ModuleOptions(verb, arguments)

@@ -276,7 +276,9 @@ def _add_serve(add_verb: _AddVerb) -> None:
         help="where to listen (default: %(default)s, this computer alone; 0.0.0.0 for others)",
     )
     add("--port", default=8000, type=values.port, metavar="N", help="default: %(default)s")
-    add("--slots", type=values.slots, metavar="N", help="requests answered at once")
+    add("--slots", type=values.slots, metavar="N", help="requests answered at once, on each card")
+    add("--cards", type=values.cards, default=(), metavar="all|N,N",
+        help="graphics cards to use, by number (default: all); logprobs need one")  # fmt: skip
     add(
         "--queue",
         default=64,

@@ -6,6 +6,7 @@ import getpass
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from core.engine import Engine, EngineFacts
 from core.errors import AppError, Cancelled, ServeError
@@ -65,8 +66,12 @@ def _serve(command: ServeCommand, stop: threading.Event, print_line: Callable[[s
     def open_engine(_: threading.Event) -> Engine:
         with torch_wanted():
             from core.open_engine import open_engine as load
+            from core.terminal.several_cards import devices_on, open_several
 
-        return load(command.choice, show_progress, stop)
+        devices = devices_on(command.choice.device, command.cards)
+        if len(devices) > 1:
+            return open_several(devices, command.choice, stop)
+        return load(replace(command.choice, device=devices[0]), show_progress, stop)
 
     with serving(options, open_engine) as server:
         show_progress(1.0, "")

@@ -1,4 +1,4 @@
-"""A folder run of the terminal on several graphics cards."""
+"""A folder run of the terminal, or the server, on several graphics cards."""
 
 from __future__ import annotations
 
@@ -23,15 +23,23 @@ def devices_of_run(options: CaptionOptions, images: int) -> tuple[str, ...]:
     run, device = options.folder_run, options.choice.device
     if run is None or images < 2:
         return (run.cards[0] if run and run.cards else device,)
-    may_be_several = run.cards or device in ("auto", "cuda")
+    return devices_on(device, run.cards)[:images]
+
+
+def devices_on(device: str, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Returns the devices that are `wanted`, () standing for all that `device` allows.
+
+    Raises CheckpointError if a card that was asked for is not there.
+    """
+    may_be_several = wanted or device in ("auto", "cuda")
     cards = card_count() if may_be_several else 0
-    devices = devices_for(device, run.cards, cards)
+    devices = devices_for(device, wanted, cards)
     for name in devices:
         if name.startswith("cuda:") and int(name.removeprefix("cuda:")) >= cards:
             raise CheckpointError(
                 f"There is no graphics card {name}. Use --cards all, or leave it out."
             )
-    return devices[:images]
+    return devices
 
 
 def open_several(devices: Sequence[str], choice: ModelChoice, stop: threading.Event) -> Engine:

@@ -97,7 +97,8 @@ class TokenEvidence:
 
     `log_p` is its log probability in nats, at temperature 1; `log_p_without_picture` the same with
     a plain picture of the pad colour in the picture's place. A server says neither this nor `id`,
-    which are None then.
+    which are None then. `likeliest` are the text and the log probability of the likeliest tokens
+    here, likeliest first.
     """
 
     id: int | None
@@ -105,6 +106,7 @@ class TokenEvidence:
     end: int
     log_p: float
     log_p_without_picture: float | None
+    likeliest: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 
     python -m tests.benchmarks.serve_speed
     python -m tests.benchmarks.serve_speed --slots 64 --pictures 512 --sizes mixed
+    python -m tests.benchmarks.serve_speed --random-weights llava-1.5-7b --slots 64 --pictures 1024
     taskset -c 0,1 python -m tests.benchmarks.serve_speed --device cpu --rounds 3
 
 The server is a process of its own, asked on loopback by this one, which reads each file and sends
-it as a data URL. The folder run is that of `folder_speed`. Both alternate; the best of each counts,
+it as a data URL. With random weights both processes have the model in memory. The folder run is
+that of `folder_speed`. The report is one line of JSON. Both alternate; the best of each counts,
 and the goal is a ratio of 0.95. Where other programs use the cores, compare the processor's time
 for each caption instead.
 """
@@ -38,6 +40,8 @@ from tests.benchmarks.folder_speed import PROMPT
 def main() -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     options = _options()
+    if options.serves:
+        return _serve(options)
     with tempfile.TemporaryDirectory() as home:
         folder = folder_speed.make(Path(home) / "images", options.pictures, options.sizes)
         paths = sorted(folder.iterdir())
@@ -64,7 +68,7 @@ def main() -> int:
             best_local["processor_ms_per_caption"] / best_served["processor_ms_per_caption"], 3
         ),
     }
-    sys.stdout.write(f"{json.dumps(report, indent=1)}\n")
+    sys.stdout.write(f"{json.dumps(report)}\n")
     return 0
 
 
@@ -78,24 +82,40 @@ def _options() -> argparse.Namespace:
     add("--new-tokens", type=int, default=48)
     add("--sizes", default="small", help="small, mixed, or megapixels as a number")
     add("--rounds", type=int, default=1)
-    parser.set_defaults(random_weights=None, streamed=False, most_seconds=600.0)
+    add("--random-weights", metavar="SIZES", help="such as llava-1.5-7b, in place of --model")
+    add("--serves", action="store_true", help="be the server, as the benchmark starts it")
+    parser.set_defaults(streamed=False, most_seconds=600.0)
     return parser.parse_args()
 
 
 @contextmanager
 def _server(options: argparse.Namespace) -> Iterator[tuple[str, psutil.Process]]:
     """A server on any free port: its address and its process."""
-    command = [sys.executable, "-m", "core.terminal", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "tests.benchmarks.serve_speed", "--serves"]
     command += ["--model", options.model, "--device", options.device, "--slots", options.slots]
+    if options.random_weights:
+        command += ["--random-weights", options.random_weights]
     with subprocess.Popen(
-        [*map(str, command), "--queue", "10000"], stdout=subprocess.PIPE, text=True
+        list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         try:
-            yield next(word for word in line.split() if "://" in word), psutil.Process(process.pid)
+            yield line.strip(), psutil.Process(process.pid)
         finally:
             process.terminate()
+
+
+def _serve(options: argparse.Namespace) -> int:
+    """What `onlooker serve` does, also with random weights; until its standard input ends."""
+    from core.serve.server import ServeOptions, serving
+
+    rules = ServeOptions(options.model, port=0, slots=options.slots, queue=10_000)
+    with serving(rules, lambda stop: folder_speed.open_engine_of(options)) as server:
+        sys.stdout.write(f"{server.address}/v1\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+    return 0
 
 
 def _served(

@@ -11,7 +11,7 @@ import struct
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from io import StringIO
 from itertools import count
 from typing import Any
@@ -19,9 +19,14 @@ from typing import Any
 import keyring
 import pytest
 
+from core.engine import Capability, inspectable
+from core.engine_group.group import EngineGroup, EngineSource
 from core.errors import CheckpointError, ServeError
+from core.model_reference import ServerModel
 from core.open_engine import open_engine
 from core.picture import open_picture
+from core.remote.keys import ServerKey
+from core.remote.opening import open_server_model
 from core.resources import SAMPLES
 from core.serve.key import read_key
 from core.serve.server import ServeOptions, serving
@@ -67,9 +72,15 @@ def client(server, openai):
 
 
 @pytest.fixture(scope="module")
-def local():
+def engine():
+    """The same model here."""
+    with closing(load(threading.Event())) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def local(engine):
     """What the engine says here, greedy."""
-    engine = load(threading.Event())
 
     def say(name, *turns, beginning="", most=512):
         request = Request(
@@ -77,8 +88,7 @@ def local():
         )
         return engine.answer(request, lambda _: None, threading.Event())
 
-    yield say
-    engine.close()
+    return say
 
 
 @pytest.fixture
@@ -174,6 +184,44 @@ def test_log_probabilities_are_those_of_the_text(client, streams):
     assert len(tokens) == 12
     # The model is sure of what it sees.
     assert all(-0.5 < token.logprob <= 0 for token in tokens)
+    assert all(token.top_logprobs == [] for token in tokens)
+
+
+@pytest.mark.parametrize("most", [1, 5])
+def test_tokens_that_could_have_been_are_given(client, most):
+    answer = ask(client, about("shapes.png"), logprobs=True, top_logprobs=most, max_tokens=12)
+    tokens = answer.choices[0].logprobs.content
+    for token in tokens:
+        others = token.top_logprobs
+        assert len(others) == most
+        # It is greedy, and a token in the middle of the text has the blank that it has there.
+        assert (others[0].token.strip(), others[0].logprob) == (token.token.strip(), token.logprob)
+        assert [one.logprob for one in others] == sorted(
+            (one.logprob for one in others), reverse=True
+        )
+        assert all(bytes(one.bytes).decode() == one.token for one in others)
+
+
+def test_our_own_client_doubts_the_words_that_the_local_engine_doubts(
+    server, engine, keyring_in_memory
+):
+    ServerKey(server.address).keep(KEY)
+    never, path = threading.Event(), SAMPLES / "shapes.png"
+    asked = Request(open_picture(path), (Turn(PROMPT),), Sampling(max_new_tokens=12))
+    named = ServerModel(((server.address, 1),), "built-in", sends_png=True)
+    remote = open_server_model(named, lambda *_: None, never)
+    try:
+        answer = remote.answer(asked, lambda piece: None, never)
+        told = inspectable(remote, Capability.EVIDENCE).evidence(asked, answer, never)
+    finally:
+        remote.close()
+    assert answer.text == engine.answer(asked, lambda piece: None, never).text
+    known = inspectable(engine, Capability.EVIDENCE).evidence(asked, answer, never)
+    assert [word.text for word in told.words] == [word.text for word in known.words]
+    for one, other in zip(told.words, known.words, strict=True):
+        assert one.probability == pytest.approx(other.probability, abs=1e-3)
+        assert one.candidates[0].text == other.candidates[0].text
+        assert one.doubt == pytest.approx(other.doubt, abs=0.02)
 
 
 def test_sampling_is_repeatable_with_a_seed(client):
@@ -213,6 +261,8 @@ def test_many_clients_at_once_get_the_texts_of_the_local_engine(client, local):
         ({"temperature": 3}, "temperature", "temperature"),
         ({"max_tokens": 0}, "max_tokens", "max_tokens"),
         ({"stop": list("abcde")}, "at most 4", "stop"),
+        ({"logprobs": True, "top_logprobs": 6}, "5 at most", "top_logprobs"),
+        ({"top_logprobs": 2}, "needs “logprobs”", "top_logprobs"),
         ({"n": 2}, "does not support “n”", "n"),
         ({"tools": [{}]}, "does not support “tools”", "tools"),
         ({"response_format": {"type": "json_object"}}, "response_format", "response_format"),
@@ -342,6 +392,36 @@ def test_client_that_leaves_a_stream_frees_its_slot(scripted, caplog):
     until(lambda: "Answered: stopped" in caplog.text)
     after = ask(client, about("shapes.png", "anything"))
     assert after.choices[0].message.content == "A red square."
+
+
+def test_several_engines_answer_at_the_same_time_and_none_twice(openai):
+    engines = [ScriptedEngine(ModelChoice()), ScriptedEngine(ModelChoice())]
+    sources = [
+        EngineSource(f"cuda:{number}", lambda stop, engine=engine: engine)
+        for number, engine in enumerate(engines)
+    ]
+    options = ServeOptions("built-in", port=0, slots=1, queue=3)
+    with ExitStack() as stack:
+        server = stack.enter_context(serving(options, lambda stop: EngineGroup(sources, stop)))
+        client = stack.enter_context(
+            openai.OpenAI(base_url=f"{server.address}/v1", api_key="any", max_retries=0)
+        )
+        # Each engine answers one after the other: both are held, by one answer each.
+        with ExitStack() as held:
+            for _ in engines:
+                stream = held.enter_context(ask(client, about("shapes.png", "hold"), stream=True))
+                said = (chunk.choices[0].delta.content for chunk in stream)
+                assert next(filter(None, said)) == "Half an "
+            assert [len(engine.requests) for engine in engines] == [1, 1]
+        # Both are free again once the clients have gone.
+        prompts = [f"say {count} words" for count in range(1, 5)]
+        with ThreadPoolExecutor(4) as clients:
+            answers = clients.map(
+                lambda prompt: ask(client, about("shapes.png", prompt)).choices[0], prompts
+            )
+            assert [len(answer.message.content.split()) for answer in answers] == [1, 2, 3, 4]
+    assert sum(len(engine.requests) for engine in engines) == 6
+    assert all(engine.is_closed for engine in engines)
 
 
 def test_client_that_leaves_while_it_waits_for_a_whole_answer_frees_its_slot(scripted, caplog):
