@@ -299,12 +299,10 @@ def files_to_write(
         data = _content(target)
         last = written.get(str(target), _NOT_WRITTEN)
         is_ours = last.fingerprint == sidecar.fingerprint(data)
-        is_edited = last.fingerprint and not is_ours
-        if (
-            data is not None
-            and not is_named
-            and (is_edited or (not is_ours and _is_newer(target, began)))
-        ):
+        is_edited = last.fingerprint and not is_ours and not is_named
+        # A person names images before a run begins; what is newer they wrote after that.
+        is_newer = not is_ours and _is_newer(target, began)
+        if data is not None and (is_edited or is_newer):
             why = EDITED
         elif existing is Existing.REPLACE or (existing is Existing.GENERATED and is_named):
             chosen.append(target)

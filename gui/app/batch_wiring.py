@@ -11,23 +11,23 @@ from typing import Any
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QDesktopServices
 
-from core.batch import BatchOptions, Item, ItemState, KeptRun, Phase, Progress
+from core.batch import BatchOptions, Item, KeptRun
 from core.captions.wording import Replacement
 from core.engine import Capability
 from core.files import exists
 from core.settings import Settings
 from gui.app.run_offer import RunOffer
+from gui.app.run_state import run_state
 from gui.app.tasks import Begin
-from gui.batch.head import name_of, places_text
-from gui.batch.run_controls import RunAction, has_begun, is_at_rest, offered_actions
-from gui.batch.run_progress import items_left
+from gui.batch.run_controls import RunAction
 from gui.session.folder_run import FolderRun
 from gui.widgets.file_manager import reveal
 from gui.widgets.file_urls import url_of
 from gui.widgets.notice import NoticeAction, NoticeActionKind, StandsWhile
+from gui.widgets.translated import translated
 from gui.window.commands import Command
 from gui.window.main_window import MainWindow
-from gui.window.view_state import RowState, RunState, ViewState
+from gui.window.view_state import ViewState
 
 
 class BatchWiring(QObject):
@@ -75,54 +75,22 @@ class BatchWiring(QObject):
     @Slot()
     def refresh(self) -> None:
         """Read the run into the window's state."""
-        run = self._run
-        self._is_known |= run.has_run
-        phase, counts = run.phase, run.items.counts
-        offered = offered_actions(phase, counts)
-        if phase is not Phase.CHOOSING or not counts:
-            offered -= {RunAction.START, RunAction.TRY_FIRST}
-        can_edit = has_begun(phase) and phase not in (Phase.UNDOING, Phase.UNDONE)
+        self._is_known |= self._run.has_run
         self._window.states.update(
-            run=RunState(
-                phase=phase,
-                name=self._name_of(run.roots),
-                roots=tuple(run.roots),
-                fraction=_fraction(phase, counts),
-                is_open=run.has_run,
-                is_known=self._is_known,
+            run=run_state(
+                self._run,
+                self._panel,
                 journal=self._kept.journal if self._kept else None,
-                offered=frozenset(offered),
-                can_edit=can_edit,
-                can_find_doubt=is_at_rest(phase) and bool(counts.get(ItemState.DONE)),
-                is_finding_doubt=run.doubt_search.is_running,
-                can_undo_edit=can_edit and run.edits.can_undo,
-                can_redo_edit=can_edit and run.edits.can_redo,
+                is_known=self._is_known,
                 steps=self._steps,
                 edits=self._edits,
-                is_trying=self._panel.is_trying,
-                row=self._row(),
-                is_captioning_again=run.again.is_running,
-                shows_doubt=self._panel.list.shows_doubt,
-                is_sorted_by_doubt=self._panel.list.is_sorted_by_doubt,
             )
         )
-
-    def _row(self) -> RowState | None:
-        """Return what can be done with the current row; None if there is none in view."""
-        shown, number = self._panel.list, self._panel.list.current_number
-        if not self._panel.shows_rows or not 0 <= number < len(self._run.items):
-            return None
-        item = self._run.items[number]
-        is_busy = item.state is ItemState.WORKING or self._run.again.number == number
-        return RowState(number, bool(item.caption), shown.can_edit_current, is_busy)
 
     @Slot(int, object)
     def _on_item_changed(self, number: int, item: Item) -> None:
         if number == self._panel.list.current_number:
             self.refresh()
-
-    def _name_of(self, roots: list[Path]) -> str:
-        return name_of(roots) or (places_text(roots) if roots else "")
 
     def _connect_run(self) -> None:
         run, panel = self._run, self._panel
@@ -180,6 +148,31 @@ class BatchWiring(QObject):
             self._roots = paths
         options = self._panel.form.unchecked_options
         self._begin_step(self._run.choose(paths, options.is_recursive, options))
+
+    def prepared_options(self) -> BatchOptions:
+        """Return the options of the form, whether they make a run or not, with a prompt."""
+        self._panel.form.show_prompt(self._prompt)
+        return self._up_to_date(self._panel.form.unchecked_options)
+
+    def caption(self, paths: list[Path], options: BatchOptions) -> None:
+        """Begin a run over these images; where its options make none, show the form, and why."""
+        try:
+            options = options.checked()
+        except ValueError as error:
+            self.choose(paths)
+            self._on_form_noticed(translated(error))
+            return
+        self._offer.withdraw()
+        self._window.show_batch_panel()
+        self._roots = paths
+        self._begin_step(self._choose_and_start(paths, options))
+
+    async def _choose_and_start(self, paths: list[Path], options: BatchOptions) -> None:
+        await self._run.choose(paths, options.is_recursive, options)
+        if self._run.roots == paths:
+            form = self._panel.form
+            self._panel.left.emit()
+            await self._run.start(options, form.slots or 0, form.more.devices)
 
     async def offer_unfinished(self) -> None:
         """Offer, at the start, to go on with a run that was closed before its end."""
@@ -378,11 +371,3 @@ class BatchWiring(QObject):
     @Slot(Path)
     def _on_folder_asked(self, folder: Path) -> None:
         QDesktopServices.openUrl(url_of(folder))
-
-
-def _fraction(phase: Phase, counts: dict[ItemState, int]) -> float | None:
-    """Return the share of a run that is done; None if none is under way or paused."""
-    if phase not in (Phase.RUNNING, Phase.ENDING, Phase.PAUSED):
-        return None
-    total = sum(counts.values())
-    return (total - items_left(Progress(counts))) / total if total else None

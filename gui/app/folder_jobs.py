@@ -6,6 +6,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject
 
 from core.locations import Locations
+from gui.app.again_wiring import AgainWiring
 from gui.app.alt_text_wiring import AltTextWiring
 from gui.app.batch_wiring import BatchWiring
 from gui.app.compare_wiring import CompareWiring
@@ -64,6 +65,7 @@ class FolderJobs(QObject):
         )
 
         self._search = DuplicateSearch(workspace, self)
+        AgainWiring(window, listing, workspace, editing, batch, begin, self)
         AltTextWiring(window, workspace, editing, begin, self)
         CompareWiring(window, workspace, editing, places.runs, begin, self)
         DuplicatesWiring(window, workspace, self._search, begin, self)

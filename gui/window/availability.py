@@ -38,7 +38,7 @@ RUN_ACTIONS = {
 _LISTING = (Command.IMAGE_LIST, Command.IMAGE_GRID)
 _REVIEW = (Command.ACCEPT, Command.REJECT, Command.NEEDS_WORK)
 _BULK = (
-    *(Command.INVERT_SELECTION, Command.GENERATE),
+    *(Command.INVERT_SELECTION, Command.GENERATE, Command.CAPTION_AGAIN),
     *(Command.BULK_EDIT, Command.BULK_REPLACE, Command.REPEAT_EDIT, Command.COPY_CAPTION),
     *(Command.PASTE_CAPTION, Command.MOVE_IMAGES, Command.TRASH_IMAGES),
 )
@@ -244,9 +244,13 @@ def _of_bulk(state: ViewState, command: Command, *, in_list: bool, reason: str) 
             return _unless(is_open and workspace.total)
         case Command.BULK_REPLACE:
             return _unless(state.is_conversation and is_open and workspace.total)
+        case Command.CAPTION_AGAIN if state.run.is_running:
+            return translate("Menu", "Pause the folder run first")
+        case Command.CAPTION_AGAIN if needs_model(state):
+            return translate("Menu", "Load a model first")
         case Command.INVERT_SELECTION:
             return _unless(is_open and workspace.has_list and workspace.listed)
-        case Command.PASTE_CAPTION | Command.MOVE_IMAGES:
+        case Command.PASTE_CAPTION | Command.MOVE_IMAGES | Command.CAPTION_AGAIN:
             return _unless(is_open and workspace.is_known)
         case Command.REPEAT_EDIT if not workspace.last_edit:
             return translate("Menu", "No edit of captions to repeat yet") if is_open else ""

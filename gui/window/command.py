@@ -56,6 +56,7 @@ class Command(StrEnum):
     NEXT_UNCAPTIONED = auto()
     NEXT_DOUBTFUL = auto()
     GENERATE = auto()
+    CAPTION_AGAIN = auto()
     INVERT_SELECTION = auto()
     RESTORE_SELECTION = auto()
     BULK_REPLACE = auto()

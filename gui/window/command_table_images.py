@@ -140,6 +140,13 @@ def _captioning() -> Group:
             translate("Menu", "Choose a run over the selected images, or all that are listed"),
             places=(Place.LIST,),
         ),
+        CommandRow(
+            Command.CAPTION_AGAIN,
+            translate("Menu", "Caption a&gain…"),
+            ("Ctrl+Alt+G",),
+            translate("Menu", "Replace the captions of the selected images with new ones"),
+            places=(Place.LIST,),
+        ),
         SubmenuRow(Submenu.PRESETS, translate("Menu", "&Caption with preset"), numbered),
         CommandRow(Command.COMPARE_ANSWERS, translate("Menu", "Compare answe&rs…"), ("F8",)),
         CommandRow(Command.NOTES, translate("Menu", "Prompt and n&otes…"), ("F7",)),

@@ -1,0 +1,93 @@
+"""Selected images captioned again: what a person wrote is kept, and one undo takes all back."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPushButton
+
+from core.batch import Phase
+from core.engine import Ready
+from gui.batch.run_controls import RunAction
+from gui.batch.undo_dialog import UndoDialog
+from gui.window.commands import Command
+from gui.workspace.again_dialog import AgainDialog
+from tests.gui.app.test_run_beside import folder  # noqa: F401 (a fixture)
+from tests.gui.conftest import until
+
+KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
+CTRL, ALT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
+
+
+def texts(folder):  # noqa: F811
+    return {path.stem: path.read_text().strip() for path in sorted(folder.glob("*.txt"))}
+
+
+async def captioned(program, folder, prompt):  # noqa: F811
+    """A run over the whole folder."""
+    window = program.window
+    await until(lambda: isinstance(program.model.state, Ready))
+    window.activateWindow()
+    window.dialogs.run_chosen.emit([folder])
+    await until(lambda: window.state.workspace.total == 4 and window.batch_panel.model.items)
+    window.batch_panel.form.prompt_edit.setPlainText(prompt)
+    window.commands[Command.RUN_START].trigger()
+    await until(lambda: program.folder_run.phase is Phase.OVER)
+    await until(lambda: program.workspace.counts.with_caption == 4)
+    return window.workspace_pane.list
+
+
+async def asked(program, images):
+    """Select all images, and open the dialog."""
+    program.window.activateWindow()
+    images.setFocus()
+    await until(lambda: program.window.state.workspace.has_focus)
+    QTest.keyClick(images, KEY.Key_A, CTRL)
+    await until(lambda: program.window.state.workspace.selected == 4)
+    QTest.keyClick(images, KEY.Key_G, CTRL | ALT)
+    await until(lambda: program.window.findChild(AgainDialog) is not None)
+    return program.window.findChild(AgainDialog)
+
+
+def again(dialog):
+    QTest.mouseClick(dialog.findChild(QPushButton, "again_button"), LEFT)
+
+
+def test_what_a_person_wrote_is_kept_unless_they_say_so_and_undone_at_once(live, folder):  # noqa: F811
+    async def story(program):
+        run, panel = program.folder_run, program.window.batch_panel
+        images = await captioned(program, folder, "say 3 words")
+        made = texts(folder)
+        assert len(made) == 4
+        (folder / "1.txt").write_text("by a person\n")
+        program.workspace.rescan_all()
+
+        def caption_of(row):
+            known = images.rows.image(images.rows.index(row, 0))
+            return known.caption if known else ""
+
+        await until(lambda: caption_of(1) == "by a person")
+        panel.form.prompt_edit.setPlainText("say 5 words")
+        dialog = await asked(program, images)
+        assert dialog.prompt_label.text() == "say 5 words"
+        assert "1 caption that a person wrote" in dialog.kept_label.text()
+        listed = [dialog.list.item(row).text() for row in range(dialog.list.count())]
+        assert [text.split(":")[0] for text in listed] == ["0.png", "2.png", "3.png"]
+        again(dialog)
+        await until(lambda: len(texts(folder)["3"].split()) == 5 and run.phase is Phase.OVER)
+        assert texts(folder)["1"] == "by a person"
+        assert "1 × Edited by hand" in panel.summary_box.skipped_label.text().replace("\u200b", "")
+        await until(lambda: caption_of(3) == texts(folder)["3"])
+
+        panel.controls.buttons[RunAction.UNDO].click()
+        await until(lambda: panel.findChild(UndoDialog))
+        undo = panel.findChild(UndoDialog)
+        next(one for one in undo.buttons() if one.text().endswith("Undo")).click()
+        await until(lambda: run.phase is Phase.UNDONE)
+        assert texts(folder) == made | {"1": "by a person"}
+
+        dialog = await asked(program, images)
+        dialog.person_box.click()
+        assert not dialog.kept_label.isVisible()
+        again(dialog)
+        await until(lambda: len(texts(folder)["1"].split()) == 5 and run.phase is Phase.OVER)
+
+    live(story)
