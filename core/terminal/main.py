@@ -8,8 +8,10 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 from core.errors import AppError, Cancelled
+from core.model_reference import short_name
 from core.terminal import batch as batch_terminal
 from core.terminal import engines as engines_terminal
 from core.terminal import exchange as exchange_terminal
@@ -24,6 +26,7 @@ from core.terminal.interrupt import stop_on_interrupt
 from core.terminal.options import (
     BenchOptions,
     CaptionOptions,
+    FolderRunOptions,
     ModuleOptions,
     ServeCommand,
     VerifyOptions,
@@ -34,6 +37,7 @@ from core.terminal.output import (
     BROKEN_PIPE,
     INTERRUPTED,
     SOME_FAILED,
+    WRONG_USE,
     as_json,
     is_ascii,
     print_result,
@@ -67,10 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 case ModuleOptions():
                     return _MODULES[options.verb](options.arguments, stop, print_result)
                 case CaptionOptions():
-                    captions = Captions(options, stop)
-                    if run := options.folder_run:
-                        return batch_terminal.run(options.paths, run, captions.open_engine)
-                    return captions.run()
+                    if options.folder_run:
+                        return _folder_runs(options, options.folder_run, stop)
+                    return Captions(options, stop).run()
     except MemoryError:
         say("onlooker: Memory is full. Close other programs, then try again.")
         return SOME_FAILED
@@ -80,6 +83,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _folder_runs(
+    options: CaptionOptions, folder_run: FolderRunOptions, stop: threading.Event
+) -> int:
+    """Captions with one model after the other; returns the exit status. A model that cannot be used
+    does not keep the next ones from the work."""
+    choices, worst = (options.choice, *options.then), ALL_WELL
+    for number, choice in enumerate(choices):
+        if options.then:
+            say(f"{short_name(choice.model)} ({number + 1} of {len(choices)})")
+        captions = Captions(replace(options, choice=choice), stop)
+        status = batch_terminal.run(options.paths, folder_run, captions.open_engine)
+        worst = max(worst, status)
+        if status in (INTERRUPTED, WRONG_USE):
+            if left := choices[number + 1 :]:
+                names = ", ".join(short_name(one.model) for one in left)
+                say(f"Not started: {names}. Resume, then start again with --model.")
+            return status
+    return worst
 
 
 _MODULES = {

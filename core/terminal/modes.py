@@ -33,6 +33,7 @@ _PRINT, _RUN = frozenset({Mode.PRINT}), frozenset({Mode.RUN, Mode.CONTINUE})
 MODES: dict[str, frozenset[Mode]] = {
     "paths": frozenset(Mode),
     "model": _NEW,
+    "then_model": frozenset({Mode.RUN}),
     "server": _NEW,
     "parallel": _RUN,
     "image_side": _NEW,
@@ -133,12 +134,19 @@ def refusal(options: argparse.Namespace) -> str | None:
     for name in ("together", "trace", "evidence"):
         if mode is Mode.PRINT and jobs and name in options.given:
             return f"{option(name)} does not work with {option(jobs[0])}. Leave it out."
+    if options.then_model and "evidence" in options.given:
+        return "--evidence does not work with --then-model. Leave it out."
     beside = {*TEXT_FORMATS, CaptionFormat.XMP} & set(options.write or ())
     for name, is_used, need in (
         ("top_p", options.temperature > 0, "a --temperature above 0"),
         ("seed", options.temperature > 0, "a --temperature above 0"),
         (
             "replace_edited",
+            options.existing in (Existing.REPLACE, Existing.STALE, Existing.GENERATED),
+            "--existing replace, stale or generated",
+        ),
+        (
+            "then_model",
             options.existing in (Existing.REPLACE, Existing.STALE, Existing.GENERATED),
             "--existing replace, stale or generated",
         ),

@@ -63,6 +63,8 @@ class CaptionOptions:
     folder_run: FolderRunOptions | None
     job: BatchOptions | None
     sends_metadata: bool = False
+    then: tuple[ModelChoice, ...] = ()
+    """The models that caption the same images afterwards, each in a run of its own."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,13 @@ def _caption_options(
         job=_batch_options(arguments, prompts, sampling)
         if arguments.preset or arguments.most_characters or arguments.vocabulary
         else None,
+        then=tuple(_choice(_with_model(arguments, model)) for model in arguments.then_model),
     )
+
+
+def _with_model(arguments: argparse.Namespace, model: str) -> argparse.Namespace:
+    """Returns the arguments as if this model were given instead."""
+    return argparse.Namespace(**vars(arguments) | {"model": model, "given": {"model"}})
 
 
 def _folder_run_options(

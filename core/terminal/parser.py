@@ -152,6 +152,9 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
         "captions made with other settings; generated: replace only what a model wrote and nobody "
         "has changed",
     )
+    add("--then-model", action="append", default=[], type=values.word, metavar="NAME_OR_FOLDER",
+        help="caption the same images afterwards with this model too, as a run of its own, so that "
+        "the window compares the answers; repeatable. Needs --existing")  # fmt: skip
     add("--replace-edited", action="append", default=[], metavar="IMAGE",
         help="overwrite this image's hand-edited caption")  # fmt: skip
     add("--name", default="{stem}", metavar="PATTERN",

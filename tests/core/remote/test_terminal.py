@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from core.batch import answered_runs
+from core.locations import locations
 from core.terminal import main as terminal
 from tests.support.model_server import MODEL, ModelServer, colour_name
 
@@ -61,6 +63,22 @@ def test_folder_is_captioned_by_two_servers_with_their_keys_which_are_kept_nowhe
     assert not [path for path in written if SECRET.encode() in path.read_bytes()]
     printed = capsys.readouterr()
     assert SECRET not in printed.out + printed.err
+
+
+def test_models_caption_a_folder_in_turn_and_their_answers_are_compared(server, pictures, capsys):
+    server.models = [MODEL, "tests/other"]
+    (pictures / "0.txt").write_text("by hand")
+    asked = ["caption", str(pictures), "--server", server.address, "--prompt", "What?"]
+    models = ["--model", MODEL, "--then-model", "tests/none", "--then-model", "tests/other"]
+    arguments = [*asked, *models, "--write", "txt", "--existing", "generated"]
+    assert terminal.main(arguments) == 1
+    shown = capsys.readouterr().err
+    assert "none (2 of 3)" in shown  # It is not there, and the next one follows.
+    images = sorted(pictures.glob("*.png"))
+    other, first = answered_runs(locations().runs, images)
+    assert (first.model, other.model) == (MODEL, "tests/other")
+    assert len(first.captions) == len(other.captions) == 5
+    assert (pictures / "0.txt").read_text() == "by hand"
 
 
 def test_server_is_tested(server, capsys):
