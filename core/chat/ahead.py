@@ -14,6 +14,9 @@ from PIL import Image
 
 from core.picture import Picture
 
+# Of an image that waits. Qwen's processors keep the resolution: 12 megapixels become 290 MB.
+_MOST_BYTES = 32_000_000
+
 
 @dataclass(frozen=True, eq=False)
 class _Call:
@@ -45,6 +48,8 @@ class ImagesAhead:
         self._own: Any = processor.image_processor
         self._call: _Call | None = None
         self._offered: _Processed | None = None
+        # Images with so many pixels or more become too large to wait in memory.
+        self._too_many_pixels: int | None = None
         processor.image_processor = _called_by(self._own, self._process)
 
     def prepare(self, picture: Picture) -> Picture:
@@ -52,13 +57,16 @@ class ImagesAhead:
 
         May be called in any thread, also while the processor is in use.
         """
-        call = self._call
-        if call is None:
+        call, count = self._call, picture.pixels.width * picture.pixels.height
+        if call is None or (self._too_many_pixels is not None and count >= self._too_many_pixels):
             return picture
         try:
             features = self._own(_nested(picture.pixels, call.depth), **call.settings)
         except Exception:
             # The model says so when it is asked about this image.
+            return picture
+        if sum(getattr(one, "nbytes", 0) for one in features.values()) > _MOST_BYTES:
+            self._too_many_pixels = min(count, self._too_many_pixels or count)
             return picture
         return replace(picture, prepared=_Processed(picture.pixels, call, features))
 

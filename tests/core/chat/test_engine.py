@@ -3,6 +3,7 @@ import re
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -128,6 +129,21 @@ def test_images_made_ready_ahead_get_the_answers_they_would_get_anyway(
         for request, answer in engine.answer_all(requests, threading.Event(), slots=3)
     }
     assert [together[one] for one in requests[:2]] == [together[one] for one in requests[2:]]
+
+
+def test_image_that_would_fill_the_memory_is_not_made_ready_ahead(copied, opened, picture):
+    folder = copied("qwen3_vl")
+    for name in ("processor_config.json", "preprocessor_config.json"):
+        text = (folder / name).read_text()
+        (folder / name).write_text(
+            text.replace(f'"longest_edge": {16 * 28 * 28}', '"longest_edge": 16000000')
+        )
+    large = Picture(None, Image.new("RGB", (2000, 1000), "red"))
+    with closing(opened(folder)) as engine:
+        ask(engine, picture)
+        ready = [engine.prepare_picture(one) for one in (picture, large, large, picture)]
+    assert [one.prepared is not None for one in ready] == [True, False, False, True]
+    assert ready[1] == ready[2] == large
 
 
 @pytest.mark.parametrize("family", FAMILIES)
