@@ -71,6 +71,7 @@ class CaptionWiring(QObject):
         self._spelling_timer = QTimer(self, interval=_SPELLING_MS, singleShot=True)
         self._spelling_timer.timeout.connect(self._check_spelling)
         panel.text_changed.connect(self._on_text_changed)
+        panel.came_into_view.connect(self._spelling_timer.start)
         spelling.checked.connect(panel.spelling.show_wrong)
         spelling.suggested.connect(panel.spelling.show_suggestions)
         spelling.noticed.connect(self._window.show_notice)
@@ -84,7 +85,10 @@ class CaptionWiring(QObject):
 
     @Slot()
     def _check_spelling(self) -> None:
-        self._spelling.check(self._window.caption_panel.editor.toPlainText())
+        """Only of a caption in view: a dictionary takes a second and 40 MB."""
+        panel = self._window.caption_panel
+        if panel.isVisible():
+            self._spelling.check(panel.editor.toPlainText())
 
     def _show_tab(self, shows_caption: bool) -> None:
         window, settings = self._window, self._settings_file.settings

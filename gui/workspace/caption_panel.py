@@ -8,6 +8,7 @@ from PySide6.QtGui import (
     QKeyEvent,
     QKeySequence,
     QResizeEvent,
+    QShowEvent,
     QTextCharFormat,
     QTextCursor,
 )
@@ -88,6 +89,7 @@ class CaptionEditor(QPlainTextEdit):
 
 class CaptionPanel(QWidget):
     """`text_changed(str)`: there is another text. `typed(str)`: the person changed it.
+    `came_into_view()`.
     `left()`: it is to be written now.
     `review_chosen(ReviewState)`: the person thinks so of it; a second time takes that back.
     `ours_kept()`, `theirs_taken()`: which of two texts is wanted. `mode_chosen(CaptionMode)`: the
@@ -96,6 +98,7 @@ class CaptionPanel(QWidget):
     `source_chosen(CaptionSource)`: the captions of the folder stand in other files."""
 
     text_changed = Signal(str)
+    came_into_view = Signal()
     typed = Signal(str)
     left = Signal()
     review_chosen = Signal(object)
@@ -234,6 +237,10 @@ class CaptionPanel(QWidget):
         column.addLayout(row)
         self.conflict_bar.hide()
         return self.conflict_bar
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.came_into_view.emit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
