@@ -17,9 +17,9 @@ from tests.support.tiers import mostly_slow
 from tests.support.tiny_chat import FAMILIES
 from tests.test_journeys import drop, home, live, pictures, press  # noqa: F401 (fixtures)
 
-# One whose language model runs on our own layers, and one on transformers'. The tests of the chat
-# engine ask every architecture in the default tier.
-SAMPLE = ("llava_next", "qwen3_vl")
+# Its language model runs on transformers' layers, and it takes several images. The tests of the
+# chat engine ask every architecture in the default tier.
+SAMPLE = ("qwen3_vl",)
 
 
 @pytest.fixture(params=mostly_slow(FAMILIES, SAMPLE))

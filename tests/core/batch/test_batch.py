@@ -36,7 +36,6 @@ from core.files import DiskFull, sync_folder
 from core.formatting import format_duration
 from core.transcript import Answer, Ending, Sampling
 from tests.support.folder_run import FACTS, FolderEngine
-from tests.support.tiers import slowly
 
 ROOT = Path(__file__).parents[3]
 PROMPT = "What is it?"
@@ -652,11 +651,15 @@ def test_time_left_is_told_in_few_figures():
 # Killed
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="kill -9")
-@pytest.mark.parametrize("mode", [slowly("skip"), "append"])
-@pytest.mark.parametrize("most_kills", [3, slowly(25)])
-def test_run_killed_at_random_moments_captions_everything_once(tmp_path, mode, most_kills):
-    """Each picture's files are whole at every moment, and at the end as without any kill."""
+@pytest.mark.parametrize("mode", ["skip", "append"])
+def test_run_killed_at_random_moments_captions_everything_once(tmp_path, mode):
+    """Each picture's files are whole at every moment, and at the end as without any kill.
+
+    The default tier has `test_kill_points`.
+    """
+    most_kills = 25
     pictures, journals = tmp_path / "pictures", tmp_path / "journals"
     (pictures / "sub").mkdir(parents=True)
     journals.mkdir()

@@ -142,15 +142,16 @@ def test_verdict_of_another_version_does_not_count(copied, started, monkeypatch)
     assert len(started) == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"problem": 3}', b"\xff", b"x" * 50_000])
-def test_damaged_verdict_is_tried_again(copied, started, home, content):
+def test_damaged_verdict_is_tried_again(copied, started, home):
     folder = copied("original")
     vet(folder)
     (kept,) = (home / "verdicts").glob("*")
-    kept.write_bytes(content)
-    vet(folder)
-    assert len(started) == 2
-    assert json.loads(kept.read_bytes())["problem"] == ""
+    for content in (b"", b"{", b"[]", b'{"problem": 3}', b"\xff", b"x" * 50_000):
+        kept.write_bytes(content)
+        started.clear()
+        vet(folder)
+        assert len(started) == 1, content
+        assert json.loads(kept.read_bytes())["problem"] == "", content
 
 
 def test_nothing_kept_is_no_error(copied, home):
