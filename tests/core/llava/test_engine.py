@@ -150,8 +150,8 @@ def test_same_seed_gives_the_same_text(ask):
     [
         Sampling(max_new_tokens=60),
         Sampling(max_new_tokens=60, repetition_penalty=1.4),
-        *(replace(LONG, seed=seed) for seed in range(2)),
-        *(slowly(replace(LONG, seed=seed)) for seed in range(2, 6)),
+        LONG,
+        *(slowly(replace(LONG, seed=seed)) for seed in range(1, 6)),
     ],
 )
 def test_answer_is_that_of_generate_at_every_turn(engine, picture, sampling):
