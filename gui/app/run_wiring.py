@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtGui import QGuiApplication
 
 from core.batch import BatchOptions, Doubt, Item, ItemState, Phase, Summary
+from gui.app.after_run_wiring import AfterRunWiring
 from gui.app.batch_wiring import BatchWiring
 from gui.app.tasks import Begin
 from gui.session.awake import Awake
@@ -43,6 +44,7 @@ class RunWiring(QObject):
         self._workspace, self._pictures = workspace, pictures
         self._model, self._begin = model, begin
         self._awake = Awake(self)
+        AfterRunWiring(window, run, self)
         self._written: set[Path] = set()
         self._timer = QTimer(self, interval=_PAUSE_MS, singleShot=True)
         self._timer.timeout.connect(self._on_paused)

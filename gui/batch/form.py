@@ -23,7 +23,8 @@ from core.captions.sidecar import Existing
 from core.captions.variables import variables_in
 from core.transcript import Sampling
 from core.workspace import Preset
-from gui.batch.more_options import MoreOptions, combo, field_row, key_label
+from gui.batch.form_fields import combo, field_row, key_label
+from gui.batch.more_options import MoreOptions
 from gui.batch.preset_options import as_preset, with_preset
 from gui.batch.prompt_list import PromptList
 from gui.conversation.unknown_words import UnknownWords

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +12,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
-    QLineEdit,
-    QSizePolicy,
     QSpinBox,
     QWidget,
 )
@@ -24,8 +21,10 @@ from core.batch import BatchOptions
 from core.captions.formats import TEXT_FORMATS, CaptionFormat, TablePaths
 from core.device.memory import Card
 from core.engine import Capability
+from gui.batch.after_run import AfterRun, AfterRunBox
 from gui.batch.answer_checks import AnswerChecks
 from gui.batch.card_boxes import CardBoxes
+from gui.batch.form_fields import combo, field_row, key_label, named_field, placeholder_edit
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.obstacle import show_obstacle
 
@@ -49,8 +48,10 @@ class MoreOptions(QWidget):
         self._build_tables()
         self._build_numbers()
         self._labels: dict[QWidget, QLabel] = {}
+        self.after_box = AfterRunBox()
         self._place()
         self.show_cards(())
+        self.show_after_run(())
         self.suffix_box.currentIndexChanged.connect(self._show_example)
         self.name_box.currentTextChanged.connect(self._show_example)
         self._show_example()
@@ -71,6 +72,12 @@ class MoreOptions(QWidget):
         self.card_boxes.setVisible(self.card_boxes.has_choice)
         self._labels[self.card_boxes].setVisible(self.card_boxes.has_choice)
 
+    def show_after_run(self, possible: Collection[AfterRun]) -> None:
+        """Offers what the computer can do when a run is done, if there is anything."""
+        self.after_box.offer(possible)
+        self.after_box.setVisible(self.after_box.has_choice)
+        self._labels[self.after_box].setVisible(self.after_box.has_choice)
+
     def show_missing(self, why_not: Callable[[Capability], str]) -> None:
         """Offers what the model can do; `why_not` says why it cannot do something, "" if it can."""
         self._continues_nothing = bool(why_not(Capability.BEGINNING))
@@ -90,7 +97,8 @@ class MoreOptions(QWidget):
         fields = (self.suffix_box, self.name_box, self.separator_box)
         tables = (self.paths_box, self.columns_box)
         numbers = (self.temperature_box, self.slots_box)
-        return *fields, *tables, *numbers, self.checks.characters_box, self.checks.tokens_box
+        checks = (self.checks.characters_box, self.checks.tokens_box)
+        return *fields, *tables, *numbers, *checks, self.after_box
 
     def applied_to(self, options: BatchOptions) -> BatchOptions:
         """Returns `options` with what is chosen here; text files get the suffix chosen here."""
@@ -188,15 +196,15 @@ class MoreOptions(QWidget):
         self.example_label.setProperty("class", "key")
 
     def _build_wording(self) -> None:
-        self.beginning_edit = _edit("beginning_edit", self.tr("A photograph of"))
-        self.banned_edit = _edit("banned_edit", self.tr("watermark, stock photo"))
+        self.beginning_edit = placeholder_edit("beginning_edit", self.tr("A photograph of"))
+        self.banned_edit = placeholder_edit("banned_edit", self.tr("watermark, stock photo"))
         self.banned_edit.setToolTip(
             self.tr("These words occur in no caption, in lower or upper case")
         )
         self.beginning_edit.setToolTip(self.tr("The model continues this text"))
-        self.prefix_edit = _edit("prefix_edit", self.tr("photo of ohwx."))
+        self.prefix_edit = placeholder_edit("prefix_edit", self.tr("photo of ohwx."))
         self.prefix_edit.setToolTip(self.tr("Added before each caption, not shown to the model"))
-        self.suffix_edit = _edit("suffix_edit", self.tr(", high quality"))
+        self.suffix_edit = placeholder_edit("suffix_edit", self.tr(", high quality"))
         self.suffix_edit.setToolTip(self.tr("Added after each caption, not shown to the model"))
         self.separator_box = combo("separator_box", self.tr("Separator"))
         self.separator_box.setMinimumContentsLength(12)
@@ -227,7 +235,7 @@ class MoreOptions(QWidget):
         self.sentence_box.setToolTip(
             self.tr("Ends at the last whole sentence when the maximum length is reached")
         )
-        self.edited_edit = _edit("edited_edit", "IMG_1.jpg, IMG_2.jpg")
+        self.edited_edit = placeholder_edit("edited_edit", "IMG_1.jpg, IMG_2.jpg")
         self.edited_edit.setToolTip(
             self.tr("Hand-edited captions are kept, except those of the images named here")
         )
@@ -293,11 +301,11 @@ class MoreOptions(QWidget):
             (self.tr("File names"), (self.name_box, self.suffix_box, self.example_label)),
             (
                 self.tr("Prefix"),
-                (self.prefix_edit, _named_field(self.tr("Suffix"), self.suffix_edit)),
+                (self.prefix_edit, named_field(self.tr("Suffix"), self.suffix_edit)),
             ),
             (
                 self.tr("Start answer with"),
-                (self.beginning_edit, _named_field(self.tr("Words to avoid"), self.banned_edit)),
+                (self.beginning_edit, named_field(self.tr("Words to avoid"), self.banned_edit)),
             ),
             (self.tr("Wording"), (self.strip_box, self.sentence_box)),
             (self.tr("Tags"), (self.duplicates_box, self.one_line_box)),
@@ -305,8 +313,8 @@ class MoreOptions(QWidget):
             (
                 self.tr("Longest answer"),
                 (
-                    _named_field(self.tr("Characters"), checks.characters_box, left=0),
-                    _named_field(self.tr("Tokens"), checks.tokens_box),
+                    named_field(self.tr("Characters"), checks.characters_box, left=0),
+                    named_field(self.tr("Tokens"), checks.tokens_box),
                     checks.keywords_box,
                 ),
             ),
@@ -314,10 +322,11 @@ class MoreOptions(QWidget):
             (self.tr("Tables"), (self.paths_box, self.columns_box)),
             (
                 self.tr("Temperature"),
-                (self.temperature_box, _named_field(self.tr("Parallel"), self.slots_box)),
+                (self.temperature_box, named_field(self.tr("Parallel"), self.slots_box)),
             ),
             (self.tr("Graphics cards"), (self.card_boxes,)),
             (self.tr("Overwrite edits of"), (self.edited_edit,)),
+            (self.tr("When it is done"), (self.after_box,)),
         )
         for number, (words, fields) in enumerate(rows):
             buddy = fields[0]
@@ -342,57 +351,6 @@ class MoreOptions(QWidget):
         suffixes += [CaptionFormat.XMP] if self._writes_xmp else []
         words = ", ".join(f"{name}.{suffix}" for suffix in suffixes)
         self.example_label.setText(f"→ {words}" if words else "")
-
-
-def key_label(text: str) -> QLabel:
-    """Returns the quiet label in front of a field."""
-    label = QLabel(text)
-    label.setProperty("class", "key")
-    return label
-
-
-def combo(name: str, words: str) -> QComboBox:
-    """Returns a combo box with this object name and accessible name, as narrow as its content."""
-    box = QComboBox()
-    box.setObjectName(name)
-    box.setAccessibleName(words)
-    box.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-    policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-    box.setSizeAdjustPolicy(policy)
-    box.setMinimumContentsLength(7)
-    return box
-
-
-def field_row(*parts: QWidget) -> QHBoxLayout:
-    """Returns a row of fields, aligned to the left."""
-    row = QHBoxLayout()
-    row.setSpacing(12)
-    for part in parts:
-        row.addWidget(part)
-    # With stretch 0, fields that can grow take the space before this does.
-    row.addStretch(0)
-    return row
-
-
-def _edit(name: str, placeholder: str) -> QLineEdit:
-    edit = QLineEdit()
-    edit.setObjectName(name)
-    edit.setPlaceholderText(placeholder)
-    return edit
-
-
-def _named_field(words: str, field: QWidget, *, left: int = 12) -> QWidget:
-    """A field with its label in front, as one part of a row."""
-    part = QWidget()
-    row = QHBoxLayout(part)
-    row.setContentsMargins(left, 0, 0, 0)
-    row.setSpacing(12)
-    label = key_label(words)
-    label.setBuddy(field)
-    field.setAccessibleName(words)
-    row.addWidget(label)
-    row.addWidget(field)
-    return part
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -27,6 +27,8 @@ from core.engine import Ready
 from core.picture import ImagePreprocessing
 from gui.app.program import Program
 from gui.app.updates import UpdatesDialog
+from gui.batch.after_run import AfterRun
+from gui.batch.countdown_dialog import CountdownDialog
 from gui.batch.panel import BatchPanel
 from gui.engines.dialog import EngineDialog
 from gui.models.dialog import ModelsDialog
@@ -175,6 +177,10 @@ async def _dialogs(program: Program) -> AsyncIterator[Screen]:
     updates.open()
     yield Screen("updates", updates)
     updates.reject()
+    countdown = CountdownDialog(AfterRun.SHUT_DOWN, 3600, window)
+    countdown.open()
+    yield Screen("countdown", countdown)
+    countdown.reject()
     program.faults.report(ZeroDivisionError("nobody foresaw this"))
     fault = await _dialog("fault_dialog")
     yield Screen("fault", fault)
@@ -213,6 +219,7 @@ async def _folder_run(program: Program, folder: Path) -> AsyncIterator[Screen]:
     panel.head.rows_button.click()
     yield Screen("folder form, with its images", window)
     panel.controls.more_button.click()
+    panel.form.more.show_after_run(AfterRun)
     yield Screen("folder form, more options", window)
     panel.controls.more_button.click()
     _button(panel, "try_first_button").click()
