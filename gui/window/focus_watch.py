@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QApplication, QWidget
+from shiboken6 import isValid
 
 from gui.window.text_focus import focus_state
 from gui.window.view_state import Page
@@ -40,6 +41,8 @@ class FocusWatch(QObject):
     @Slot(QWidget, QWidget)
     def _on_focus_changed(self, before: QWidget | None, now: QWidget | None) -> None:
         window = self._window
+        if not isValid(window):  # Its parts lose the focus while it is deleted.
+            return
         if now is not None and now.window() is window:
             self.note()
         elif now is None and window.isActiveWindow() and QApplication.activePopupWidget() is None:
