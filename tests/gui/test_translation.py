@@ -81,6 +81,8 @@ NAMES = {
     "picture seen: vision tower and projector",
     "an unknwon wrod",  # Read once to make an index.
     "hub access token",  # Its name in the keyring.
+    *("CanSuspend", "CanPowerOff"),  # What logind is asked.
+    'tell application "System Events" to shut down',  # What a Mac is told.
     *("chat template", "image processor"),  # Values that parent and child exchange.
     *("Onlooker", "Onlooker ", "NVIDIA ", "GeForce "),
 }
