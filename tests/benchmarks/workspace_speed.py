@@ -33,6 +33,17 @@ QUERIES = (
     *("w", "wo", "word12", "zebra", "word12 word7", "word12 or word7", "tag:word12"),
     *("not has:caption", "tag:word1*", r"/word12\d, w/", "chars:>200", "tags:>20", "is:duplicate"),
 )
+# What issue 18 asks for, in milliseconds, by the beginning of what is measured.
+GOALS = {
+    "opened first → first rows": 1000,
+    "filter": 100,
+    "replace": 1200,
+    "its undo (replace": 1200,
+    "add a tag": 200,
+    "its undo (add": 200,
+    "one edit": 50,
+    "next without": 100,
+}
 TAGS = WorkspaceOptions(mode=CaptionMode.TAGS)
 
 
@@ -94,7 +105,9 @@ class Figures:
 
     def say(self, what: str, took: Took) -> None:
         clock, processor = took[0] * 1000, took[1] * 1000
-        print(f"  {what:<45} {clock:9.1f} ms, processor {processor:9.1f} ms", flush=True)
+        goal = next((most for begin, most in GOALS.items() if what.startswith(begin)), None)
+        asked = "" if goal is None else f", goal {goal:,} ms{'' if clock <= goal else ', missed'}"
+        print(f"  {what:<45} {clock:9.1f} ms, processor {processor:9.1f} ms{asked}", flush=True)
 
     def measure(self) -> None:
         """Measures all."""
@@ -172,7 +185,7 @@ class Figures:
             assert (report.conflicts, report.failures) == ((), ())
 
         figures = [(best(edit, 1), best(undo, 1)) for _ in range(3)]
-        for what, place in ((f"{name} in {len(ids):,} captions", 0), ("its undo", 1)):
+        for what, place in ((f"{name} in {len(ids):,} captions", 0), (f"its undo ({name})", 1)):
             took = [figure[place] for figure in figures]
             self.say(what, (min(one for one, _ in took), min(two for _, two in took)))
 
