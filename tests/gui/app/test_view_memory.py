@@ -33,6 +33,7 @@ def test_zoom_and_place_of_an_image_are_there_again(live, folder):
         window.paths_opened.emit([folder])
         await shows(program, "0.png")
         await until(lambda: view.zoom is None and not view.picture_rect().isEmpty())
+        await until(lambda: len(program.pictures.paths) == 12)
         view.setFocus()
         for _ in range(8):
             QTest.keyClick(view, Qt.Key.Key_Plus)

@@ -16,7 +16,7 @@ from tests.gui.batch.folder_page import chosen, click, phase, shown, texts
 from tests.gui.batch.test_conflicts import edit_row
 from tests.gui.conftest import until
 
-MANY = 300
+MANY = 120
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def many(tmp_path):
     for number in range(MANY):
         Image.new("RGB", (8, 6)).save(folder / f"{number:03}.png")
         (folder / f"{number:03}.txt").write_text(f"caption {number} of many\n")
-    (folder / "250.txt").write_text("A needle in a haystack\n")
+    (folder / "100.txt").write_text("A needle in a haystack\n")
     return folder
 
 
@@ -42,7 +42,7 @@ def test_all_captions_of_a_new_run_are_shown_and_searched(live, many):
         assert captions(panel)[7] == "caption 7 of many"
         assert shown(panel)[7][1] == "Waiting"
         QTest.keyClicks(panel.filter_bar.find_edit, "needle")
-        await until(lambda: [row[0] for row in shown(panel)] == ["250.png"])
+        await until(lambda: [row[0] for row in shown(panel)] == ["100.png"])
         await until(lambda: panel.filter_bar.shown_label.text() == "1 shown")
 
     live(story)
@@ -53,14 +53,14 @@ def test_a_search_that_began_before_they_were_read_finds_them(live, many, existi
     async def story(program, panel):
         panel.filter_bar.find_edit.setText("needle")
         await chosen(program, panel, many)
-        await until(lambda: [row[0] for row in shown(panel)] == ["250.png"])
+        await until(lambda: [row[0] for row in shown(panel)] == ["100.png"])
         panel.form.existing_box.setCurrentIndex(panel.form.existing_box.findData(existing))
         panel.form.prompt_edit.setPlainText("say 1 words")
         click(panel.controls.buttons[RunAction.START])
         await until(lambda: phase(program) is Phase.OVER)
         if existing is Existing.SKIP:
             await until(lambda: all(captions(panel)))
-            await until(lambda: [row[0] for row in shown(panel)] == ["250.png"])
+            await until(lambda: [row[0] for row in shown(panel)] == ["100.png"])
         else:
             await until(lambda: shown(panel) == [])
 
