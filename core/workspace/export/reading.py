@@ -152,7 +152,7 @@ def _in_csv(path: Path) -> Iterator[ReadCaption]:
 
 
 def _in_json_lines(path: Path) -> Iterator[ReadCaption]:
-    for line in _text(path).splitlines():
+    for line in _text(path).split("\n"):  # A caption may hold other line ends, such as U+2028.
         if line.strip():
             yield from _in_record(json.loads(line))
 

@@ -12,7 +12,7 @@ from core.captions.xmp_keywords import keywords_of, with_keywords
 from core.message import Message
 from core.workspace.bulk import AddTags
 from core.workspace.data import CaptionMode, CaptionSource, WorkspaceOptions
-from core.workspace.export import gathered
+from core.workspace.export import gathered, read_captions
 from core.workspace.workspace import Workspace
 
 EDIT = Message("Edit")
@@ -201,3 +201,9 @@ def test_exports_take_the_captions_of_the_table(opened, folder):
     paths, known = [row.path for row in rows], {row.path: row.caption for row in rows}
     found = gathered(paths, folder, (CaptionFormat.XMP,), captions=known).items
     assert [item.caption for item in found] == captions(workspace)
+
+
+def test_import_reads_captions_with_unusual_line_ends(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_bytes('{"file_name": "1.png", "text": "one\u2028two\x85three"}\r\n'.encode())
+    assert [one.caption for one in read_captions(file)] == ["one\u2028two\x85three"]
