@@ -12,6 +12,8 @@ from PySide6.QtWidgets import QFrame, QPlainTextEdit
 from gui.widgets.file_urls import path_of
 
 _MOST_LINES = 6
+# On a screen that is less high, the placeholder takes no second line from what is above.
+_LOW_SCREEN = 420
 
 
 class PromptEdit(QPlainTextEdit):
@@ -200,6 +202,8 @@ class PromptEdit(QPlainTextEdit):
         """Returns how many lines the placeholder takes, if it shows."""
         if not self.document().isEmpty():
             return 0
+        if self.screen().availableGeometry().height() < _LOW_SCREEN:
+            return 1
         margin = int(self.document().documentMargin())
         room = self.viewport().rect().adjusted(margin, 0, -margin, 0)
         needed = self.fontMetrics().boundingRect(

@@ -239,7 +239,7 @@ class TranscriptView(QFrame):
 
     def show_only_drawings(self, only_drawings: bool) -> None:
         """Says, or stops saying, that the loaded model knows only drawn pictures."""
-        self.drawings_label.setVisible(only_drawings)
+        self.drawings_label.set_wanted(only_drawings)
 
     def show_wait(self, text: str) -> None:
         """Says what a question waits for, "" if only for its first token."""
@@ -293,7 +293,7 @@ class TranscriptView(QFrame):
     # Parts
 
     def _build(self) -> None:
-        self.drawings_label = DrawingsNote()
+        self.drawings_label = DrawingsNote(self)
         self.scroll_area = ExchangeColumn(self._theme)
         self.scroll_area.setObjectName("transcript_scroll")
         self.scroll_area.setAccessibleName(self.tr("Conversation"))

@@ -149,7 +149,7 @@ class CaptionPanel(QWidget):
         self.source_button.chosen.connect(self.source_chosen)
         below.addWidget(self.source_button)
         column.addLayout(below)
-        column.addLayout(self._build_review())
+        column.addWidget(self._build_review())
         self._show_parts()
 
     @property
@@ -274,6 +274,11 @@ class CaptionPanel(QWidget):
         self.tag_editor.setVisible(is_tags)
         self.editor.setVisible(not is_tags or self.height() >= _LEAST_FOR_BOTH)
         self.answer_bar.set_has_room(self.height() >= _LEAST_FOR_ANSWER)
+        # The editor comes first in a low window; keys review, too.
+        rows = (self.counter, self.source_button, self.review_row)
+        least = _LEAST_HEIGHT + sum(row.sizeHint().height() + 8 for row in rows) + 16
+        for row in (self.counter, self.review_row):
+            row.setVisible(self.height() >= least)
 
     @Slot()
     def _compare(self) -> None:
@@ -310,14 +315,16 @@ class CaptionPanel(QWidget):
         mark.cursor, mark.format = cursor, form  # type: ignore[attr-defined]
         return mark
 
-    def _build_review(self) -> QHBoxLayout:
+    def _build_review(self) -> QWidget:
         texts = {
             ReviewState.ACCEPTED: (self.tr("Accept"), "A"),
             ReviewState.REJECTED: (self.tr("Reject"), "R"),
             ReviewState.NEEDS_WORK: (self.tr("Needs work"), "N"),
         }
         self.review_buttons: dict[ReviewState, QPushButton] = {}
-        row = QHBoxLayout()
+        self.review_row = QWidget()
+        row = QHBoxLayout(self.review_row)
+        row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
         for state, (text, key) in texts.items():
             button = QPushButton(text)
@@ -331,7 +338,7 @@ class CaptionPanel(QWidget):
             self.review_buttons[state] = button
             row.addWidget(button)
         row.addStretch()
-        return row
+        return self.review_row
 
     @Slot()
     def _on_mode_clicked(self) -> None:

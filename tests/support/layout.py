@@ -12,6 +12,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.widgets.labels import RoomyLabel
+
 # What a layout may round away, and what a focus frame adds.
 _TOLERANCE = 2
 # So much of what scrolls must be seen at once.
@@ -53,7 +55,8 @@ def _faults_of_part(part: QWidget) -> list[str]:
             break
     needed = part.minimumSizeHint().height()
     if isinstance(part, QLabel) and part.wordWrap():
-        needed = part.heightForWidth(part.width())
+        # Where it has no room, a RoomyLabel shows nothing.
+        needed = 0 if isinstance(part, RoomyLabel) else part.heightForWidth(part.width())
     most = part.maximumHeight()
     if isinstance(part, QAbstractScrollArea):
         needed = min(_LEAST_SCROLLED, part.sizeHint().height())

@@ -2,11 +2,12 @@
 
 import os
 import time
+from itertools import pairwise
 from threading import Event
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMenu
 
@@ -157,6 +158,28 @@ def test_caption_that_cannot_be_written_stays_to_be_written(live, folder):
         QTest.keyClick(editor, KEY.Key_S, CTRL)
         await until(lambda: text(folder, 0) == "a cow\n")
         await until(lambda: not state.text())
+
+    live(story)
+
+
+def test_caption_of_a_low_window_covers_nothing_and_is_not_covered(live, folder):
+    """1366×768 at 200 %, with a notice."""
+
+    async def story(program):
+        window, _, editor = await opened(program, folder)
+        panel = window.caption_panel
+        window.show_notice("The folder run is unfinished. It can be resumed at any time.")
+        window.resize(683, 344)
+        parts = [editor, panel.source_button, window.notice_bar, window.prompt_box]
+
+        def is_in_order():
+            rects = [QRect(one.mapTo(window, QPoint()), one.size()) for one in parts]
+            return all(a.bottom() < b.top() for a, b in pairwise(rects))
+
+        await until(is_in_order)
+        assert editor.height() >= 32
+        window.resize(1000, 700)
+        await until(panel.review_row.isVisible)
 
     live(story)
 
