@@ -11,6 +11,9 @@ from gui.widgets.notice import NoticeAction, NoticeActionKind, StandsWhile
 from gui.window.main_window import MainWindow
 from gui.window.view_state import ViewState
 
+# In a lower window the notice would take the room of the conversation; the menu has the same.
+_LEAST_HEIGHT = 480
+
 
 class RunOffer(QObject):
     """What is opened is to be looked at; the offer stands for as long as these images are open.
@@ -56,7 +59,7 @@ class RunOffer(QObject):
         """Offer the run once the images are listed."""
         if self._offered and state.picture.count and state.picture.roots != self._before:
             offered, self._offered = self._offered, []
-            if state.picture.count > 1:
+            if state.picture.count > 1 and self._window.height() >= _LEAST_HEIGHT:
                 kind = NoticeActionKind.CAPTION_ALL
                 self._window.show_notice(
                     self.tr("These images can be captioned in one run."),

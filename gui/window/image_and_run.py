@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from gui.batch.panel import BatchPanel
 
 # With less height, the image and the prompt would be of no use.
-LEAST_IMAGE = 164
+LEAST_IMAGE = 236
 
 
 class ImageAndRun(QWidget):
