@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication, QWidget
 from shiboken6 import isValid
 
@@ -45,8 +45,17 @@ class FocusWatch(QObject):
             return
         if now is not None and now.window() is window:
             self.note()
-        elif now is None and window.isActiveWindow() and QApplication.activePopupWidget() is None:
-            # A widget with the focus was hidden or deleted, and none came after it.
+        elif now is None:
+            # A list that opens an editor, or a dialog that closes, passes the focus on in a moment.
+            QTimer.singleShot(0, self, self._place_focus)
+
+    @Slot()
+    def _place_focus(self) -> None:
+        """A widget with the focus was hidden or deleted: unless another got it, choose one."""
+        window = self._window
+        if QApplication.focusWidget() is not None or QApplication.activePopupWidget() is not None:
+            return
+        if window.isActiveWindow():
             if window.state.is_conversation and window.state.shows_image:
                 window.prompt_box.focus_prompt()
             else:
