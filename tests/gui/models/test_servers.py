@@ -308,6 +308,7 @@ def test_nothing_is_sent_to_another_computer_while_offline(live):
         await until(lambda: isinstance(program.model.state, Absent))
         requests = len(server.keys)
         # Nor is one that is chosen from the list, or tried.
+        await until(lambda: "On servers" in rows(dialog))
         dialog.choose(reference)
         button = dialog.details.primary_button
         await until(lambda: dialog.chosen_key == reference and button.text() == "Use")
