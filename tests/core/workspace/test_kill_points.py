@@ -98,6 +98,8 @@ def cut_power(here, before, chosen):
     wal = database.with_name(database.name + "-wal")
     if wal.exists():
         wal.write_bytes(wal.read_bytes()[:size])
+    if not database.exists():
+        return
     with closing(sqlite3.connect(database)) as connection, connection:
         if connection.execute("PRAGMA user_version").fetchone()[0]:  # The tables were synced.
             connection.execute("UPDATE action SET mark = 'another boot' WHERE mark != ''")
