@@ -68,7 +68,8 @@ class CaptionWiring(QObject):
     def _connect_spelling(self, spelling: SpellChecking) -> None:
         panel, self._spelling = self._window.caption_panel, spelling
         # A word is not marked while it is being written.
-        self._spelling_timer = QTimer(self, interval=_SPELLING_MS, singleShot=True)
+        # It ends with the panel, which it asks whether it is in view.
+        self._spelling_timer = QTimer(panel, interval=_SPELLING_MS, singleShot=True)
         self._spelling_timer.timeout.connect(self._check_spelling)
         panel.text_changed.connect(self._on_text_changed)
         panel.came_into_view.connect(self._spelling_timer.start)
