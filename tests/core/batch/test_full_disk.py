@@ -124,6 +124,9 @@ def test_table_without_all_captions_that_were_written_is_not_called_complete(dis
     assert batch.complete_tables == []
     batch.close()
     table = tmp_path / "first" / "captions.jsonl"
-    assert {"a.png", "b.png"} == {
+    # On a busy machine c.png may be written before the disk is found full.
+    done = {item.path.name for item in batch.items if item.state is ItemState.DONE}
+    assert done >= {"a.png", "b.png"}
+    assert done == {
         Path(json.loads(line)["file_name"]).name for line in table.read_text().splitlines()
     }
