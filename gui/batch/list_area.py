@@ -53,9 +53,16 @@ class ListArea(QWidget):
         """How much more height than the least it would use."""
         if self.isHidden():
             return 0
+        list_height = _USUAL_LIST - self.minimumSizeHint().height() if self._shows_captions else 0
+        return max(0, list_height, self.height_of_options)
+
+    @property
+    def height_of_options(self) -> int:
+        """How much more height than the least shows unfolded options as a whole."""
+        if not self._is_unfolded:
+            return 0
         options = min(_MOST_OPTIONS, self._options.sizeHint().height())
-        wanted = _USUAL_LIST if self._shows_captions else options
-        return max(0, wanted - self.minimumSizeHint().height())
+        return max(0, options - self.minimumSizeHint().height())
 
     def sizeHint(self) -> QSize:
         """Returns the least size: what stands above comes first, and the list takes the rest."""

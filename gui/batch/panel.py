@@ -125,8 +125,9 @@ class BatchPanel(QFrame):
 
     @property
     def least_height(self) -> int:
-        """How much height it needs; with more, it shows more of the images."""
-        return super().sizeHint().height()
+        """How much height it needs; with more, it shows more of the images. Options are in view
+        as a whole."""
+        return super().sizeHint().height() + self.list_area.height_of_options
 
     def sizeHint(self) -> QSize:
         return super().sizeHint() + QSize(0, self.list_area.more_height)
