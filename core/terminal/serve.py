@@ -69,9 +69,10 @@ def _serve(command: ServeCommand, stop: threading.Event, print_line: Callable[[s
             from core.terminal.several_cards import devices_on, open_several
 
         devices = devices_on(command.choice.device, command.cards)
-        if len(devices) > 1:
+        first, *others = devices
+        if others:
             return open_several(devices, command.choice, stop)
-        return load(replace(command.choice, device=devices[0]), show_progress, stop)
+        return load(replace(command.choice, device=first), show_progress, stop)
 
     with serving(options, open_engine) as server:
         show_progress(1.0, "")

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import random
+from typing import Any
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_cells_are_those_that_pythons_reader_finds(seed):
     chance = random.Random(seed)
     words = ["", "a", "ü b", 'say "x"', "one, two", "l1\nl2", "l1\r\nl2", " lead", "t\t", "'=x"]
     text = io.StringIO(newline="")
-    quoting = chance.choice([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC])
+    quoting: Any = chance.choice([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC])
     ends = chance.choice(["\n", "\r\n"])
     writer = csv.writer(text, delimiter=chance.choice(",;\t"), quoting=quoting, lineterminator=ends)
     writer.writerow(["id", "file_name", "text", "x"])

@@ -118,7 +118,7 @@ def test_images_made_ready_ahead_get_the_answers_they_would_get_anyway(
         copies = [replace(one, pixels=one.pixels.copy()) for one in (picture, TALL)]
         ready = list(openers.map(picture_preparation(engine), copies))
     for one in copies:  # What was made of it is not made again.
-        one.pixels.paste((0, 0, 0), (0, 0, *one.pixels.size))
+        one.pixels.paste((0, 0, 0), (0, 0, one.pixels.width, one.pixels.height))
     assert [ask(engine, one).output_ids for one in ready] == said
     requests = [Request(one, (Turn("Why?"),), Sampling(max_new_tokens=6)) for one in ready]
     requests += [

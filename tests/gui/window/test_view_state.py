@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtGui import QKeySequence
@@ -273,7 +274,7 @@ def some_states() -> list[ViewState]:
     talk, run = Page.CONVERSATION, Page.FOLDER_RUN
     views = [(talk, False, False), (talk, True, False), (talk, True, True)]
     views += [(run, True, False), (run, True, True)]
-    parts = product(views, pictures, models, talks, runs, focuses, notices)
+    parts: Any = product(views, pictures, models, talks, runs, focuses, notices)
     states = [
         ViewState(page, *others, shows_run=is_shown, covers_image=is_covered)
         for (page, is_shown, is_covered), *others in parts
