@@ -61,7 +61,8 @@ class Begun:
             "kind": Kind.BEGIN,
             "journal": VERSION,
             "version": self.version,
-            "when": self.when.isoformat(timespec="seconds"),
+            # So exact that a caption written just before the run is not taken for a newer one.
+            "when": self.when.isoformat(timespec="microseconds"),
             "roots": [str(root) for root in self.roots],
             "options": stored.options_json(self.options),
             "exports": {one.value: str(path) for one, path in self.tables.items()},

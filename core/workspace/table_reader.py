@@ -66,7 +66,9 @@ class OpenTables:
         data = None if table.is_empty else table.data
         with self._lock:
             restore(Path(path), data)
-            self._known[path] = stamp_of(path), data, table
+            stamp, found = stamp_of(path), read_bytes(Path(path), most=LARGEST)
+            # What another program has written at once is read the next time.
+            self._known[path] = stamp if found == data else (0, 0), data, table
 
     def put(self, path: str, steps: Sequence[Step], *, is_recovery: bool) -> list[Step]:
         """Gives images the captions that these steps have, if they have those from before. Returns

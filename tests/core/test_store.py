@@ -186,7 +186,7 @@ def test_conversations_of_the_first_version_are_read_and_gone_on_with(path):
     with closing(Store(path)) as store:
         id = store.save(Transcript.of(picture(), (said("What is it?"),)))
     with closing(sqlite3.connect(path)) as file:
-        for column in ("output_ids", "struck", "parent", "chosen", "unknown"):
+        for column in ("output_ids", "struck", "parent", "chosen", "unknown", "part"):
             file.execute(f"ALTER TABLE exchange DROP COLUMN {column}")
         file.execute("DROP INDEX conversation_picture")
         file.execute("PRAGMA user_version = 1")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.hub import LocalModel, Where, find_models
+from core.picture.part import PicturePart
 from core.settings import Settings, load
 from core.store import Store
 from core.transcript import Answer, Ending, Exchange, Precision
@@ -47,7 +48,7 @@ def test_conversations_of_an_earlier_version_are_whole(samples):
     stopped = Answer("It", Ending.STOPPED, 1, 0.5, 0.5, 660, (9,), 2, 7)
     assert cat.exchanges == (
         Exchange("What is it?", cat_answer, "llava-1.5-7b-hf", ((10, 18), (24, 28))),
-        Exchange("Why?", long, "llava-1.5-7b-hf"),
+        Exchange("Why?", long, "llava-1.5-7b-hf", part=PicturePart(8, 6, 32, 24)),
         Exchange("And then?", stopped, "Built-in model"),
         Exchange("Failed?", None, "llava-1.5-7b-hf"),
     )

@@ -49,11 +49,11 @@ def test_window_looks_as_if_it_had_had_its_stylesheet_all_the_time(shown, qtbot,
     def look_alike(*parts: QWidget) -> bool:
         return parts[0].grab().toImage() == parts[1].grab().toImage()
 
-    for page in range(one.pages.count()):
+    for shows_run in (False, True):
         for window in (one, other):
-            window.pages.setCurrentIndex(page)
+            window.image_and_run.show_run(shows_run)
         qtbot.waitUntil(partial(look_alike, one, other))
-        stacks = [window.pages.widget(page).findChildren(QStackedWidget) for window in (one, other)]
+        stacks = [window.findChildren(QStackedWidget) for window in (one, other)]
         for pair in zip(*stacks, strict=True):
             before = pair[0].currentIndex()
             for index in (*range(pair[0].count()), before):
