@@ -62,7 +62,7 @@ class Begun:
             "journal": VERSION,
             "version": self.version,
             # So exact that a caption written just before the run is not taken for a newer one.
-            "when": self.when.isoformat(timespec="microseconds"),
+            "when": self.when.isoformat(),
             "roots": [str(root) for root in self.roots],
             "options": stored.options_json(self.options),
             "exports": {one.value: str(path) for one, path in self.tables.items()},

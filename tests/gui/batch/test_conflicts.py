@@ -51,6 +51,7 @@ def test_an_edit_asks_before_it_replaces_what_another_program_wrote(live, folder
         click(panel.filter_bar.undo_edit_button)
         await until(lambda: texts(folder)["2.txt"] == "elsewhere\n")
         await until(lambda: shown(panel)[1][2] == "elsewhere")
+        await until(lambda: program.folder_run.edits.can_redo)
         await program.folder_run.edits.redo()
         assert texts(folder)["2.txt"] == "by hand\n"
         assert shown(panel)[1][2] == "by hand"
