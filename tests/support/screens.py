@@ -33,6 +33,7 @@ from gui.batch.panel import BatchPanel
 from gui.engines.dialog import EngineDialog
 from gui.models.dialog import ModelsDialog
 from gui.window.commands import Command
+from tests.gui.batch.folder_page import shown
 from tests.gui.conftest import until
 from tests.support.engine_states import STATES
 
@@ -150,9 +151,9 @@ async def _workspace(program: Program, pictures: Sequence[Path]) -> AsyncIterato
     yield Screen("images folded away", window)
     window.commands[Command.EDIT_CAPTION].trigger()
     yield Screen("caption of an image", window)
-    window.workspace_pane.query_line.edit.setText("tag:")
-    await until(lambda: window.state.workspace.query_error)
+    window.workspace_pane.query_line.edit.setText(") cat")
     window.commands[Command.IMAGE_LIST].trigger()
+    await until(window.workspace_pane.query_line.error_label.isVisible)
     yield Screen("query with a fault", window)
     window.workspace_pane.query_line.edit.clear()
     QTest.mouseClick(window.side_tabs.bar, LEFT, pos=window.side_tabs.bar.tabRect(1).center())
@@ -227,8 +228,10 @@ async def _folder_run(program: Program, folder: Path) -> AsyncIterator[Screen]:
     yield Screen("trial", window)
     panel.trial_page.back_button.click()
     panel.form.prompt_edit.setPlainText("hold")
+    panel.form.more.slots_box.setValue(1)  # In order, whichever is opened first.
     _button(panel, "batch_start_button").click()
     await until(lambda: panel.is_running)
+    await until(lambda: any("Half an" in row[-1] for row in shown(panel)))
     yield Screen("running", window)
     window.close()
     leave = await _dialog("leave_run_dialog")
@@ -243,7 +246,15 @@ async def _folder_run(program: Program, folder: Path) -> AsyncIterator[Screen]:
     _button(panel, "batch_start_button").click()
     await until(lambda: panel.is_running)
     await until(lambda: panel.summary_box.isVisible())
+    await until(lambda: window.workspace_pane.statistics.list.model().rowCount())
     yield Screen("finished", window)
+    async for screen in _finished_run(program):
+        yield screen
+
+
+async def _finished_run(program: Program) -> AsyncIterator[Screen]:
+    window = program.window
+    panel: BatchPanel = window.batch_panel
     panel.list.setFocus()
     QTest.keyClick(panel.list, KEY.Key_H, CTRL)
     yield Screen("replacing", window)

@@ -40,4 +40,7 @@ def test_files_of_another_program_are_dropped_on_the_window(tmp_path):
     assert all(drop["invited"] and not drop["still invited"] for drop in found.values())
     # A move would make the other program delete its files.
     assert {drop["ending"] for drop in found.values()} == {"CopyAction"}
-    assert [bool(drop["notices"]) for drop in found.values()] == [False] * 5 + [True]
+    # It may come before the next file is dropped.
+    offer = "These images can be captioned in one run."
+    notices = [set(drop["notices"]) - {offer} for drop in found.values()]
+    assert [bool(others) for others in notices] == [False] * 5 + [True]
