@@ -107,7 +107,7 @@ class WorkspaceWiring(QObject):
         pane.reveal_asked.connect(self._on_reveal_asked)
         pane.close_asked.connect(self._on_close_asked)
         pane.reading_line.stop_asked.connect(self._pictures.stop_finding)
-        pane.reading_line.more_asked.connect(self._workspace.read_on)
+        pane.reading_line.more_asked.connect(self._workspace.reading.resume)
         pane.query_line.searched.connect(self._on_searched)
         pane.query_line.sort_chosen.connect(self._on_sort_chosen)
         self._page.unfold_asked.connect(self._toggle_fold)
@@ -166,8 +166,8 @@ class WorkspaceWiring(QObject):
                 query_fault=(error.start, error.end) if error else (0, 0),
                 sort=workspace.listing.sort.key,
                 unreviewed=workspace.counts.unreviewed,
-                reading=workspace.reading,
-                is_cut=workspace.is_cut,
+                reading=workspace.reading.progress,
+                is_cut=workspace.reading.is_cut,
                 shows_caption=settings.shows_caption,
                 is_known=self._current is not None,
                 review=self._current.review if self._current else ReviewState.UNREVIEWED,
@@ -358,7 +358,7 @@ class WorkspaceWiring(QObject):
     def _on_application_state(self, state: Qt.ApplicationState) -> None:
         """Whoever comes back from another program may have changed captions there."""
         if state == Qt.ApplicationState.ApplicationActive:
-            self._workspace.rescan_all()
+            self._workspace.reading.read_again()
 
 
 def _is_unreviewed(row: ImageRow) -> bool:

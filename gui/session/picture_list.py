@@ -206,7 +206,7 @@ class PictureList(QObject):
     def stop_finding(self) -> None:
         """Leave it at the pictures that are found by now; without any, return to those before."""
         if self._before is None:
-            self._workspace.stop_reading()
+            self._workspace.reading.stop()
             return
         self._newest = None
         self._return()

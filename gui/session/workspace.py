@@ -7,7 +7,6 @@ and editing and one for reading folders, and what comes of it is reported in the
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,19 +25,13 @@ from core.workspace import (
     ImageRow,
     PossibleSources,
     ReviewState,
-    ScanProgress,
-    ScanStage,
     Workspace,
     WorkspaceOptions,
 )
-from gui.session.folder_scans import FolderScans
+from gui.session.folder_reading import FolderReading
 from gui.session.image_listing import ImageListing
-from gui.session.watched_folders import WatchedFolders
 from gui.session.worker_thread import WorkerThread
 from gui.widgets.translated import translated, translated_all
-
-# While these go on, the folder is being opened.
-_OPENING = (ScanStage.FOLDERS, ScanStage.CAPTIONS)
 
 _Result = TypeVar("_Result")
 
@@ -71,32 +64,29 @@ class FolderWorkspace(QObject):
         super().__init__(parent)
         self._data = data
         self._thread = WorkerThread("workspace", self)
-        self._scans = FolderScans(self)
-        self._watched = WatchedFolders(self)
+        self.reading = FolderReading(self._thread, self)
         self.listing = ImageListing(self._thread, self)
         self._workspace: Workspace | None = None
         self._is_listed = asyncio.Event()
         self._count_tokens: Callable[[str], int] | None = None
-        self._reading_since = 0
         self._reset()
         self.listing.listed.connect(self.listed)
         self.listing.searched.connect(self._on_searched)
         self.listing.changed.connect(self.changed)
-        self._scans.progressed.connect(self._on_progressed)
-        self._scans.ended.connect(self._on_scan_ended)
-        self._watched.changed.connect(self._on_folders_changed)
+        self.reading.progressed.connect(self._on_read_on)
+        self.reading.stopped_or_resumed.connect(self.changed)
+        self.reading.ended.connect(self._on_all_read)
         self._thread.failed.connect(self._on_failed)
 
     def _reset(self) -> None:
         self.roots: list[Path] = []
         self.has_list = False
-        self.reading: ScanProgress | None = None
-        self.is_cut = self._is_read = False
         self.counts = Counts()
         self.undo_text = self.redo_text = ""
         self.mode = CaptionMode.TEXT
         self.source, self.possible_sources = CaptionSource(), PossibleSources()
         self._is_edited = False
+        self.reading.clear()
         self.listing.clear()
 
     @property
@@ -128,11 +118,6 @@ class FolderWorkspace(QObject):
     def total(self) -> int:
         """How many images there are, as far as is known."""
         return self.counts.images - self.listing.hidden_count
-
-    @property
-    def watched(self) -> list[Path]:
-        """The folders that the system watches for changes by other programs."""
-        return self._watched.by_system
 
     def open(self, roots: list[Path], *, has_list: bool = True) -> None:
         """List the images in these folders, and these files; none closes the workspace. Without
@@ -285,30 +270,10 @@ class FolderWorkspace(QObject):
 
         return await self.read(find)
 
-    def rescan_all(self) -> None:
-        """Read what other programs have changed meanwhile."""
-        if self._workspace is not None and self._is_read and not self.is_cut:
-            self._scans.begin(self._workspace)
-
-    def stop_reading(self) -> None:
-        """Leave it at the images that are found by now."""
-        if self._workspace is not None and self.reading is not None:
-            self.is_cut, self.reading = True, None
-            self._scans.stop()
-            self.changed.emit()
-
-    def read_on(self) -> None:
-        """Find the images that are left since reading was stopped."""
-        self._is_read = self.is_cut = False
-        self.changed.emit()
-        if self._workspace is not None:
-            self._scans.begin(self._workspace)
-
     async def close(self) -> None:
         """End all work, and wait for what is being written."""
         self._leave()
-        self._watched.close()
-        await self._scans.close()
+        await self.reading.close()
         await self._thread.close()
 
     # Inside
@@ -317,11 +282,10 @@ class FolderWorkspace(QObject):
         """Let go of the workspace that is open, once its scan has ended."""
         self._thread.renew()
         self._is_listed.set()
-        self._watched.clear()
         if (workspace := self._workspace) is not None:
             self._workspace = None
             self.listing.leave()
-            self._scans.leave(lambda: self._thread.submit(workspace.close))
+            self.reading.leave(lambda: self._thread.submit(workspace.close))
 
     @Slot(object)
     def _on_failed(self, error: AppError) -> None:
@@ -338,28 +302,21 @@ class FolderWorkspace(QObject):
         self._settle_mode()
         self.listing.show(workspace)
         self._read_state()
-        self._reading_since = time.time_ns()
-        self._scans.begin(workspace)
+        self.reading.begin(workspace)
 
-    @Slot(object)
-    def _on_progressed(self, progress: ScanProgress) -> None:
-        is_first = not self._is_read and progress.stage in _OPENING
-        self.reading = progress if is_first else None
-        if progress.has_changed:
+    @Slot(bool)
+    def _on_read_on(self, has_changed: bool) -> None:
+        if has_changed:
             self._look_again()
             self.rows_changed.emit(None)
         self.changed.emit()
 
     @Slot()
-    def _on_scan_ended(self) -> None:
-        self._is_read, self.reading = True, None
+    def _on_all_read(self) -> None:
         self.changed.emit()
         self._look_again()
         self.rows_changed.emit(None)
-        if (workspace := self._workspace) is not None and not self.is_cut:
-            watch = partial(self._watched.watch, since=self._reading_since)
-            self._thread.ask(watch, lambda: workspace.folders)
-            self._thread.ask(self._watched.watch_files, lambda: workspace.sources.files)
+        if (workspace := self._workspace) is not None and not self.reading.is_cut:
             if not self.possible_sources.example:
                 self._thread.ask(self._on_sources_found, workspace.sources.possible)
         self._settle_mode()
@@ -367,11 +324,6 @@ class FolderWorkspace(QObject):
     def _on_sources_found(self, possible: PossibleSources) -> None:
         self.possible_sources = possible
         self.changed.emit()
-
-    @Slot(object)
-    def _on_folders_changed(self, folders: list[Path]) -> None:
-        if self._workspace is not None:
-            self._scans.begin(self._workspace, folders)
 
     def _settle_mode(self) -> None:
         if workspace := self._workspace:
@@ -403,7 +355,7 @@ class FolderWorkspace(QObject):
 
     @Slot()
     def _on_searched(self) -> None:
-        if self.ids or self._is_read:
+        if self.ids or self.reading.is_done:
             self._is_listed.set()
         self.changed.emit()
 

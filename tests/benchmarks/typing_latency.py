@@ -169,7 +169,7 @@ async def while_reading(program: Program, folders: list[Path], count: int) -> No
 
     def is_read() -> bool:
         counts = workspace.counts
-        return counts.images == count and not counts.unread and workspace.reading is None
+        return counts.images == count and not counts.unread and workspace.reading.progress is None
 
     for folder, kind in zip(folders, ("prompt", "caption"), strict=True):
         window.paths_opened.emit([folder])
@@ -184,7 +184,7 @@ async def while_captioning(program: Program, folder: Path) -> None:
     window, run, workspace = program.window, program.folder_run, program.workspace
     window.paths_opened.emit([folder])
     await until(lambda: window.state.workspace.total == RUN_IMAGES)
-    await until(lambda: not workspace.counts.unread and workspace.reading is None)
+    await until(lambda: not workspace.counts.unread and workspace.reading.progress is None)
     window.commands[Command.GENERATE].trigger()
     await until(lambda: len(run.items) == RUN_IMAGES)
     window.commands[Command.RUN_START].trigger()

@@ -58,7 +58,7 @@ def test_what_a_person_wrote_is_kept_unless_they_say_so_and_undone_at_once(live,
         made = texts(folder)
         assert len(made) == 4
         (folder / "1.txt").write_text("by a person\n")
-        program.workspace.rescan_all()
+        program.workspace.reading.read_again()
 
         def caption_of(row):
             known = images.rows.image(images.rows.index(row, 0))

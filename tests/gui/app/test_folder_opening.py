@@ -57,7 +57,7 @@ def test_nested_and_new_folders_are_followed(live, folder):
     async def story(program):
         await opened(program, folder)
         # Watches are set once everything is read.
-        await until(lambda: len(program.workspace.watched) == 4)
+        await until(lambda: len(program.workspace.reading.watched) == 4)
         make(folder / "day 2" / "evening" / "2.png")
         await until(lambda: "evening/2.png" in names(program))
         make(tmp := folder.parent / "new" / "3.png")
@@ -90,7 +90,7 @@ def test_of_files_of_one_folder_the_others_stay_out(live, folder):
         inside = folder / "day 1"
         program.window.paths_opened.emit([inside / "10.png", inside / "2.png"])
         await until(lambda: program.window.state.picture.name == "10.png")
-        await until(lambda: program.workspace.watched == [inside])
+        await until(lambda: program.workspace.reading.watched == [inside])
         make(inside / "7.png")
         (inside / "2.txt").write_text("A caption.", encoding="utf-8")
         await until(lambda: program.workspace.counts.with_caption == 1)
@@ -125,15 +125,15 @@ def test_esc_while_nothing_is_found_yet_returns_to_what_was_open(live, folder, t
 def test_reading_that_was_stopped_goes_on_when_asked(live, folder):
     async def story(program):
         workspace, window = program.workspace, program.window
-        workspace.changed.connect(workspace.stop_reading)
+        workspace.changed.connect(workspace.reading.stop)
         workspace.open([folder])
         line = window.workspace_pane.reading_line
         await until(line.isVisible)
         assert line.label.text() == "Reading stopped"
-        workspace.changed.disconnect(workspace.stop_reading)
+        workspace.changed.disconnect(workspace.reading.stop)
         QTest.mouseClick(line.button, Qt.MouseButton.LeftButton)
         await until(lambda: len(workspace.paths) == 3)
         await until(lambda: not line.isVisible())
-        assert not workspace.is_cut
+        assert not workspace.reading.is_cut
 
     live(story)

@@ -1,0 +1,111 @@
+"""How the images of the open workspace are found and read, and what other programs change after."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from core.workspace import ScanProgress, ScanStage, Workspace
+from gui.session.folder_scans import FolderScans
+from gui.session.watched_folders import WatchedFolders
+from gui.session.worker_thread import WorkerThread
+
+# While these go on, the folder is being opened.
+_OPENING = (ScanStage.FOLDERS, ScanStage.CAPTIONS)
+
+
+class FolderReading(QObject):
+    """Scans the folders of a workspace, and those again in which something changes.
+
+    `progressed(bool)`: `progress` is another; True if there are other images or captions since the
+    last time. `stopped_or_resumed()`: `is_cut` is another. `ended()`: a scan is over.
+    """
+
+    progressed = Signal(bool)
+    stopped_or_resumed = Signal()
+    ended = Signal()
+
+    def __init__(self, thread: WorkerThread, parent: QObject | None = None):
+        """`thread` is the workspace's, which knows what is to be watched."""
+        super().__init__(parent)
+        self._thread = thread
+        self._scans = FolderScans(self)
+        self._watched = WatchedFolders(self)
+        self._workspace: Workspace | None = None
+        self._since = 0
+        self.clear()
+        self._scans.progressed.connect(self._on_progressed)
+        self._scans.ended.connect(self._on_ended)
+        self._watched.changed.connect(self._on_folders_changed)
+
+    def clear(self) -> None:
+        """Forget what was read, without a signal."""
+        self.progress: ScanProgress | None = None
+        self.is_cut = self.is_done = False
+
+    @property
+    def watched(self) -> list[Path]:
+        """The folders that the system watches for changes by other programs."""
+        return self._watched.by_system
+
+    def begin(self, workspace: Workspace) -> None:
+        """Read all folders of this workspace, which has been opened."""
+        self._workspace = workspace
+        self._since = time.time_ns()
+        self._scans.begin(workspace)
+
+    def read_again(self) -> None:
+        """Read what other programs have changed meanwhile."""
+        if self._workspace is not None and self.is_done and not self.is_cut:
+            self._scans.begin(self._workspace)
+
+    @Slot()
+    def stop(self) -> None:
+        """Leave it at the images that are found by now."""
+        if self._workspace is not None and self.progress is not None:
+            self.is_cut, self.progress = True, None
+            self._scans.stop()
+            self.stopped_or_resumed.emit()
+
+    @Slot()
+    def resume(self) -> None:
+        """Find the images that are left since reading was stopped."""
+        self.is_done = self.is_cut = False
+        self.stopped_or_resumed.emit()
+        if self._workspace is not None:
+            self._scans.begin(self._workspace)
+
+    def leave(self, after: Callable[[], object]) -> None:
+        """End all scans of the workspace without a report, then call `after` in their thread."""
+        self._watched.clear()
+        self._workspace = None
+        self._scans.leave(after)
+
+    async def close(self) -> None:
+        """Wait for the threads to end."""
+        self._watched.close()
+        await self._scans.close()
+
+    @Slot(object)
+    def _on_progressed(self, progress: ScanProgress) -> None:
+        is_first = not self.is_done and progress.stage in _OPENING
+        self.progress = progress if is_first else None
+        self.progressed.emit(progress.has_changed)
+
+    @Slot()
+    def _on_ended(self) -> None:
+        self.is_done, self.progress = True, None
+        if (workspace := self._workspace) is not None and not self.is_cut:
+            watch = partial(self._watched.watch, since=self._since)
+            self._thread.ask(watch, lambda: workspace.folders)
+            self._thread.ask(self._watched.watch_files, lambda: workspace.sources.files)
+        self.ended.emit()
+
+    @Slot(object)
+    def _on_folders_changed(self, folders: list[Path]) -> None:
+        if self._workspace is not None:
+            self._scans.begin(self._workspace, folders)
