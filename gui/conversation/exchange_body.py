@@ -102,6 +102,11 @@ class ExchangeBody(QWidget):
         self.question_label.setFont(self._theme.asking_font)
         self.answer_text.setFont(self._theme.reading_font)
 
+    def show_answer(self, text: str) -> None:
+        """Shows the whole answer; hides its widget while there is none."""
+        self.answer_text.setVisible(bool(text))
+        self.answer_text.show_complete(text)
+
     def show_error(self, text: str) -> QPushButton:
         """Says why there is no answer; returns the button that tries again."""
         self.error_line = ErrorLine(text)

@@ -3,15 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 
-from core.transcript import Answer, Ending
+from core.transcript import Answer, Ending, Exchange
 from core.vocabulary import unknown_note
 from gui.inspector.wording import ending_text
 from gui.widgets.translated import translated
 
 translate = QCoreApplication.translate
+
+
+@dataclass
+class Foot:
+    """What is said below an answer: what it took, why there is none, and what to know of it."""
+
+    line: str = ""
+    error: str = ""
+    note: str = ""
+    warns: bool = False
+    """Whether the note is about the question, whose answer may not be to the point."""
+
+    @classmethod
+    def of(cls, exchange: Exchange) -> Foot:
+        """Returns what is said of a complete exchange."""
+        if exchange.answer is None:
+            return cls(error=translate("ExchangeView", "This question has no answer."))
+        foot = cls(foot_line(exchange.answer))
+        if exchange.unknown:
+            foot.add_misread(exchange.unknown)
+        return foot
+
+    def add(self, note: str) -> None:
+        """Adds a sentence to the note."""
+        self.note = "\n".join(filter(None, (self.note, note)))
+
+    def add_misread(self, unknown: Sequence[str]) -> None:
+        """Says that the model does not know these parts of the question."""
+        self.warns = True
+        self.add(translated(unknown_note(unknown)))
 
 
 def foot_line(answer: Answer) -> str:
@@ -35,8 +66,3 @@ def foot_line(answer: Answer) -> str:
         facts.append(without.format(count=answer.left_out))
     # A line is broken between facts, never inside one.
     return " · ".join(fact.replace(" ", "\u00a0") for fact in facts)
-
-
-def misread_note(unknown: Sequence[str]) -> str:
-    """Returns what is said of the answer to a question with parts that the model does not know."""
-    return translated(unknown_note(unknown))

@@ -15,7 +15,7 @@ from core.vocabulary import Vocabulary
 from core.words import question_about
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.exchange_body import ExchangeBody
-from gui.conversation.exchange_foot import foot_line, misread_note
+from gui.conversation.exchange_foot import Foot, foot_line
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
@@ -66,10 +66,7 @@ class ExchangeView(QFrame):
         self.is_open = False
         self.vocabulary: Vocabulary | None = None
         self._theme = theme
-        self._foot = ""
-        self._error = ""
-        self._note = ""
-        self._warns = False
+        self._foot = Foot()
         self._variants = Variants()
         self._trace_obstacle = ""
         self._shows_doubt = True
@@ -108,7 +105,7 @@ class ExchangeView(QFrame):
         body.hide()
         body.deleteLater()
         # Screen readers still find the text.
-        self.setAccessibleName("\n".join(filter(None, (self.prompt, self.text, self._error))))
+        self.setAccessibleName("\n".join(filter(None, (self.prompt, self.text, self._foot.error))))
 
     def begin(self, waiting_text: str) -> None:
         """Starts an answer, which waits for what `waiting_text` says."""
@@ -135,14 +132,14 @@ class ExchangeView(QFrame):
         self.answer = answer.text
         self._set_foot(foot_line(answer))
         if self._body:
-            self._show_answer(self._body)
+            self._body.show_answer(self.answer)
             self._show_actions()
         self.height_changed.emit()
 
     def fail(self, text: str) -> None:
         """Says why there is no answer; what was generated so far stays."""
         self.is_open = False
-        self._error = text
+        self._foot.error = text
         self._set_foot("")
         if self._body:
             self._show_error(self._body)
@@ -208,29 +205,23 @@ class ExchangeView(QFrame):
 
     def add_note(self, text: str) -> None:
         """Says something about the answer, below it."""
-        self._note = "\n".join(filter(None, (self._note, text)))
-        if self._body:
-            self._body.show_note(self._note, warns=self._warns)
-            self.height_changed.emit()
+        self._foot.add(text)
+        self._show_note()
 
     def show_misread(self, unknown: Sequence[str]) -> None:
         """Says that the model does not know these parts of the question."""
-        self._warns = True
-        self.add_note(misread_note(unknown))
+        self._foot.add_misread(unknown)
+        self._show_note()
 
     def show_exchange(self, exchange: Exchange) -> None:
         """Shows a complete exchange in place of what was shown; an edit goes on."""
         self.is_open = False
         self.evidence, self.struck = None, exchange.struck
         self.prompt, self.answer = exchange.prompt, exchange.answer.text if exchange.answer else ""
-        self._foot = foot_line(exchange.answer) if exchange.answer else ""
-        self._error = "" if exchange.answer else self.tr("This question has no answer.")
-        self._note, self._warns = "", False
-        if exchange.answer and exchange.unknown:
-            self._note, self._warns = misread_note(exchange.unknown), True
+        self._foot = Foot.of(exchange)
         if self._body:
             self._body.show_question(self.prompt)
-            self._body.foot_label.setText(self._foot)
+            self._body.foot_label.setText(self._foot.line)
             self._body.hide_error()
             self._fill(self._body)
         self.height_changed.emit()
@@ -329,7 +320,7 @@ class ExchangeView(QFrame):
     def _wake(self) -> ExchangeBody:
         """Makes the widgets and fills them."""
         self._body = body = ExchangeBody(self._theme, self.prompt, self)
-        body.foot_label.setText(self._foot)
+        body.foot_label.setText(self._foot.line)
         body.show_part(self.part, self._part_image)
         body.part_chosen.connect(self._on_part_chosen)
         body.edit_button.clicked.connect(self.edit)
@@ -354,29 +345,30 @@ class ExchangeView(QFrame):
 
     def _fill(self, body: ExchangeBody) -> None:
         """Shows the answer, what is known of it, and why there is none."""
-        self._show_answer(body)
+        body.show_answer(self.answer)
         if self.answer:
             if self.evidence is not None:
                 body.answer_text.words.show(self.evidence.words)
             body.answer_text.words.strike(self.answer, self.struck)
-        if self._error:
+        if self._foot.error:
             self._show_error(body)
-        body.show_note(self._note, warns=self._warns)
+        body.show_note(self._foot.note, warns=self._foot.warns)
         self._show_actions()
 
     def _set_foot(self, text: str) -> None:
         """Changes the line below the answer, which may come to need another height."""
-        self._foot = text
+        self._foot.line = text
         if self._body:
             self._body.foot_label.setText(text)
             self.height_changed.emit()
 
-    def _show_answer(self, body: ExchangeBody) -> None:
-        body.answer_text.setVisible(bool(self.answer))
-        body.answer_text.show_complete(self.answer)
+    def _show_note(self) -> None:
+        if self._body:
+            self._body.show_note(self._foot.note, warns=self._foot.warns)
+            self.height_changed.emit()
 
     def _show_error(self, body: ExchangeBody) -> None:
-        body.show_error(self._error).clicked.connect(self.regenerate_asked)
+        body.show_error(self._foot.error).clicked.connect(self.regenerate_asked)
 
     def _show_actions(self) -> None:
         if (body := self._body) is None:

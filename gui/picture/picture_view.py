@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 from PIL import Image
@@ -22,14 +21,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui.picture.layer import Layer, paint_seen
+from gui.picture.placement import TINY_SIDE, Placement
 from gui.widgets.focus_ring import is_by_key, paint_focus
 from gui.widgets.preview import PreviewMaker, scaled, to_image
 
-LARGEST_ZOOM = 16.0
-# The largest scale of a fitted picture; a tiny one is enlarged further, but with hard edges.
-_LARGEST_FIT = 2.0
-_TINY_SIDE = 64
-_LARGEST_TINY_FIT = 8.0
 _HARD_EDGES_FROM = 4.0
 _SETTLE_MS = 60
 _STEP = 1.25
@@ -59,12 +54,10 @@ class PictureView(QWidget):
         self._fitted = QImage()
         self._levels: list[QImage] = []
         self._asked_levels = False
-        self._zoom: float | None = None
-        self._centre = QPointF()
+        self._placement = Placement(self)
         self._drag: QPointF | None = None
         self._stand_in: Layer | None = None
         self._overlay: Layer | None = None
-        self._fits_square = False
         self._shows_focus = False
         self._resize_timer = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._resize_timer.timeout.connect(self._ask_fitted)
@@ -85,12 +78,12 @@ class PictureView(QWidget):
     @property
     def is_fitted(self) -> bool:
         """Whether the whole picture is shown, at whatever scale that takes."""
-        return self._zoom is None
+        return self._placement.zoom is None
 
     @property
     def scale(self) -> float:
         """Logical pixels of the screen per pixel of the picture."""
-        return self._fit_scale() if self._zoom is None else self._zoom
+        return self._placement.scale
 
     def show_pixels(self, pixels: Image.Image) -> None:
         """Shows an RGB picture, fitted, once its copy for the screen is made; `shown` follows."""
@@ -103,7 +96,8 @@ class PictureView(QWidget):
         """The scale and the point of the picture in the middle; None where it is fitted."""
         if self._next is not None:
             return self._next_zoom
-        return None if self._zoom is None else (self._zoom, self._centre.x(), self._centre.y())
+        zoom, centre = self._placement.zoom, self._placement.centre
+        return None if zoom is None else (zoom, centre.x(), centre.y())
 
     def restore(self, zoom: tuple[float, float, float] | None) -> None:
         """Shows the picture that `show_pixels` was called with as it was zoomed before."""
@@ -111,9 +105,9 @@ class PictureView(QWidget):
 
     def fit_square(self, is_square: bool) -> None:
         """Fits the padded square that models are given, instead of the picture alone."""
-        if is_square != self._fits_square:
-            self._fits_square = is_square
-            self._keep_in_view()
+        if is_square != self._placement.fits_square:
+            self._placement.fits_square = is_square
+            self._placement.keep_in_view()
             self._resize_timer.start()
             self._update_view()
 
@@ -130,7 +124,7 @@ class PictureView(QWidget):
     def clear(self) -> None:
         """Shows nothing."""
         self._serial += 1
-        self._pixels = self._next = None
+        self._pixels = self._next = self._placement.size = None
         self._fitted = QImage()
         self._stand_in = self._overlay = None
         self._reset_zoom()
@@ -138,37 +132,25 @@ class PictureView(QWidget):
 
     def fit(self) -> None:
         """Shows the whole picture."""
-        if self._zoom is not None:
-            self._zoom = None
+        if not self.is_fitted:
+            self._placement.zoom = None
             self._update_view()
 
     def show_actual_size(self) -> None:
         """Zooms to one pixel of the picture per device pixel."""
-        self._zoom_to(1 / self.devicePixelRatioF(), QRectF(self.rect()).center())
+        self._zoom_to(1 / self.devicePixelRatioF(), self._placement.view.center())
 
     def zoom_in(self) -> None:
         """Enlarges by a quarter around the centre."""
-        self._zoom_to(self.scale * _STEP, QRectF(self.rect()).center())
+        self._zoom_to(self.scale * _STEP, self._placement.view.center())
 
     def zoom_out(self) -> None:
         """Reduces by a fifth around the centre."""
-        self._zoom_to(self.scale / _STEP, QRectF(self.rect()).center())
+        self._zoom_to(self.scale / _STEP, self._placement.view.center())
 
     def picture_rect(self) -> QRectF:
         """Returns where the whole picture lies in this widget; parts of it may be outside."""
-        if self._pixels is None:
-            return QRectF()
-        width, height = (side * self.scale for side in self._pixels.size)
-        middle = QRectF(self.rect()).center()
-        if self._zoom is None:
-            ratio = self.devicePixelRatioF()
-            left = round((middle.x() - width / 2) * ratio) / ratio
-            top = round((middle.y() - height / 2) * ratio) / ratio
-            size = self._fitted_size(self._pixels)
-            return QRectF(left, top, size.width() / ratio, size.height() / ratio)
-        left = middle.x() - self._centre.x() * self._zoom
-        top = middle.y() - self._centre.y() * self._zoom
-        return QRectF(left, top, width, height)
+        return self._placement.rect()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:
@@ -183,7 +165,7 @@ class PictureView(QWidget):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
             if self._stand_in:
                 self._stand_in.paint(painter, target, self._pixels.size)
-            elif self._zoom is None or not self._levels:
+            elif self.is_fitted or not self._levels:
                 painter.drawImage(target, self._fitted)
             else:
                 self._paint_part(painter, target)
@@ -205,8 +187,8 @@ class PictureView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if self._zoom is not None:
-            self._zoom_to(self._zoom, QRectF(self.rect()).center())
+        if (zoom := self._placement.zoom) is not None:
+            self._zoom_to(zoom, self._placement.view.center())
         self._resize_timer.start()
         self.scale_changed.emit()
 
@@ -217,20 +199,19 @@ class PictureView(QWidget):
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and self._zoom is not None:
+        if event.button() == Qt.MouseButton.LeftButton and not self.is_fitted:
             self._drag = event.position()
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
         else:
             super().mousePressEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if self._drag is None or self._zoom is None:
+        if self._drag is None or self.is_fitted:
             super().mouseMoveEvent(event)
             return
         moved = event.position() - self._drag
         self._drag = event.position()
-        self._centre -= moved / self._zoom
-        self._keep_in_view()
+        self._placement.move(moved)
         self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -239,7 +220,7 @@ class PictureView(QWidget):
         super().mouseReleaseEvent(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if self._zoom is None:
+        if self.is_fitted:
             self.show_actual_size()
         else:
             self.fit()
@@ -266,63 +247,14 @@ class PictureView(QWidget):
         self._drag = None
         super().hideEvent(event)
 
-    # Scale and position
-
-    def _fit_scale(self, pixels: Image.Image | None = None) -> float:
-        pixels = pixels or self._pixels
-        if pixels is None or self.width() < 1 or self.height() < 1:
-            return 1.0
-        width, height = self._extent(pixels)
-        fitting = min(self.width() / width, self.height() / height)
-        if max(pixels.size) < _TINY_SIDE:
-            whole = max(1, math.floor(min(fitting, _LARGEST_TINY_FIT)))
-            return min(fitting, whole)
-        return min(fitting, _LARGEST_FIT)
-
-    def _extent(self, pixels: Image.Image) -> tuple[int, int]:
-        """The size of what is fitted, in the picture's pixels: itself or the square around it."""
-        side = max(pixels.size)
-        return (side, side) if self._fits_square else pixels.size
-
-    def _fitted_size(self, pixels: Image.Image) -> QSize:
-        """In device pixels."""
-        scale = self._fit_scale(pixels) * self.devicePixelRatioF()
-        width, height = (max(1, round(side * scale)) for side in pixels.size)
-        return QSize(width, height)
+    # Inside
 
     def _zoom_to(self, scale: float, around: QPointF, point: QPointF | None = None) -> None:
-        """Zooms so that the point at `around` stays there, or `point` of the picture comes there;
-        at the fitted scale and below, fits."""
-        if self._pixels is None:
-            return
-        if point is None:
-            point = (around - self.picture_rect().topLeft()) / self.scale
-        if scale <= self._fit_scale():
-            self._zoom = None
-        else:
-            self._zoom = min(scale, max(LARGEST_ZOOM, self._fit_scale()))
-            middle = QRectF(self.rect()).center()
-            self._centre = point + (middle - around) / self._zoom
-            self._keep_in_view()
-            self._ask_levels()
-        self._update_view()
-
-    def _keep_in_view(self) -> None:
-        if self._pixels is None or self._zoom is None:
-            return
-        centre = []
-        sides = zip(
-            self._pixels.size,
-            self._extent(self._pixels),
-            (self.width(), self.height()),
-            (self._centre.x(), self._centre.y()),
-            strict=True,
-        )
-        for side, extent, visible, at in sides:
-            # How far the centre of the view may be from that of the picture.
-            free = max(0.0, (extent - visible / self._zoom) / 2)
-            centre.append(min(max(at, side / 2 - free), side / 2 + free))
-        self._centre = QPointF(*centre)
+        if self._pixels is not None:
+            self._placement.zoom_to(scale, around, point)
+            if not self.is_fitted:
+                self._ask_levels()
+            self._update_view()
 
     def _update_view(self) -> None:
         self._show_cursor()
@@ -330,13 +262,13 @@ class PictureView(QWidget):
         self.scale_changed.emit()
 
     def _show_cursor(self) -> None:
-        if self._zoom is None:
+        if self.is_fitted:
             self.unsetCursor()
         else:
             self.setCursor(Qt.CursorShape.OpenHandCursor)
 
     def _reset_zoom(self) -> None:
-        self._zoom = None
+        self._placement.zoom = None
         self._levels = []
         self._asked_levels = False
         self._show_cursor()
@@ -348,16 +280,16 @@ class PictureView(QWidget):
         assert self._pixels is not None
         wanted = target.width() * self.devicePixelRatioF()
         level = next((i for i in reversed(self._levels) if i.width() >= wanted), self._levels[0])
-        paint_seen(painter, level, target, QRectF(self.rect()))
+        paint_seen(painter, level, target, self._placement.view)
 
     def _ask_fitted(self) -> None:
         pixels = self._next or self._pixels
         if pixels is None:
             return
-        size = self._fitted_size(pixels)
+        size = self._placement.fitted_size(pixels.size)
         if self._next is None and size == self._fitted.size():
             return
-        smooth = max(pixels.size) >= _TINY_SIDE
+        smooth = max(pixels.size) >= TINY_SIDE
         key = (self._serial, "fitted", size.width(), size.height())
         self._previews.ask(key, partial(scaled, pixels, size, smooth))
 
@@ -387,15 +319,16 @@ class PictureView(QWidget):
         self._fitted = image
         if self._next is not None:
             self._pixels, self._next = self._next, None
+            self._placement.size = pixels.size
             self._stand_in = self._overlay = None
             self._reset_zoom()
             if self._next_zoom is not None:
                 scale, x, y = self._next_zoom
-                self._zoom_to(scale, QRectF(self.rect()).center(), QPointF(x, y))
+                self._zoom_to(scale, self._placement.view.center(), QPointF(x, y))
             self.shown.emit()
             self.scale_changed.emit()
         self.update()
-        if size != self._fitted_size(pixels):
+        if size != self._placement.fitted_size(pixels.size):
             self._resize_timer.start()
 
 
