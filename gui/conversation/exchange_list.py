@@ -7,16 +7,21 @@ from collections.abc import Iterator
 from PySide6.QtCore import QObject
 
 from core.transcript import Exchange, Transcript, Variants
+from core.vocabulary import Vocabulary
 from gui.conversation.exchange_view import ExchangeView
 from gui.conversation.part_button import asked_text
 
 
 class ExchangeList:
-    """Knows the index of each exchange in the conversation, whether it is laid out or not."""
+    """Knows the index of each exchange in the conversation, whether it is laid out or not, and what
+    holds for all of them, including those that are still to come."""
 
     def __init__(self) -> None:
         self.views: list[ExchangeView] = []
         self.earlier: list[tuple[Exchange, Variants]] = []
+        self._shows_doubt = True
+        self._trace_obstacle = ""
+        self._vocabulary: Vocabulary | None = None
 
     def __len__(self) -> int:
         return len(self.earlier) + len(self.views)
@@ -63,6 +68,30 @@ class ExchangeList:
         """Adds the exchange that is laid out in the place of the last one that waited."""
         self.views.insert(0, view)
         view.set_number(len(self.earlier) + 1)
+
+    def set_up(self, view: ExchangeView) -> None:
+        """Gives an exchange that was just made what holds for all."""
+        view.set_shows_doubt(self._shows_doubt)
+        view.set_trace_obstacle(self._trace_obstacle)
+        view.vocabulary = self._vocabulary
+
+    def set_shows_doubt(self, shows_doubt: bool) -> None:
+        """Turns the lines under doubtful words on or off."""
+        self._shows_doubt = shows_doubt
+        for view in self.views:
+            view.set_shows_doubt(shows_doubt)
+
+    def set_trace_obstacle(self, reason: str) -> None:
+        """Sets why traces of answers cannot be shown, "" if they can."""
+        self._trace_obstacle = reason
+        for view in self.views:
+            view.set_trace_obstacle(reason)
+
+    def set_vocabulary(self, vocabulary: Vocabulary | None) -> None:
+        """Sets the words that the model was trained on, which an edited question should have."""
+        self._vocabulary = vocabulary
+        for view in self.views:
+            view.vocabulary = vocabulary
 
     def text(self) -> str:
         """Returns the whole conversation as plain text."""

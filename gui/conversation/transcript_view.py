@@ -65,9 +65,6 @@ class TranscriptView(QFrame):
         self._waiting_text = self._looking
         self._shows_held = False
         self._exchanges = ExchangeList()
-        self._shows_doubt = True
-        self._trace_obstacle = ""
-        self._vocabulary: Vocabulary | None = None
         self._picture: Picture | None = None
         self._build()
         self.drawings_label.linkActivated.connect(self._on_link_activated)
@@ -108,21 +105,15 @@ class TranscriptView(QFrame):
 
     def set_trace_obstacle(self, reason: str) -> None:
         """Sets why traces of answers cannot be shown, "" if they can."""
-        self._trace_obstacle = reason
-        for view in self._exchanges:
-            view.set_trace_obstacle(reason)
+        self._exchanges.set_trace_obstacle(reason)
 
     def set_vocabulary(self, vocabulary: Vocabulary | None) -> None:
         """Sets the words that the model was trained on, which an edited question should have."""
-        self._vocabulary = vocabulary
-        for view in self._exchanges:
-            view.vocabulary = vocabulary
+        self._exchanges.set_vocabulary(vocabulary)
 
     def set_shows_doubt(self, shows_doubt: bool) -> None:
         """Turns the lines under doubtful words on or off."""
-        self._shows_doubt = shows_doubt
-        for view in self._exchanges:
-            view.set_shows_doubt(shows_doubt)
+        self._exchanges.set_shows_doubt(shows_doubt)
 
     def prompt_at(self, index: int) -> str:
         """Returns the question at this index of the conversation."""
@@ -329,14 +320,12 @@ class TranscriptView(QFrame):
         view.part_chosen.connect(self.part_chosen)
         view.menu_asked.connect(partial(self.menu_asked.emit, view))
         view.inspect_asked.connect(partial(self._emit_for, view, self.inspect_asked))
-        view.set_trace_obstacle(self._trace_obstacle)
-        view.vocabulary = self._vocabulary
         view.answer_entered.connect(partial(self.answer_entered.emit, view))
-        view.set_shows_doubt(self._shows_doubt)
         view.word_hovered.connect(partial(self.word_hovered.emit, view))
         view.word_chosen.connect(partial(self.word_chosen.emit, view))
         view.word_menu_asked.connect(partial(self.word_menu_asked.emit, view))
         self._theme.text_size_changed.connect(view.apply_text_size)
+        self._exchanges.set_up(view)
         return view
 
     def _complete_view(self, exchange: Exchange, variants: Variants) -> ExchangeView:
