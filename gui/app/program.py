@@ -19,21 +19,17 @@ from core.settings import load as load_settings
 from core.store import Store
 from gui.app.application import ROLES, first_paint
 from gui.app.batch_wiring import BatchWiring
-from gui.app.bulk_wiring import BulkWiring
-from gui.app.caption_wiring import CaptionWiring
 from gui.app.conversation_wiring import ConversationWiring
-from gui.app.counts_wiring import CountsWiring
 from gui.app.engines_wiring import EnginesWiring
 from gui.app.evidence_wiring import EvidenceWiring
 from gui.app.faults import FaultReporter
 from gui.app.folder_jobs import FolderJobs
 from gui.app.garbage import GarbageCollector
 from gui.app.idle_unload import IdleUnload
+from gui.app.images_wiring import ImagesWiring
 from gui.app.loading_wiring import LoadingWiring
-from gui.app.memory_wiring import MemoryWiring
 from gui.app.models_wiring import ModelsWiring
 from gui.app.packaged_resources import prompt_presets, sample_pictures
-from gui.app.picture_wiring import PictureWiring
 from gui.app.prompt_draft import PromptDraft
 from gui.app.run_wiring import RunWiring
 from gui.app.servers_wiring import ServersWiring
@@ -41,7 +37,6 @@ from gui.app.settings_wiring import SettingsWiring
 from gui.app.tasks import BackgroundTasks
 from gui.app.undo_wiring import UndoWiring
 from gui.app.updates_wiring import UpdatesWiring
-from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.answer_inspection import AnswerInspection
 from gui.session.bulk_editing import BulkEditing
 from gui.session.caption_editing import CaptionEditing
@@ -194,53 +189,22 @@ class Program(QObject):
 
     def _wire_images(self) -> None:
         """The images, the folder's list of them, and their captions."""
-        window, begin = self.window, self.tasks.begin
-        PictureWiring(window, self.pictures, begin, self)
-        listing = self._listing = WorkspaceWiring(
-            window,
+        images = ImagesWiring(
+            self.window,
             self.workspace,
-            self.caption_editing,
-            self.bulk_editing,
             self.pictures,
-            self._settings_file,
-            begin,
-            self,
-        )
-        self._memory_wiring = MemoryWiring(
-            window, self._memory, self.workspace, self.pictures, begin, self
-        )
-        CountsWiring(
-            window,
-            listing,
-            self.workspace,
-            self.folder_counts,
-            self.caption_editing,
-            self._settings_file,
-            begin,
-            self,
-        )
-        CaptionWiring(
-            window,
-            listing,
-            self.workspace,
-            self.caption_editing,
             self.session,
-            self._settings_file,
-            begin,
-            self,
+            captions=self.caption_editing,
+            bulk=self.bulk_editing,
+            counts=self.folder_counts,
+            memory=self._memory,
             model=self.model,
+            settings_file=self._settings_file,
             spelling=self._spelling,
+            begin=self.tasks.begin,
+            parent=self,
         )
-        BulkWiring(
-            window,
-            listing,
-            self.workspace,
-            self.bulk_editing,
-            self.caption_editing,
-            self.pictures,
-            begin,
-            self,
-        )
+        self._listing, self._memory_wiring = images.listing, images.memory
 
     def _wire_conversation(self) -> None:
         """Questions, answers, and what their words rest on."""
