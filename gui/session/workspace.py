@@ -316,9 +316,9 @@ class FolderWorkspace(QObject):
         self.changed.emit()
         self._look_again()
         self.rows_changed.emit(None)
-        if (workspace := self._workspace) is not None and not self.reading.is_cut:
-            if not self.possible_sources.example:
-                self._thread.ask(self._on_sources_found, workspace.sources.possible)
+        is_to_look = not self.reading.is_cut and not self.possible_sources.example
+        if (workspace := self._workspace) is not None and is_to_look:
+            self._thread.ask(self._on_sources_found, workspace.sources.possible)
         self._settle_mode()
 
     def _on_sources_found(self, possible: PossibleSources) -> None:
