@@ -6,7 +6,7 @@ import argparse
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.batch import expanded
@@ -21,16 +21,19 @@ from core.terminal.output import ALL_WELL, INTERRUPTED, SOME_FAILED, WRONG_USE, 
 from core.workspace import ReviewState, Workspace, WorkspaceOptions
 from core.workspace.export import (
     CAPTION_FORMATS,
+    Contents,
     ExportFormat,
     ExportItem,
     ExportOptions,
+    FoundInFile,
     ImageFiles,
-    Matches,
     common_root,
+    compared,
     export,
     gathered,
     matched,
     read_captions,
+    with_reviews,
 )
 
 Print = Callable[[str], None]
@@ -65,7 +68,8 @@ def _add_export(add_parser: _AddVerb) -> None:
     _add_beside(parser)
     add("--only", type=_reviews, metavar="REVIEW,…",
         help=f"captions with these reviews: {', '.join(_REVIEWS)}")  # fmt: skip
-    add("--reviews", action="store_true", help="add the reviews to tables and WebDataset")
+    add("--reviews", action="store_true",
+        help="add the reviews: in columns, or for text and xmp as reviews.csv")  # fmt: skip
     add("--images", type=ImageFiles, choices=list(ImageFiles), default=ImageFiles.COPY,
         help="what becomes of the image files in a folder (default: %(default)s)")  # fmt: skip
     add("--suffix", choices=["txt", "caption"], default="txt",
@@ -91,8 +95,8 @@ def _add_import(add_parser: _AddVerb) -> None:
         "import",
         help="take captions that other programs wrote",
         description="Read captions from a CSV, JSON lines, JSON (COCO's or kohya's) or Parquet "
-        "file, or from a folder of text files, and write them beside the images. The window's "
-        "Undo takes it back.",
+        "file, or from a folder of text files, and write them beside the images. Reviews in them "
+        "are taken over too. The window's Undo takes it back.",
         epilog="Exit status: 0 success, 1 some captions were not written, 2 wrong usage, "
         "130 interrupted.",
     )
@@ -104,7 +108,8 @@ def _add_import(add_parser: _AddVerb) -> None:
     add("--write", type=CaptionFormat, choices=list(CAPTION_FORMATS), default=CaptionFormat.TXT,
         help="format of the caption files (default: %(default)s)")  # fmt: skip
     _add_name(parser)
-    add("--replace", action="store_true", help="also where an image has another caption")
+    add("--replace", action="store_true",
+        help="also where an image has another caption or review")  # fmt: skip
 
 
 def _reviews(text: str) -> frozenset[ReviewState]:
@@ -197,8 +202,10 @@ def _export(
         say(f"{failure.path}: {failure.reason}")
     if report.without_caption:
         say(f"{report.without_caption:,} images without a caption were left out.")
-    print_line(f"Exported {report.images:,} captions to {report.output}.")
-    return SOME_FAILED if found.failures or report.failures or not report.images else ALL_WELL
+    reviews = f" and {report.reviews:,} reviews" if options.reviews else ""
+    print_line(f"Exported {report.images:,} captions{reviews} to {report.output}.")
+    is_empty = not report.images and not report.reviews
+    return SOME_FAILED if found.failures or report.failures or is_empty else ALL_WELL
 
 
 def _reviewed(
@@ -209,13 +216,14 @@ def _reviewed(
         workspace.scan(stop, lambda _: None)
         if stop.is_set():
             raise Cancelled("")
-        found = {row.path: row.review for row in workspace.rows(workspace.ids())}
-    reviewed = [(item, found.get(item.path.absolute(), ReviewState.UNREVIEWED)) for item in items]
-    return [
-        replace(item, review=str(state)) if options.reviews else item
-        for item, state in reviewed
-        if not options.only or state in options.only
-    ]
+        rows = workspace.rows(workspace.ids())
+    if options.only:
+        states = {row.path: row.review for row in rows}
+        unknown = ReviewState.UNREVIEWED
+        items = [
+            item for item in items if states.get(item.path.absolute(), unknown) in options.only
+        ]
+    return with_reviews(items, rows) if options.reviews else list(items)
 
 
 def _workspace(options: argparse.Namespace, caption_format: CaptionFormat) -> Workspace:
@@ -263,34 +271,43 @@ class _Import:
             return WRONG_USE
         roots = [path.absolute() for path in expanded(options.paths)]
         pictures = [path.absolute() for path in self.pictures]
-        matches = matched(read_captions(options.source), pictures, common_root(roots))
+        found = read_captions(options.source)
         with closing(_workspace(options, options.write)) as workspace:
             workspace.scan(self.stop, lambda _: None)
-            return INTERRUPTED if self.stop.is_set() else self._write(workspace, matches)
+            if self.stop.is_set():
+                return INTERRUPTED
+            rows = workspace.rows(workspace.ids())
+            matches = matched(found, pictures, common_root(roots), Contents(rows))
+            return self._write(workspace, compared(rows, matches))
 
-    def _write(self, workspace: Workspace, matches: Matches) -> int:
-        captions: dict[int, str] = {}
-        kept: list[Path] = []
-        for row in workspace.rows(workspace.ids()):
-            caption = matches.captions.get(row.path)
-            if caption is None or caption == row.caption:
-                continue
-            if row.has_caption and not self.options.replace:
-                kept.append(row.path)
-            else:
-                captions[row.id] = caption
-        name = translatable("core", "Import captions")
-        report = workspace.set_captions(captions, name)
+    def _write(self, workspace: Workspace, found: FoundInFile) -> int:
+        kept, kept_reviews = found.differing, found.differing_reviews
+        captions, reviews = found.new, found.new_reviews
+        if self.options.replace:
+            captions, reviews = (*captions, *kept), (*reviews, *kept_reviews)
+            kept, kept_reviews = (), ()
+        report = workspace.set_captions(
+            {one.id: one.found for one in captions},
+            translatable("core", "Import captions"),
+            seen={one.id: one.own for one in captions},
+            reviews={one.id: one.found for one in reviews},
+        )
         for failure in report.failures:
             say(f"{failure.path}: {failure.reason}")
         for conflict in report.conflicts:
             say(f"{conflict.path}: changed meanwhile, not written")
-        _say_names(list(map(str, kept)), "has another caption. Use --replace to overwrite it.")
-        _say_names(matches.unknown, "there is no such image.")
-        _say_names(matches.unclear, "several images have this name.")
-        same = len(matches.captions) - len(captions) - len(kept)
-        self.print_line(f"Imported {len(report.changed):,} captions; {same:,} were there already.")
-        left = (report.failures, report.conflicts, kept, matches.unknown, matches.unclear)
+        hint = "Use --replace to overwrite it."
+        _say_names([str(one.path) for one in kept], f"has another caption. {hint}")
+        _say_names([str(one.path) for one in kept_reviews], f"has another review. {hint}")
+        _say_names(found.unknown, "there is no such image.")
+        _say_names(found.unclear, "several images have this name.")
+        failed = len(report.failures) + len(report.conflicts)
+        count, same = len(captions) - failed, found.same
+        self.print_line(f"Imported {count:,} captions; {same:,} were there already.")
+        if reviews or found.same_reviews:
+            same = found.same_reviews
+            self.print_line(f"Imported {len(reviews):,} reviews; {same:,} were there already.")
+        left = (failed, kept, kept_reviews, found.unknown, found.unclear)
         return SOME_FAILED if any(left) else ALL_WELL
 
 

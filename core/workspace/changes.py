@@ -40,30 +40,24 @@ class Changes:
         overwrites: Collection[int],
         seen: Mapping[int, str] | None,
         is_by_person: bool,
+        reviews: Mapping[int, ReviewState],
     ) -> EditReport:
-        """Writes captions; see `Workspace.set_captions`."""
+        """Writes captions, and sets reviews; see `Workspace.set_captions`."""
         plan = _Plan(name)
         for id, caption in captions.items():
             if id in self._images:
                 was = self._images.captions[id] if seen is None else seen.get(id)
                 was = None if id in overwrites else was
                 self._plan(plan, id, caption, was, reader, is_by_person)
+        for id, review in reviews.items():
+            self._plan_review(plan, id, review)
         return self._make(plan, reader)
 
     def set_review(self, ids: Iterable[int], state: ReviewState) -> EditReport:
         """Sets what a person thinks of images."""
         plan = _Plan(_REVIEWS[state])
         for id in dict.fromkeys(ids):
-            if id not in self._images:
-                continue
-            review = REVIEWS[self._images.reviews[id]]
-            if review != state:
-                path = self._images.path_text(id)
-                before, after = review.encode(), state.encode()
-                number = len(plan.steps)
-                plan.steps[id] = Step(
-                    *(path, path, before, after), kind=StepKind.REVIEW, number=number
-                )
+            self._plan_review(plan, id, state)
         return self._make(plan)
 
     def move(self, moves: Mapping[int, Sequence[FileMove]], name: Message) -> EditReport:
@@ -72,11 +66,12 @@ class Changes:
         for id, files in moves.items():
             if files:
                 image, number = self._images.path_text(id), len(plan.steps)
-                plan.steps[id] = Step(
+                step = Step(
                     *(image, str(files[-1].target), None, moves_text(files)),
                     kind=StepKind.MOVE,
                     number=number,
                 )
+                plan.add(id, step)
         return self._make(plan)
 
     def undo(self, action: Action, reader: CaptionReader) -> EditReport:
@@ -132,19 +127,29 @@ class Changes:
         elif change.after != change.before and change.caption != caption:
             plan.captions[id] = plain(caption)
             was_edited, number = bool(self._images.edited[id]), len(plan.steps)
-            plan.steps[id] = Step(
+            step = Step(
                 *(image, change.path, change.before, change.after, was_edited, is_by_person),
                 *(change.kind, number),
             )
+            plan.add(id, step)
+
+    def _plan_review(self, plan: _Plan, id: int, state: ReviewState) -> None:
+        if id not in self._images:
+            return
+        review = REVIEWS[self._images.reviews[id]]
+        if review != state:
+            path, number = self._images.path_text(id), len(plan.steps)
+            before, after = review.encode(), state.encode()
+            step = Step(*(path, path, before, after), kind=StepKind.REVIEW, number=number)
+            plan.add(id, step)
 
     def _make(self, plan: _Plan, reader: CaptionReader | None = None) -> EditReport:
         if not plan.steps:
             return plan.report()
-        steps = list(plan.steps.values())
         images = self._images
-        folders = {images.folders[images.folder_of[id]] for id in plan.steps}
+        folders = {images.folders[images.folder_of[id]] for id in plan.ids}
         places = sorted(map(Path, folders)) if len(folders) <= _MOST_FOLDERS else self._places
-        return self._report(plan, self._edits.make(plan.name, steps, places), reader)
+        return self._report(plan, self._edits.make(plan.name, plan.steps, places), reader)
 
     def _report(self, plan: _Plan, outcome: Outcome, reader: CaptionReader | None) -> EditReport:
         """Notes what an action has changed. Without a `reader` it changes no caption."""
@@ -214,13 +219,20 @@ class _Plan:
 
     def __init__(self, name: Message):
         self.name = name
-        self.steps: dict[int, Step] = {}
+        self.steps: list[Step] = []
+        self.ids: set[int] = set()
         self.captions: dict[int, str] = {}
         self.failures: list[Failure] = []
         self.conflicts: list[Conflict] = []
 
+    def add(self, id: int, step: Step) -> None:
+        self.steps.append(step)
+        self.ids.add(id)
+
     def report(self, changed: Iterable[int] = ()) -> EditReport:
-        return EditReport(self.name, tuple(changed), tuple(self.failures), tuple(self.conflicts))
+        """An image whose caption and review were changed counts once."""
+        ids = tuple(dict.fromkeys(changed))
+        return EditReport(self.name, ids, tuple(self.failures), tuple(self.conflicts))
 
 
 _REVIEWS = {

@@ -113,6 +113,8 @@ class ImageRow:
     modified: float
     problem: str
     """Why the caption file or the image cannot be read, a `Message`; empty for none."""
+    fingerprint: str = ""
+    """What the file's content is recognised by; empty as long as unknown."""
 
 
 class ScanStage(StrEnum):

@@ -294,6 +294,7 @@ class Images:
             bytes=self.bytes[id],
             modified=self.modified[id],
             problem=self.problems.get(id, ""),
+            fingerprint=self.fingerprints[id],
         )
 
     @property

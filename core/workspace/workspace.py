@@ -252,8 +252,9 @@ class Workspace:
         overwrites: Collection[int] = (),
         seen: Mapping[int, str] | None = None,
         is_by_model: bool = False,
+        reviews: Mapping[int, ReviewState] | None = None,
     ) -> EditReport:
-        """Writes captions as one action, called `name`, that can be undone.
+        """Writes captions and sets `reviews` as one action, called `name`, that can be undone.
 
         A caption file that another program has changed since it had the text in `seen`, which
         stands for what was read last, is left: a conflict, unless `overwrites` names its image.
@@ -264,6 +265,7 @@ class Workspace:
                 overwrites=overwrites,
                 seen=seen,
                 is_by_person=not is_by_model,
+                reviews=reviews or {},
             )
 
     def change_captions(

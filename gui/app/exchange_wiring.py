@@ -42,7 +42,7 @@ class ExchangeWiring(QObject):
         self._window, self._workspace, self._editing = window, workspace, editing
         self._exchange, self._begin = exchange, begin
         self._last: ExportChoice | None = None
-        self._is_importing = False
+        self._is_importing = self._has_reviews = False
         self._dialog: ExportDialog | None = None
         window.command_actions.bind(Command.EXPORT_CAPTIONS, self._open_export)
         window.command_actions.bind(Command.IMPORT_CAPTIONS, self._open_import)
@@ -125,10 +125,11 @@ class ExchangeWiring(QObject):
             if isValid(dialog):
                 dialog.show_found(found)
 
-    @Slot(object)
-    def _on_import_asked(self, found: list) -> None:
+    @Slot(object, object)
+    def _on_import_asked(self, captions: list, reviews: list) -> None:
         self._is_importing = True
-        self._exchange.take(found)
+        self._has_reviews = bool(reviews)
+        self._exchange.take(captions, reviews)
 
     @Slot(object)
     def _on_edited(self, report: EditReport) -> None:
@@ -136,4 +137,7 @@ class ExchangeWiring(QObject):
             self._is_importing = False
             one = self.tr("Imported 1 caption. Undo takes it back.")
             many = self.tr("Imported {count} captions. Undo takes them back.")
+            if self._has_reviews:
+                one = self.tr("Imported what the file has for 1 image. Undo takes it back.")
+                many = self.tr("Imported what the file has for {count} images. Undo takes it back.")
             self._window.show_notice(counted(len(report.changed), one, many))

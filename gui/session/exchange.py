@@ -19,14 +19,20 @@ from core.message import translatable
 from core.workspace import EditReport, Failure, ImageRow, Workspace, WorkspaceOptions
 from core.workspace.export import (
     CAPTION_FORMATS,
+    Contents,
     ExportItem,
     ExportOptions,
     ExportReport,
+    FoundCaption,
+    FoundInFile,
+    FoundReview,
     common_root,
+    compared,
     export,
     gathered,
     matched,
     read_captions,
+    with_reviews,
 )
 from gui.session.workspace import FolderWorkspace
 
@@ -42,36 +48,13 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What to export: `ids` are the images, None for all. `adds_reviews` puts what a person thinks
-    of each into tables; `replaces` writes over files that no export wrote."""
+    """What to export: `ids` are the images, None for all. `adds_reviews` adds what a person thinks
+    of each; `replaces` writes over files that no export wrote."""
 
     options: ExportOptions
     ids: Sequence[int] | None = None
     adds_reviews: bool = False
     replaces: bool = False
-
-
-@dataclass(frozen=True)
-class FoundCaption:
-    """A caption in a file for an image of the workspace, and the one that the image has."""
-
-    id: int
-    path: Path
-    own: str
-    found: str
-
-
-@dataclass(frozen=True)
-class FoundCaptions:
-    """What a file has for the images of the workspace: captions for those that have none, captions
-    that differ from their own, and how many are the same. `unknown` are names without an image,
-    `unclear` those that several images have."""
-
-    new: tuple[FoundCaption, ...] = ()
-    differing: tuple[FoundCaption, ...] = ()
-    same: int = 0
-    unknown: tuple[str, ...] = ()
-    unclear: tuple[str, ...] = ()
 
 
 class Exchange(QObject):
@@ -108,20 +91,22 @@ class Exchange(QObject):
         stop = self._begin()
         return await self._do(lambda: self._export(request, root, *found, stop))
 
-    async def look_into(self, source: Path) -> FoundCaptions:
+    async def look_into(self, source: Path) -> FoundInFile:
         """Return what a file or a folder of text files has for the images. Raises StoreError."""
         rows = await self._workspace.read(lambda workspace: workspace.rows(workspace.ids()))
         root = common_root(self._workspace.roots) if rows else source
         self._begin()
-        return await self._do(lambda: _found_captions(source, rows or [], root))
+        return await self._do(lambda: _found_in(source, rows or [], root))
 
-    def take(self, found: Sequence[FoundCaption]) -> None:
-        """Write these captions as one edit, unless one was changed since it was looked at."""
+    def take(self, found: Sequence[FoundCaption], reviews: Sequence[FoundReview]) -> None:
+        """Write these captions and reviews as one edit, but for captions that were changed since
+        they were looked at."""
         captions = {one.id: one.found for one in found}
         seen = {one.id: one.own for one in found}
+        states = {one.id: one.found for one in reviews}
 
         def write(workspace: Workspace) -> EditReport:
-            return workspace.set_captions(captions, IMPORT_NAME, seen=seen)
+            return workspace.set_captions(captions, IMPORT_NAME, seen=seen, reviews=states)
 
         self._workspace.edit(write)
 
@@ -150,11 +135,14 @@ class Exchange(QObject):
     ) -> ExportReport:
         done = 0
 
+        def stop_if_asked() -> None:
+            if stop.is_set():
+                raise Cancelled(translatable("core", "The export was stopped."))
+
         def step() -> None:
             nonlocal done
             done += 1
-            if stop.is_set():
-                raise Cancelled(translatable("core", "The export was stopped."))
+            stop_if_asked()
             self._report(_READING * done / len(rows))
 
         formats = (
@@ -169,8 +157,7 @@ class Exchange(QObject):
         found = gathered(paths, root, formats, options.pattern, step, captions)
         items: list[ExportItem] = found.items
         if request.adds_reviews:
-            reviews = {row.path: str(row.review) for row in rows}
-            items = [replace(item, review=reviews[item.path]) for item in items]
+            items = with_reviews(items, rows, stop_if_asked)
         report = export(
             items,
             request.options,
@@ -189,18 +176,6 @@ class Exchange(QObject):
             self.progressed.emit(share)
 
 
-def _found_captions(source: Path, rows: Sequence[ImageRow], root: Path) -> FoundCaptions:
-    matches = matched(read_captions(source), [row.path for row in rows], root)
-    new: list[FoundCaption] = []
-    differing: list[FoundCaption] = []
-    same = 0
-    for row in rows:
-        caption = matches.captions.get(row.path)
-        if caption is None:
-            continue
-        if caption == row.caption:
-            same += 1
-            continue
-        found = FoundCaption(row.id, row.path, row.caption, caption)
-        (differing if row.has_caption else new).append(found)
-    return FoundCaptions(tuple(new), tuple(differing), same, matches.unknown, matches.unclear)
+def _found_in(source: Path, rows: Sequence[ImageRow], root: Path) -> FoundInFile:
+    paths = [row.path for row in rows]
+    return compared(rows, matched(read_captions(source), paths, root, Contents(rows)))

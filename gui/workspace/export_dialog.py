@@ -153,7 +153,7 @@ class ExportDialog(QDialog):
     def _show_buttons(self) -> None:
         is_over = self._report is not None
         self.export_button.setEnabled(not self._is_running and self.form.can_export)
-        self.reveal_button.setVisible(is_over and bool(self._report and self._report.images))
+        self.reveal_button.setVisible(is_over and bool(self._report and self._report.files))
         rest = self.tr("Close") if is_over else self.tr("Cancel")
         self.close_button.setText(self.tr("Stop") if self._is_running else rest)
         self.form.setEnabled(not self._is_running)

@@ -28,9 +28,6 @@ from gui.workspace.export_texts import format_names, summary
 
 _LARGEST_SHARD_MB = 100_000
 _WITH_IMAGES = (ExportFormat.TEXT, ExportFormat.IMAGEFOLDER, ExportFormat.XMP)
-_WITH_REVIEWS = (
-    *(ExportFormat.WEBDATASET, ExportFormat.JSONL, ExportFormat.CSV, ExportFormat.PARQUET),
-)
 _WITH_TITLE = (ExportFormat.COCO, ExportFormat.HTML, ExportFormat.MARKDOWN)
 
 
@@ -112,7 +109,7 @@ class ExportForm(QWidget):
                 shard_bytes=self.shard_box.value() * 1_000_000,
                 title=self.title_edit.text().strip(),
             ),
-            adds_reviews=kind in _WITH_REVIEWS and self.reviews_box.isChecked(),
+            adds_reviews=kind.has_reviews and self.reviews_box.isChecked(),
         )
 
     @property
@@ -130,7 +127,8 @@ class ExportForm(QWidget):
     def summary(self) -> str:
         """What will be written, in words."""
         choice = self.choice
-        return summary(choice.options, self._counts.of(choice.scope))
+        count = self._counts.of(choice.scope)
+        return summary(choice.options, count, adds_reviews=choice.adds_reviews)
 
     def show_choice(self, choice: ExportChoice) -> None:
         """Shows what was chosen for an earlier export, but for the place."""
@@ -206,6 +204,7 @@ class ExportForm(QWidget):
         self.title_edit = QLineEdit()
         self.title_edit.setAccessibleName(self.tr("Title"))
         self.reviews_box = QCheckBox(self.tr("Include reviews (accepted, rejected …)"))
+        self.reviews_box.setObjectName("export_reviews_box")
 
     def _place(self) -> None:
         form = QFormLayout(self)
@@ -262,7 +261,7 @@ class ExportForm(QWidget):
             self.embed_box: kind is ExportFormat.PARQUET,
             self.shard_box: kind is ExportFormat.WEBDATASET,
             self.title_edit: kind in _WITH_TITLE,
-            self.reviews_box: kind in _WITH_REVIEWS,
+            self.reviews_box: kind.has_reviews,
         }
         for field, is_there in has.items():
             self._form.setRowVisible(field, is_there)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from core.workspace.export import ExportFormat, ExportOptions, ExportReport, ImageFiles
+from core.workspace.export import (
+    REVIEWS,
+    ExportFormat,
+    ExportOptions,
+    ExportReport,
+    ImageFiles,
+)
 
 translate = QCoreApplication.translate
 
@@ -88,7 +94,7 @@ def _document_formats() -> _Names:
     )
 
 
-def summary(options: ExportOptions, count: int) -> str:
+def summary(options: ExportOptions, count: int, *, adds_reviews: bool = False) -> str:
     """Returns what will be written for so many images."""
     kind = options.format
     if not kind.is_folder:
@@ -112,11 +118,22 @@ def summary(options: ExportOptions, count: int) -> str:
             parts.insert(1, translate("Export", "The images are copied there."))
         elif options.images is ImageFiles.LINK:
             parts.insert(1, translate("Export", "The images are linked there."))
+    if adds_reviews:
+        parts.append(_about_reviews(kind))
     return " ".join(parts)
 
 
+def _about_reviews(kind: ExportFormat) -> str:
+    if kind.has_reviews_apart:
+        text = translate("Export", "The reviews of all these images go into {name} there.")
+        return text.format(name=REVIEWS)
+    if kind.has_images_without_caption:
+        return translate("Export", "Images with a review are there without a caption, too.")
+    return translate("Export", "Each has its review.")
+
+
 def outcome(report: ExportReport) -> str:
-    """Returns what became of an export, in two sentences at most."""
+    """Returns what became of an export, in three short sentences at most."""
     said = counted(
         report.images,
         translate("Export", "Exported 1 caption to “{path}”."),
@@ -124,6 +141,13 @@ def outcome(report: ExportReport) -> str:
     ).replace("{path}", str(report.output))
     if not report.images:
         said = translate("Export", "No caption was exported.")
+    if report.reviews:
+        reviews = counted(
+            report.reviews,
+            translate("Export", "1 review was exported."),
+            translate("Export", "{count} reviews were exported."),
+        )
+        said += f" {reviews}"
     if report.without_caption:
         left = counted(
             report.without_caption,

@@ -1,13 +1,11 @@
-"""Takes captions from a file or a folder: shows which images they belong to before any is written.
-
-`FoundCaptions` of the session is what is shown; here it is known only by its fields.
-"""
+"""Takes captions and reviews from a file or a folder: shows which images they belong to before any
+is written."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal, Slot
 from PySide6.QtWidgets import (
@@ -23,6 +21,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.workspace import ReviewState
+from core.workspace.export import FoundCaption, FoundInFile, FoundReview
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 from gui.workspace.export_texts import counted
@@ -33,40 +33,15 @@ _NAMED = 5
 _LONGEST = 300
 
 
-class Found(Protocol):
-    """A caption for an image, and the one that the image has."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def own(self) -> str: ...
-    @property
-    def found(self) -> str: ...
-
-
-class FoundInFile(Protocol):
-    """What a file has for the images."""
-
-    @property
-    def new(self) -> Sequence[Found]: ...
-    @property
-    def differing(self) -> Sequence[Found]: ...
-    @property
-    def same(self) -> int: ...
-    @property
-    def unknown(self) -> Sequence[str]: ...
-    @property
-    def unclear(self) -> Sequence[str]: ...
-
-
 class ImportDialog(QDialog):
     """Asks for a file, shows what it has, and which captions would be replaced.
 
-    `source_chosen(Path)`: look into this. `asked(list)`: write these captions, of those shown.
+    `source_chosen(Path)`: look into this. `asked(list, list)`: write these captions and reviews, of
+    those shown.
     """
 
     source_chosen = Signal(Path)
-    asked = Signal(object)
+    asked = Signal(object, object)
 
     def __init__(self, folder: Path, parent: QWidget | None = None):
         """`folder` is where files are looked for first."""
@@ -98,12 +73,10 @@ class ImportDialog(QDialog):
         """Shows what the file has."""
         self._found = found
         self.replace_box.setChecked(False)
-        self.replace_box.setVisible(bool(found.differing))
-        one, many = (
-            self.tr("Replace 1 caption that differs"),
-            self.tr("Replace {count} captions that differ"),
-        )
-        self.replace_box.setText(counted(len(found.differing), one, many))
+        differing = len(found.differing) + len(found.differing_reviews)
+        self.replace_box.setVisible(bool(differing))
+        one, many = self.tr("Replace 1 that differs"), self.tr("Replace {count} that differ")
+        self.replace_box.setText(counted(differing, one, many))
         self._show_what()
         if self.import_button.isEnabled():
             self.import_button.setFocus()
@@ -182,11 +155,14 @@ class ImportDialog(QDialog):
     # What is shown
 
     @property
-    def _chosen(self) -> list[Found]:
-        if self._found is None:
-            return []
-        differing = self._found.differing if self.replace_box.isChecked() else ()
-        return [*self._found.new, *differing]
+    def _chosen(self) -> tuple[list[FoundCaption], list[FoundReview]]:
+        found = self._found
+        if found is None:
+            return [], []
+        if not self.replace_box.isChecked():
+            return list(found.new), list(found.new_reviews)
+        reviews = [*found.new_reviews, *found.differing_reviews]
+        return [*found.new, *found.differing], reviews
 
     def _show(self, text: str) -> None:
         self._found = None
@@ -201,8 +177,9 @@ class ImportDialog(QDialog):
         if found is None:
             return
         self.what_label.setText(breakable(self._sentences(found)))
-        self.rows.show_rows([*found.new, *found.differing])
-        self.table.setVisible(bool(found.new or found.differing))
+        reviews = (*found.new_reviews, *found.differing_reviews)
+        self.rows.show_rows([*found.new, *found.differing, *reviews])
+        self.table.setVisible(self.rows.rowCount() > 0)
         self._show_button()
 
     def _sentences(self, found: FoundInFile) -> str:
@@ -217,7 +194,12 @@ class ImportDialog(QDialog):
                 self.tr("1 image has another caption."),
                 self.tr("{count} images have another caption."),
             ),
-            (found.same, self.tr("1 is the same."), self.tr("{count} are the same.")),
+            (
+                found.same,
+                self.tr("1 caption is the same."),
+                self.tr("{count} captions are the same."),
+            ),
+            *self._sentences_on_reviews(found),
         )
         parts = [counted(count, one, many) for count, one, many in sentences if count]
         for names, one, many in (
@@ -237,11 +219,39 @@ class ImportDialog(QDialog):
                 parts.append(counted(len(names), one, many).replace("{names}", shown[:_LONGEST]))
         return " ".join(parts)
 
+    def _sentences_on_reviews(self, found: FoundInFile) -> tuple[tuple[int, str, str], ...]:
+        return (
+            (
+                len(found.new_reviews),
+                self.tr("1 image without a review gets one."),
+                self.tr("{count} images without a review get one."),
+            ),
+            (
+                len(found.differing_reviews),
+                self.tr("1 image has another review."),
+                self.tr("{count} images have another review."),
+            ),
+            (
+                found.same_reviews,
+                self.tr("1 review is the same."),
+                self.tr("{count} reviews are the same."),
+            ),
+        )
+
     def _show_button(self) -> None:
-        count = len(self._chosen)
-        one, many = self.tr("Import 1 caption"), self.tr("Import {count} captions")
-        self.import_button.setText(counted(count, one, many) if count else self.tr("Import"))
-        self.import_button.setEnabled(count > 0)
+        captions, reviews = self._chosen
+        self.import_button.setText(self._button_text(len(captions), len(reviews)))
+        self.import_button.setEnabled(bool(captions or reviews))
+
+    def _button_text(self, captions: int, reviews: int) -> str:
+        of_captions = counted(captions, self.tr("1 caption"), self.tr("{count} captions"))
+        of_reviews = counted(reviews, self.tr("1 review"), self.tr("{count} reviews"))
+        if captions and reviews:
+            text = self.tr("Import {captions} and {reviews}")
+            return text.format(captions=of_captions, reviews=of_reviews)
+        if captions or reviews:
+            return self.tr("Import {what}").format(what=of_captions if captions else of_reviews)
+        return self.tr("Import")
 
     # What is done
 
@@ -283,7 +293,7 @@ class ImportDialog(QDialog):
         if self._found is None:
             self._on_source_entered()
             return
-        self.asked.emit(self._chosen)
+        self.asked.emit(*self._chosen)
         self.accept()
 
 
@@ -291,13 +301,14 @@ _Index = QModelIndex | QPersistentModelIndex
 
 
 class _FoundRows(QAbstractTableModel):
-    """A row for each caption: the image, the caption that it has, and the one in the file."""
+    """A row for each caption, and then for each review: the image, what it has, and what the file
+    has."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._rows: Sequence[Found] = ()
+        self._rows: Sequence[FoundCaption | FoundReview] = ()
 
-    def show_rows(self, rows: Sequence[Found]) -> None:
+    def show_rows(self, rows: Sequence[FoundCaption | FoundReview]) -> None:
         self.beginResetModel()
         self._rows = rows
         self.endResetModel()
@@ -310,7 +321,8 @@ class _FoundRows(QAbstractTableModel):
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         row = self._rows[index.row()]
-        whole = (row.path.name, row.own, row.found)[index.column()]
+        value = (row.path.name, row.own, row.found)[index.column()]
+        whole = self._review_text(value) if isinstance(value, ReviewState) else value
         if role == Qt.ItemDataRole.DisplayRole:
             return " ".join(whole[:_LONGEST].split())
         return whole if role == Qt.ItemDataRole.ToolTipRole else None
@@ -323,4 +335,13 @@ class _FoundRows(QAbstractTableModel):
     ) -> Any:
         if role != Qt.ItemDataRole.DisplayRole or orientation is not Qt.Orientation.Horizontal:
             return None
-        return (self.tr("Image"), self.tr("Caption now"), self.tr("Caption in the file"))[section]
+        return (self.tr("Image"), self.tr("Now"), self.tr("In the file"))[section]
+
+    def _review_text(self, review: ReviewState) -> str:
+        names = {
+            ReviewState.UNREVIEWED: self.tr("No review"),
+            ReviewState.ACCEPTED: self.tr("Review: accepted"),
+            ReviewState.REJECTED: self.tr("Review: rejected"),
+            ReviewState.NEEDS_WORK: self.tr("Review: needs work"),
+        }
+        return names[review]

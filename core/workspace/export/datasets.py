@@ -14,6 +14,7 @@ from core.workspace.data import Failure
 from core.workspace.export.formats import ImageFiles
 from core.workspace.export.items import ExportItem, ExportOptions, ExportReport
 from core.workspace.export.output import Output
+from core.workspace.export.reviews import reviews_record
 from core.workspace.messages import as_message
 
 METADATA = "metadata.jsonl"
@@ -59,6 +60,7 @@ class ImageFolder:
         for item in items:
             if add_image(item, self._options, output, report):
                 values = {"file_name": item.name, self._options.column: item.caption}
+                values |= reviews_record(item)
                 lines.append(f"{json.dumps(values, ensure_ascii=False)}\n".encode())
         output.write_bytes(METADATA, b"".join(lines))
         report.images += len(lines)

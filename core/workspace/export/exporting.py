@@ -17,6 +17,7 @@ from core.workspace.export.ledger import Ledger
 from core.workspace.export.output import Output
 from core.workspace.export.pages import Html, Markdown
 from core.workspace.export.parquet import Parquet
+from core.workspace.export.reviews import REVIEWS, reviews_table
 from core.workspace.export.sidecars import XmpFiles
 from core.workspace.export.tables import Coco, Csv, JsonLines
 from core.workspace.export.tars import WebDataset
@@ -57,18 +58,19 @@ def export(
     replaces: bool = False,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> ExportReport:
-    """Writes the images that have a caption, in the given order. Blocks until all is written.
+    """Writes the images that have a caption, and the reviews that they and others have, in the
+    given order. Blocks until all is written.
 
     Files that are there already are replaced only if an earlier export wrote them, which the file
     at `ledger_path` knows; else nothing is written, and FilesInTheWay is raised, unless `replaces`.
     Raises StoreError, and Cancelled once `stop` is set: a new folder or file is then as if it had
     never been begun. `on_progress` gets the share that is written, in this thread.
     """
-    kept = [item for item in items if item.caption or item.is_decorative]
+    kept, reviews = _parted(items, options.format)
     report = ExportReport(options.output, without_caption=len(items) - len(kept))
     writer: Writer = _WRITERS[options.format](options)
     folder = options.output if options.format.is_folder else options.output.parent
-    names = writer.names(kept)
+    names = [*writer.names(kept), *([REVIEWS] if reviews else [])]
     _refuse_twins(names)
     steps = _Steps(max(1, len(names), len(kept)), on_progress)
     is_folder = options.format.is_folder
@@ -82,11 +84,27 @@ def export(
             else:
                 output.check(names, places)
             writer.write(kept, output, report)
+            if reviews:
+                output.write_bytes(REVIEWS, reviews_table(reviews))
             output.finish()
             report.files = output.files
     finally:
         ledger.close()
+    report.images -= sum(not item.has_caption for item in kept)
+    if options.format.has_reviews:
+        report.reviews = sum(item.is_reviewed for item in reviews or kept)
     return report
+
+
+def _parted(
+    items: Sequence[ExportItem], kind: ExportFormat
+) -> tuple[list[ExportItem], list[ExportItem]]:
+    """Returns what has a caption, or is in a table for its review alone, and what has a review that
+    goes into a file of its own."""
+    reviewed = [item for item in items if item.is_reviewed]
+    alone = {item.path for item in reviewed if kind.has_images_without_caption}
+    kept = [item for item in items if item.has_caption or item.path in alone]
+    return kept, reviewed if kind.has_reviews_apart else []
 
 
 def _places(items: Sequence[ExportItem], options: ExportOptions, output: Output) -> set[str]:

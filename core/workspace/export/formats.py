@@ -29,6 +29,21 @@ class ExportFormat(StrEnum):
         return self in (self.TEXT, self.IMAGEFOLDER, self.WEBDATASET, self.XMP)
 
     @property
+    def has_reviews(self) -> bool:
+        """Returns whether reviews can be exported: in columns, or in a file beside the others."""
+        return self not in (self.COCO, self.HTML, self.MARKDOWN)
+
+    @property
+    def has_reviews_apart(self) -> bool:
+        """Returns whether the reviews are in a file of their own."""
+        return self in (self.TEXT, self.XMP)
+
+    @property
+    def has_images_without_caption(self) -> bool:
+        """Returns whether an image can be there for its review alone."""
+        return self in (self.JSONL, self.CSV, self.PARQUET)
+
+    @property
     def suffix(self) -> str:
         """Returns the suffix of the output, with the dot; "" for a folder."""
         return "" if self.is_folder else _SUFFIXES.get(self, f".{self}")

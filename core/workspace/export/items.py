@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.captions.sidecar import STEM
-from core.workspace.data import Failure
+from core.workspace.data import Failure, ReviewState
 from core.workspace.export.formats import ExportFormat, ImageFiles
 
 
@@ -16,7 +16,8 @@ class ExportItem:
     """An image with its texts. `name` is its path from the folder that is exported, with `/`.
 
     `alt_text` is "" where the caption is to stand for it. `review` is the value of a `ReviewState`,
-    "" if that is not to be exported. Sizes are 0 if unknown.
+    "" if that is not to be exported; by the `fingerprint` it is found again under another name.
+    Sizes are 0 if unknown.
     """
 
     path: Path
@@ -29,6 +30,17 @@ class ExportItem:
     is_decorative: bool = False
     keywords: tuple[str, ...] = ()
     review: str = ""
+    fingerprint: str = ""
+
+    @property
+    def has_caption(self) -> bool:
+        """Returns whether there is a caption, or a person has decided that there is to be none."""
+        return bool(self.caption) or self.is_decorative
+
+    @property
+    def is_reviewed(self) -> bool:
+        """Returns whether it has a review to be exported."""
+        return self.review not in ("", ReviewState.UNREVIEWED)
 
     @property
     def shown_alt_text(self) -> str:
@@ -46,6 +58,7 @@ class ExportItem:
             "is_decorative": self.is_decorative,
             "keywords": list(self.keywords),
             "review": self.review,
+            "fingerprint": self.fingerprint,
         }
         return values | {name: value for name, value in more.items() if value}
 
@@ -74,11 +87,13 @@ class ExportOptions:
 
 @dataclass
 class ExportReport:
-    """What was written: `images` have their captions in `files`. `failures` are images that are
-    missing there, and why; `without_caption` are left out."""
+    """What was written: `images` have their captions in `files`, and `reviews` of them or of others
+    are there too. `failures` are images that are missing there, and why; `without_caption` are left
+    out."""
 
     output: Path
     images: int = 0
+    reviews: int = 0
     files: int = 0
     without_caption: int = 0
     failures: list[Failure] = field(default_factory=list[Failure])

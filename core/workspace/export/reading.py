@@ -1,4 +1,5 @@
-"""Reads captions that other programs wrote, and finds the images that they belong to.
+"""Reads captions that other programs wrote, and finds the images that they belong to. Reviews that
+an export wrote come with them.
 
 A folder of text files, a CSV file, JSON lines, a JSON object (COCO's, or kohya's with a key for
 each image), or Parquet.
@@ -11,7 +12,7 @@ import io
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, cast
 
@@ -20,7 +21,9 @@ from core.captions.encoding import decoded
 from core.errors import StoreError
 from core.files import is_folder, read_bytes
 from core.message import translatable
+from core.workspace.data import ReviewState
 from core.workspace.export.parquet import parquet_records
+from core.workspace.export.reviews import REVIEWS, Contents, review_in
 
 _NAMES = ("file_name", "filename", "file", "image", "image_path", "path", "picture", "name")
 _CAPTIONS = ("caption", "text", "description", "prompt", "alt_text", "label")
@@ -32,18 +35,22 @@ _LONGEST_CELL = 2**31 - 1
 
 @dataclass(frozen=True)
 class ReadCaption:
-    """A caption, and what the file calls its image: a name, a path, or either without suffix."""
+    """A caption, and what the file calls its image: a name, a path, or either without suffix. None
+    stands for no caption beside a `review`; the `fingerprint` is "" if the file has none."""
 
     name: str
-    caption: str
+    caption: str | None
+    review: ReviewState | None = None
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Captions by image. `unknown` are the names for which there is no image, `unclear` those that
-    several images have."""
+    """Captions and reviews by image. `unknown` are the names for which there is no image, `unclear`
+    those that several images have."""
 
     captions: Mapping[Path, str] = field(default_factory=dict[Path, str])
+    reviews: Mapping[Path, ReviewState] = field(default_factory=dict[Path, ReviewState])
     unknown: tuple[str, ...] = ()
     unclear: tuple[str, ...] = ()
 
@@ -82,9 +89,17 @@ def read_captions(path: Path) -> list[ReadCaption]:
     return found
 
 
-def matched(found: Iterable[ReadCaption], pictures: Sequence[Path], root: Path) -> Matches:
+def matched(
+    found: Iterable[ReadCaption],
+    pictures: Sequence[Path],
+    root: Path,
+    contents: Contents | None = None,
+) -> Matches:
     """Finds the image of each caption: by its path from `root`, by its whole path, then by as much
-    of the path as is unique, with and without a suffix. The last caption of an image counts."""
+    of the path as is unique, with and without a suffix. The last caption of an image counts.
+
+    With `contents` a fingerprint decides where an image with another content has the path.
+    """
     places: dict[tuple[str, ...], set[Path]] = defaultdict(set)
     for picture in pictures:
         parts = _parts(picture.as_posix())
@@ -93,19 +108,31 @@ def matched(found: Iterable[ReadCaption], pictures: Sequence[Path], root: Path) 
                 places[names[-count:]].add(picture)
     known = {_parts(_relative(picture, root)): picture for picture in pictures}
     captions: dict[Path, str] = {}
+    reviews: dict[Path, ReviewState] = {}
     unknown: list[str] = []
     unclear: list[str] = []
     for one in found:
         parts = _parts(one.name)
         picture = known.get(parts)
-        if picture is None:
-            candidates = _candidates(parts, places)
-            if len(candidates) != 1:
-                (unclear if candidates else unknown).append(one.name)
-                continue
-            (picture,) = candidates
-        captions[picture] = one.caption
-    return Matches(captions, tuple(unknown), tuple(unclear))
+        candidates = _candidates(parts, places) if picture is None else {picture}
+        if one.fingerprint and contents is not None:
+            candidates = _with_content(one.fingerprint, candidates, contents)
+        if len(candidates) != 1:
+            (unclear if candidates else unknown).append(one.name)
+            continue
+        (picture,) = candidates
+        if one.caption is not None:
+            captions[picture] = one.caption
+        if one.review is not None:
+            reviews[picture] = one.review
+    return Matches(captions, reviews, tuple(unknown), tuple(unclear))
+
+
+def _with_content(fingerprint: str, candidates: set[Path], contents: Contents) -> set[Path]:
+    """Returns those of the candidates that have this content, or else other images with it, or else
+    the candidates, which were changed since."""
+    same = {path for path in candidates if contents.fingerprint(path) == fingerprint}
+    return same or set(contents.images(fingerprint)) or candidates
 
 
 def _candidates(parts: tuple[str, ...], places: Mapping[tuple[str, ...], set[Path]]) -> set[Path]:
@@ -139,6 +166,9 @@ def _in_folder(folder: Path) -> Iterator[ReadCaption]:
         if path.suffix.lower() in _TEXTS and path.is_file() and not path.name.startswith("."):
             name = path.relative_to(folder).with_suffix("").as_posix()
             yield ReadCaption(name, decoded(read_bytes(path, most=_LARGEST_TEXT), path.name))
+    if (reviews := folder / REVIEWS).is_file():
+        found = (replace(one, caption=None) for one in _in_csv(reviews))
+        yield from (one for one in found if one.review is not None)
 
 
 def _in_csv(path: Path) -> Iterator[ReadCaption]:
@@ -209,8 +239,12 @@ def _in_record(record: Any) -> Iterator[ReadCaption]:
             values[key] = cast("dict[str, Any]", value).get("path")
     name = next((values[key] for key in _NAMES if isinstance(values.get(key), str)), None)
     caption = next((values[key] for key in _CAPTIONS if isinstance(values.get(key), str)), None)
-    if name and caption is not None:
-        yield ReadCaption(name, caption)
+    review = review_in(values.get("review"))
+    if review is not None:
+        caption = caption or None  # It may be there for its review alone.
+    if name and (caption is not None or review is not None):
+        mark = values.get("fingerprint")
+        yield ReadCaption(name, caption, review, mark if isinstance(mark, str) else "")
 
 
 def _text(path: Path) -> str:

@@ -17,7 +17,7 @@ from core.workspace.export.output import Output
 
 _COLUMNS = (
     *("file_name", "caption", "width", "height", "alt_text", "long_description"),
-    *("is_decorative", "keywords", "review"),
+    *("is_decorative", "keywords", "review", "fingerprint"),
 )
 
 

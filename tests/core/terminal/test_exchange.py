@@ -1,6 +1,7 @@
 """`onlooker export` and `onlooker import`."""
 
 import json
+from contextlib import closing
 from threading import Event
 
 import pytest
@@ -125,3 +126,71 @@ def test_import_of_what_cannot_be_read_changes_nothing(folder, tmp_path, capsys)
         assert terminal.main(["import", str(folder), "--from", str(tmp_path / name)]) == status
     assert "is damaged" in capsys.readouterr().err
     assert not (folder / "b.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("to", "name"),
+    [
+        *(("csv", "out.csv"), ("jsonl", "out.jsonl"), ("text", "out"), ("xmp", "out/reviews.csv")),
+        ("imagefolder", "out/metadata.jsonl"),
+        pytest.param("parquet", "out.parquet", id="parquet"),
+    ],
+)
+def test_reviews_come_back_to_images_with_other_names(tmp_path, monkeypatch, capsys, to, name):
+    if to == "parquet":
+        pytest.importorskip("pyarrow", reason="Parquet is an extra")
+    folder = tmp_path / "images"
+    folder.mkdir()
+    reviews = {
+        "a": "accepted",
+        "b": "rejected",
+        "c": "needs-work",
+        "d": "accepted",
+        "e": "accepted",
+    }
+    for number, image in enumerate((*reviews, "f")):
+        # Files of one size, as swapped ones may have.
+        Image.new("RGB", (8, 6), (number, 0, 0)).save(folder / f"{image}.bmp")
+        (folder / f"{image}.txt").write_text(f"Image {image}.\n")
+    (folder / "e.txt").unlink()
+    review(folder, tmp_path / "home", reviews)
+    out = tmp_path / f"out{ExportFormat(to).suffix}"
+    command = ["export", str(folder), "--to", to, "--output", str(out), "--reviews"]
+    assert terminal.main(command) == 0
+    kept = 4 if to == "imagefolder" else 5  # Training sets have no images without a caption.
+    assert f"Exported 5 captions and {kept} reviews" in capsys.readouterr().out
+
+    (folder / "a.bmp").rename(folder / "b2.bmp")  # Swapped.
+    (folder / "b.bmp").rename(folder / "a.bmp")
+    (folder / "b2.bmp").rename(folder / "b.bmp")
+    (folder / "c.bmp").rename(folder / "renamed.bmp")
+    Image.new("RGB", (8, 6), "white").save(folder / "d.bmp")  # Edited.
+    monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "other home"))
+    review(folder, tmp_path / "other home", {"d": "rejected"})
+    source = tmp_path / name
+    assert terminal.main(["import", str(folder), "--from", str(source)]) == 1
+    assert "d.bmp: has another review. Use --replace" in capsys.readouterr().err
+    expected = {"a": "rejected", "b": "accepted", "renamed": "needs-work", "d": "rejected"}
+    expected |= {"f": "unreviewed", "e": "unreviewed" if to == "imagefolder" else "accepted"}
+    assert reviews_of(folder, tmp_path / "other home") == expected
+    assert not (folder / "e.txt").exists()
+    terminal.main(["import", str(folder), "--from", str(source), "--replace"])
+    assert reviews_of(folder, tmp_path / "other home") == {**expected, "d": "accepted"}
+
+
+def opened(folder, home):
+    workspace = Workspace.open([folder], home, WorkspaceOptions())
+    workspace.scan(Event(), lambda progress: None)
+    return workspace
+
+
+def review(folder, home, reviews):
+    with closing(opened(folder, home)) as workspace:
+        for row in workspace.rows(workspace.ids()):
+            if row.path.stem in reviews:
+                workspace.set_review([row.id], ReviewState(reviews[row.path.stem]))
+
+
+def reviews_of(folder, home):
+    with closing(opened(folder, home)) as workspace:
+        return {row.path.stem: str(row.review) for row in workspace.rows(workspace.ids())}

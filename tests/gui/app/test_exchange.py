@@ -6,6 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from core.workspace import ReviewState
 from core.workspace.export import ExportFormat
 from gui.widgets.line_break import unbroken
 from gui.window.commands import Command
@@ -93,7 +94,7 @@ def test_captions_of_a_file_are_shown_then_imported_then_undone(
         QTest.keyClicks(dialog.source_edit, str(source))
         QTest.keyClick(dialog.source_edit, KEY.Key_Return)
         await until(dialog.table.isVisible)
-        for what in ("1 image without", "1 image has another", "1 is the same", "x.png"):
+        for what in ("1 image without", "1 image has another", "1 caption is the same", "x.png"):
             assert what in unbroken(dialog.what_label.text())
         assert not (folder / "3.txt").exists()
         if replaces:
@@ -120,5 +121,62 @@ def test_what_is_no_captions_file_is_refused_in_words(live, folder, tmp_path):  
         dialog.look_into(source)
         await until(lambda: "given.pdf" in unbroken(dialog.what_label.text()))
         assert not dialog.import_button.isEnabled()
+
+    live(story)
+
+
+def test_reviews_are_exported_and_imported_with_captions_as_one_edit(
+    live, folder, tmp_path  # noqa: F811
+):  # fmt: skip
+    async def story(program):
+        window, images, _editor = await opened(program, folder)
+
+        def review(row):
+            return images.rows.image(images.rows.index(row, 0)).review
+
+        async def give(command, row, expected):
+            window.activateWindow()
+            images.setFocus()
+            images.setCurrentIndex(images.rows.index(row, 0))
+            await until(lambda: window.commands[command].isEnabled())
+            window.commands[command].trigger()
+            await until(lambda: review(row) == expected)
+
+        await give(Command.ACCEPT, 0, ReviewState.ACCEPTED)
+        await give(Command.REJECT, 3, ReviewState.REJECTED)  # It has no caption.
+        dialog = await dialog_of(window, Command.EXPORT_CAPTIONS, ExportDialog)
+        choose(dialog, ExportFormat.TEXT, tmp_path / "out")
+        QTest.keyClick(dialog.form.reviews_box, KEY.Key_Space)
+        assert "reviews.csv" in unbroken(dialog.summary_label.text())
+        QTest.keyClick(dialog, KEY.Key_Return)
+        await until(dialog.reveal_button.isVisible)
+        assert "2 reviews" in unbroken(dialog.outcome_label.text())
+        QTest.keyClick(dialog, KEY.Key_Escape)
+        await until(lambda: window.findChild(ExportDialog) is None)
+
+        await give(Command.NEEDS_WORK, 0, ReviewState.NEEDS_WORK)
+        window.commands[Command.UNDO].trigger()
+        await until(lambda: review(0) is ReviewState.ACCEPTED)
+        window.commands[Command.UNDO].trigger()
+        await until(lambda: review(3) is ReviewState.UNREVIEWED)
+        (folder / "0.txt").unlink()
+        await until(lambda: not images.rows.image(images.rows.index(0, 0)).has_caption)
+        await give(Command.NEEDS_WORK, 0, ReviewState.NEEDS_WORK)
+        dialog = await dialog_of(window, Command.IMPORT_CAPTIONS, ImportDialog)
+        dialog.look_into(tmp_path / "out")
+        await until(dialog.table.isVisible)
+        said = unbroken(dialog.what_label.text())
+        assert "1 image without a review gets one. 1 image has another review." in said
+        assert "1 image without a caption" in said
+        assert "1 caption and 1 review" in dialog.import_button.text()
+        QTest.keyClick(dialog.replace_box, KEY.Key_Space)
+        assert "1 caption and 2 reviews" in dialog.import_button.text()
+        QTest.keyClick(dialog.import_button, KEY.Key_Return)
+        await until(lambda: (folder / "0.txt").exists())
+        await until(lambda: (review(0), review(3)) == ("accepted", "rejected"))
+        await until(lambda: "Import captions" in window.state.workspace.undo)
+        window.commands[Command.UNDO].trigger()
+        await until(lambda: (review(0), review(3)) == ("needs-work", "unreviewed"))
+        assert not (folder / "0.txt").exists()
 
     live(story)
