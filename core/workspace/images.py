@@ -44,10 +44,13 @@ class Images:
 
     def __init__(self, roots: Iterable[Path] = ()):
         self.roots = [str(root) for root in roots]
+        self.caption_version = 0
+        """Another number after each change of a caption."""
         self.clear()
 
     def clear(self) -> None:
         """Forgets all images."""
+        self.caption_version += 1
         self.folders: list[str] = []
         self.folder_of = array("l")
         self.names: list[str] = []
@@ -196,6 +199,7 @@ class Images:
         self._ids[self.folder_of[id]].pop(self.names[id], None)
         self.states[id] = CaptionState.GONE
         self.captions[id] = self.folded[id] = ""
+        self.caption_version += 1
         self.problems.pop(id, None)
         self._note(id, SortKey.NAME)
         self._name_order = None
@@ -231,6 +235,7 @@ class Images:
     def set_caption(self, id: int, caption: str, stamp: tuple[int, int]) -> None:
         """Notes the caption that is in the file, which has this time and size."""
         self.captions[id] = caption
+        self.caption_version += 1
         folded = caption.casefold()
         self.folded[id] = caption if folded == caption else folded
         self.states[id] = CaptionState.PRESENT if caption else CaptionState.NONE

@@ -29,7 +29,7 @@ _Read = TypeVar("_Read")
 OnProgress = Callable[[ScanProgress], None]
 
 # What is noted and reported at a time.
-_SLICE_SECONDS = 0.1
+_SLICE_SECONDS = 0.02
 
 
 class Scan:

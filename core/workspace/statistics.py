@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from core.workspace.data import Bar, Frequency, Statistics
-from core.workspace.tags import counted, tags_of
+from core.workspace.tags import tags_of
 
 _Value = TypeVar("_Value", str, tuple[int, int])
+
+GiveWay = Callable[[], object]
+"""Called every few milliseconds by work that nobody waits for: it may wait, and what it raises ends
+the work."""
 
 MOST = 1_000
 """How many tags, words and sizes are named; nobody reads more."""
 _BARS = 20
 _LOOKED_AT = 1_000
+_AT_A_TIME = 200
 _WORDS_OF_A_TAG = 3
 _STEPS = (5, 10, 20, 50)
 # Words with their apostrophes and hyphens; numbers and single letters say nothing.
@@ -23,16 +28,21 @@ _WORD = re.compile(r"[^\W\d_]{2,}(?:['’\-][^\W\d_]+)*")
 
 
 def statistics_of(
-    captions: Sequence[str], sizes: Iterable[tuple[int, int]], *, has_tags: bool, unread: int = 0
+    captions: Sequence[str],
+    sizes: Iterable[tuple[int, int]],
+    tags: Mapping[str, int],
+    *,
+    unread: int = 0,
+    give_way: GiveWay | None = None,
 ) -> Statistics:
     """Counts the captions and sizes of some images, each value once for each image. Captions that
-    are empty, and sizes of 0, are not counted. `unread` captions are missing."""
+    are empty, and sizes of 0, are not counted. `tags` are theirs, and `unread` captions missing."""
     present = [caption for caption in captions if caption]
     known = Counter(size for size in sizes if size[0])
     return Statistics(
         images=len(captions),
-        tags=_first(counted(present)) if has_tags else (),
-        words=_first(_words(present)),
+        tags=_first(tags),
+        words=_first(_words(in_slices(present, give_way))),
         sizes=tuple(
             Frequency(f"{width}x{height}", count)
             for (width, height), count in _sorted(known)[:MOST]
@@ -56,6 +66,14 @@ def _looks_like_tags(caption: str) -> bool:
     return not is_sentence and len(parts) > 1 and words <= _WORDS_OF_A_TAG * len(parts)
 
 
+def in_slices(captions: Sequence[str], give_way: GiveWay | None) -> Iterator[str]:
+    """Yields the captions, and calls `give_way` between some of them."""
+    for begin in range(0, len(captions), _AT_A_TIME):
+        if give_way is not None:
+            give_way()
+        yield from captions[begin : begin + _AT_A_TIME]
+
+
 def _words(captions: Iterable[str]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for caption in captions:
@@ -63,11 +81,11 @@ def _words(captions: Iterable[str]) -> Counter[str]:
     return counts
 
 
-def _first(counts: Counter[str]) -> tuple[Frequency, ...]:
+def _first(counts: Mapping[str, int]) -> tuple[Frequency, ...]:
     return tuple(Frequency(value, count) for value, count in _sorted(counts)[:MOST])
 
 
-def _sorted(counts: Counter[_Value]) -> list[tuple[_Value, int]]:
+def _sorted(counts: Mapping[_Value, int]) -> list[tuple[_Value, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 

@@ -66,6 +66,8 @@ def test_of(term: Term) -> Test:
 
 _Column = Callable[[Images], Sequence[str]]
 
+_SEPARATORS = re.compile("[,，、；;]")
+
 
 def _captions(images: Images) -> Sequence[str]:
     return images.folded
@@ -125,16 +127,17 @@ def _pattern(term: Term) -> Pattern:
 
 
 class _HasTag:
-    """Passes the images that have a tag. Looks for its words first, and then at what stands around
-    them, which takes a tenth of the time of reading all tags."""
+    """Passes the images that have a tag, or one that begins with it. Looks for its words first, and
+    then at what stands around them, which takes a tenth of the time of reading all tags."""
 
     cost = 4
 
-    def __init__(self, key: str):
+    def __init__(self, key: str, *, is_beginning: bool = False):
         words = key.split(" ")
         self._first = words[0]
-        pattern = r"\s+".join(map(re.escape, words))
-        self._found = re.compile(rf"{pattern}(?=\s*(?:\Z|[,，、；\n])|;\s)").finditer
+        pattern = r"[^\S\n]+".join(map(re.escape, words))
+        end = "" if is_beginning else r"(?=\s*(?:\Z|[,，、；\n])|;\s)"
+        self._found = re.compile(pattern + end).finditer
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
         captions, first, has = images.folded, self._first, self._has
@@ -142,6 +145,11 @@ class _HasTag:
 
     def _has(self, caption: str) -> bool:
         return any(_begins_tag(caption, found.start()) for found in self._found(caption))
+
+
+def _is_beginning_of_tags(text: str) -> bool:
+    """Returns whether tags that begin with this text are found by looking for it."""
+    return bool(text) and text == tag_key(text) and not _SEPARATORS.search(text)
 
 
 def _begins_tag(caption: str, start: int) -> bool:
@@ -167,6 +175,9 @@ def _tag(term: Term) -> Test:
         if not key:
             raise term.error(translatable("core", "A value is missing here."))
         return _HasTag(key)
+    beginning = literal_of(value[:-1]) if value.endswith("*") else None
+    if beginning is not None and _is_beginning_of_tags(beginning):
+        return _HasTag(beginning, is_beginning=True)
     glob = Glob(value, is_whole=True)
     part = glob.longest_part
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from array import array
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -18,7 +17,6 @@ from core.message import Message, translatable
 from core.workspace.answers import Answers
 from core.workspace.bulk import Operation, changed_captions
 from core.workspace.changes import Changes
-from core.workspace.completion import Completion, completions
 from core.workspace.data import (
     CaptionMode,
     Counts,
@@ -47,7 +45,7 @@ from core.workspace.records import Records
 from core.workspace.search import Search
 from core.workspace.similar import groups_of_similar
 from core.workspace.sources import Sources, chosen_options
-from core.workspace.statistics import look_like_tags, statistics_of
+from core.workspace.statistics import GiveWay, in_slices, look_like_tags, statistics_of
 from core.workspace.syncing import Syncing
 from core.workspace.table_reader import OpenTables
 from core.workspace.tags import counted
@@ -78,6 +76,7 @@ class Workspace:
         self.left_out: tuple[Message, ...] = ()
         self._guard = threading.RLock()
         self._images = Images(self.roots)
+        self._tags: tuple[int, Mapping[str, int]] = (-1, {})
         self._places = tuple(root if is_folder(root) else root.parent for root in self.roots)
         self._connection, notes = open_database(data)
         self._kept = KeptOptions(self._connection, self._places)
@@ -147,10 +146,11 @@ class Workspace:
     def row_of(self, path: Path) -> ImageRow | None:
         """Returns an image; None if it is not in the workspace."""
         with self._guard:
-            id = self._images.id_of(path)
-            return None if id is None else self._images.row(id)
+            return None if (id := self._images.id_of(path)) is None else self._images.row(id)
 
-    def statistics(self, ids: Iterable[int] | None = None) -> Statistics:
+    def statistics(
+        self, ids: Iterable[int] | None = None, *, give_way: GiveWay | None = None
+    ) -> Statistics:
         """Counts what these images have in common, or all. Takes a second for 100,000."""
         with self._guard:
             images = self._images
@@ -158,8 +158,11 @@ class Workspace:
             captions = [images.captions[id] for id in chosen]
             sizes = [(images.widths[id], images.heights[id]) for id in chosen]
             unread = sum(images.states[id] == CaptionState.UNREAD for id in chosen)
-        has_tags = self.options.mode is CaptionMode.TAGS
-        return statistics_of(captions, sizes, has_tags=has_tags, unread=unread)
+            are_all = len(chosen) == len(list(images.ids))
+        tags: Mapping[str, int] = {}
+        if self.options.mode is CaptionMode.TAGS:
+            tags = self.tags(give_way) if are_all else counted(in_slices(captions, give_way))
+        return statistics_of(captions, sizes, tags, unread=unread, give_way=give_way)
 
     def guessed_mode(self) -> CaptionMode:
         """Returns what most captions look like that are read."""
@@ -167,15 +170,15 @@ class Workspace:
             captions = [caption for caption in self._images.captions if caption]
         return CaptionMode.TAGS if look_like_tags(captions) else CaptionMode.TEXT
 
-    def tags(self) -> Counter[str]:
-        """Counts how many captions have each tag."""
+    def tags(self, give_way: GiveWay | None = None) -> Mapping[str, int]:
+        """Returns how many captions have each tag, counted once until one changes."""
         with self._guard:
-            captions = [self._images.captions[id] for id in self._images.ids]
-        return counted(captions)
-
-    def completions(self, line: str, cursor: int) -> list[Completion]:
-        """Returns what may be meant by the word before the cursor in a query line."""
-        return completions(line, cursor, self.tags())
+            version, captions = self._images.caption_version, self._images.captions
+            is_new = self._tags[0] != version
+            present = [captions[id] for id in self._images.ids] if is_new else []
+        if is_new:
+            self._tags = version, counted(in_slices(present, give_way))
+        return self._tags[1]
 
     def settle_mode(self) -> CaptionMode:
         """Returns what the captions are: as a person has chosen for these folders, or else what

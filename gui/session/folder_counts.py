@@ -28,6 +28,10 @@ _PAUSE_MS = 250
 log = logging.getLogger(__name__)
 
 
+class _OutdatedError(Exception):
+    """Other images are listed than those that are counted."""
+
+
 class FolderCounts(QObject):
     """`counted(Statistics)`: the images that are listed were counted. `completed(str, int,
     list[Completion])`: what may follow at a place of a query. `tags_completed(str,
@@ -49,7 +53,6 @@ class FolderCounts(QObject):
         self._is_wanted = False
         # Goes up with each change of the captions; what was counted before is old then.
         self._version = 0
-        self._tags: tuple[int, Mapping[str, int]] = (-1, {})
         self._request = 0
         self._vocabulary: Sequence[str] = ()
         self._timer = QTimer(self, interval=_PAUSE_MS, singleShot=True)
@@ -71,28 +74,28 @@ class FolderCounts(QObject):
     def complete(self, line: str, place: int, offers_keys: bool) -> None:
         """Ask what may follow at this place of a query; `completed` follows, unless another one was
         asked meanwhile."""
-        workspace, version = self._workspace.current, self._version
+        workspace = self._workspace.current
         self._request += 1
         request = self._request
 
         def work() -> tuple[str, int, object] | None:
             if request != self._request:
                 return None
-            tags = self._tags_of(workspace, version) if workspace else {}
+            tags = self._tags_of(workspace) if workspace else {}
             return line, place, completions(line, place, tags, offers_keys=offers_keys)
 
         self._ask(self._on_completed, work)
 
     def complete_tag(self, part: str, without: Sequence[str]) -> None:
         """Ask what the beginning of a tag may go on with; `tags_completed` follows."""
-        workspace, version = self._workspace.current, self._version
+        workspace = self._workspace.current
         self._request += 1
         request = self._request
 
         def work() -> tuple[str, object] | None:
             if request != self._request:
                 return None
-            tags = self._tags_of(workspace, version) if workspace else {}
+            tags = self._tags_of(workspace) if workspace else {}
             return part, tag_completions(part, tags, self._vocabulary, without=without)
 
         self._ask(self._on_tags_completed, work)
@@ -115,14 +118,6 @@ class FolderCounts(QObject):
         self._thread.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._thread.shutdown)
 
-    def _tags_of(self, workspace: Workspace, version: int) -> Mapping[str, int]:
-        """Returns the folder's tags; only in the thread. What stands between the commas of
-        sentences is none."""
-        if self._tags[0] != version:
-            has_tags = workspace.options.mode is CaptionMode.TAGS
-            self._tags = version, workspace.tags() if has_tags else {}
-        return self._tags[1]
-
     @Slot()
     def _on_opened(self) -> None:
         self._on_changed()
@@ -141,8 +136,18 @@ class FolderCounts(QObject):
             return
         ids: Sequence[int] = self._workspace.ids
 
+        def give_way() -> None:
+            if ids is not self._workspace.ids:
+                raise _OutdatedError
+            self._workspace.activity.give_way()
+
         def work() -> Statistics | None:
-            return workspace.statistics(ids) if version == self._version else None
+            if version != self._version:
+                return None
+            try:
+                return workspace.statistics(ids, give_way=give_way)
+            except _OutdatedError:
+                return None
 
         self._ask(self.counted.emit, work)
 
@@ -177,3 +182,8 @@ class FolderCounts(QObject):
 
     def _on_completed(self, found: tuple[str, int, object]) -> None:
         self.completed.emit(*found)
+
+    def _tags_of(self, workspace: Workspace) -> Mapping[str, int]:
+        """Returns the folder's tags. What stands between the commas of sentences is none."""
+        has_tags = workspace.options.mode is CaptionMode.TAGS
+        return workspace.tags(self._workspace.activity.give_way) if has_tags else {}

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from core.workspace import ScanProgress, ScanStage, Workspace
 from gui.session.folder_scans import FolderScans
+from gui.session.user_activity import UserActivity
 from gui.session.watched_folders import WatchedFolders
 from gui.session.worker_thread import WorkerThread
 
@@ -29,11 +30,11 @@ class FolderReading(QObject):
     stopped_or_resumed = Signal()
     ended = Signal()
 
-    def __init__(self, thread: WorkerThread, parent: QObject | None = None):
+    def __init__(self, thread: WorkerThread, activity: UserActivity, parent: QObject | None = None):
         """`thread` is the workspace's, which knows what is to be watched."""
         super().__init__(parent)
         self._thread = thread
-        self._scans = FolderScans(self)
+        self._scans = FolderScans(activity, self)
         self._watched = WatchedFolders(self)
         self._workspace: Workspace | None = None
         self._since = 0

@@ -13,10 +13,13 @@ from threading import Event
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from core.workspace import ScanProgress, Workspace
+from core.workspace import ScanProgress, ScanStage, Workspace
+from gui.session.user_activity import UserActivity
 
 # Between two reports: at least this, and this share of the time that the scan takes already.
 _LEAST_SECONDS, _MOST_SECONDS, _SHARE = 0.15, 5.0, 0.4
+# What the list shows as soon as it is read. Nobody waits for the others.
+_SHOWN = (ScanStage.FOLDERS, ScanStage.CAPTIONS)
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +35,9 @@ class FolderScans(QObject):
     ended = Signal()
     _came = Signal(int, object)
 
-    def __init__(self, parent: QObject | None = None):
+    def __init__(self, activity: UserActivity, parent: QObject | None = None):
         super().__init__(parent)
+        self._activity = activity
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scan")
         self._serial = 0
         self._stop = Event()
@@ -66,9 +70,15 @@ class FolderScans(QObject):
         self, workspace: Workspace, serial: int, stop: Event, folders: Sequence[Path] | None
     ) -> None:
         reports = _Reports(lambda progress: self._came.emit(serial, progress))
+
+        def on_progress(progress: ScanProgress) -> None:
+            reports.take(progress)
+            if progress.stage not in _SHOWN:
+                self._activity.give_way()
+
         try:
             if not stop.is_set():
-                workspace.scan(stop, reports.take, folders)
+                workspace.scan(stop, on_progress, folders)
         except Exception:
             log.exception("Reading the folders failed")
         self._came.emit(serial, None)

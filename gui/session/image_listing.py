@@ -11,6 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from core.workspace import Query, QueryError, Search, Sort, Workspace, parse_query
+from gui.session.user_activity import UserActivity
 from gui.session.worker_thread import WorkerThread
 
 # The ids in the order of the list, and the files of these images.
@@ -62,9 +63,9 @@ class ImageListing(QObject):
     searched = Signal()
     changed = Signal()
 
-    def __init__(self, thread: WorkerThread, parent: QObject | None = None):
+    def __init__(self, thread: WorkerThread, activity: UserActivity, parent: QObject | None = None):
         super().__init__(parent)
-        self._thread = thread
+        self._thread, self._activity = thread, activity
         self._search_number = 0
         self._workspace: Workspace | None = None
         self.clear()
@@ -98,6 +99,7 @@ class ImageListing(QObject):
     def search(self, text: str, *, shows_first: bool = False) -> None:
         """List only what the query finds; one that is wrong leaves the list as it is. With
         `shows_first` the first images are listed ahead of the others if a search takes long."""
+        self._activity.note()
         self.query, self.query_error = text, None
         try:
             self._query = parse_query(text)
@@ -109,6 +111,7 @@ class ImageListing(QObject):
 
     def sort_by(self, sort: Sort) -> None:
         """List in another order."""
+        self._activity.note()
         self.sort = sort
         self.search_again()
         self.changed.emit()

@@ -30,6 +30,7 @@ from core.workspace import (
 )
 from gui.session.folder_reading import FolderReading
 from gui.session.image_listing import ImageListing
+from gui.session.user_activity import UserActivity
 from gui.session.worker_thread import WorkerThread
 from gui.widgets.translated import translated, translated_all
 
@@ -64,8 +65,9 @@ class FolderWorkspace(QObject):
         super().__init__(parent)
         self._data = data
         self._thread = WorkerThread("workspace", self)
-        self.reading = FolderReading(self._thread, self)
-        self.listing = ImageListing(self._thread, self)
+        self.activity = UserActivity()
+        self.reading = FolderReading(self._thread, self.activity, self)
+        self.listing = ImageListing(self._thread, self.activity, self)
         self._workspace: Workspace | None = None
         self._is_listed = asyncio.Event()
         self._count_tokens: Callable[[str], int] | None = None
@@ -176,6 +178,7 @@ class FolderWorkspace(QObject):
     async def read(self, work: Callable[[Workspace], _Result]) -> _Result | None:
         """Return what `work` finds in the workspace, in its thread; None if none is open."""
         workspace = self._workspace
+        self.activity.note()
         return await self._thread.call(lambda: work(workspace)) if workspace else None
 
     async def draft(self, id: int) -> str | None:
@@ -184,6 +187,7 @@ class FolderWorkspace(QObject):
 
     def keep_draft(self, id: int, text: str | None) -> None:
         """Keep what is being written for an image; None once it is written."""
+        self.activity.note()
         if workspace := self._workspace:
             self._thread.ask(None, lambda: workspace.keep_draft(id, text))
 
@@ -243,6 +247,7 @@ class FolderWorkspace(QObject):
 
     def edit(self, work: Callable[[Workspace], EditReport | None]) -> None:
         """Do an edit; `edited` follows."""
+        self.activity.note()
         if workspace := self._workspace:
             self._thread.ask(self._on_edited, lambda: work(workspace))
 

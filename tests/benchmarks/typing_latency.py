@@ -194,7 +194,7 @@ async def while_captioning(program: Program, folder: Path) -> None:
     editor = await caption_editor(program)
     await type_for(editor, 100, "caption, while a folder is captioned")
     print(f"the run was {run.phase.name.lower()} then")
-    window.commands[Command.RUN_STOP_NOW].trigger()
+    window.commands[Command.RUN_PAUSE].trigger()
     await until(lambda: not window.state.run.is_running)
 
 

@@ -219,6 +219,31 @@ def test_statistics_count_tags_words_sizes_and_lengths(opened):
     assert [tag.value for tag in few.tags] == ["a dog", "image 2"]
 
 
+def test_tags_are_counted_once_until_a_caption_is_another(opened, folder):
+    workspace = opened()
+    assert workspace.tags()["a dog"] == 5
+    assert workspace.tags() is workspace.tags()
+    workspace.set_captions({workspace.ids()[1]: "a cat"}, EDIT)
+    assert (workspace.tags()["a dog"], workspace.tags()["a cat"]) == (4, 1)
+    assert workspace.statistics().tags[0].count == 4
+    workspace.undo()
+    assert workspace.tags()["a dog"] == 5
+    (folder / "2.png").unlink()
+    workspace.scan(Event(), lambda progress: None)
+    assert workspace.tags()["a dog"] == 4
+
+
+def test_counting_is_given_up_where_nobody_wants_it(opened):
+    class OutdatedError(Exception):
+        pass
+
+    def give_way():
+        raise OutdatedError
+
+    with pytest.raises(OutdatedError):
+        opened().statistics(give_way=give_way)
+
+
 def test_what_a_model_wrote_is_kept_beside_what_a_person_changed(opened, folder):
     workspace = opened()
     one = workspace.row_of(folder / "1.png").id
