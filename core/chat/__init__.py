@@ -6,5 +6,7 @@ request by the processor and its chat template (of images `ahead`, in a folder r
 our decode loop (`loop`) runs them, through our own layers where the language model is like
 LLaVA-1.5's, and else through transformers' modules (`module_forward`, with the `slot_cache`).
 `generate_path` is transformers' `generate()`, for what the loop cannot run; `text` is what becomes
-of the ids. Imports torch; modules are imported by name.
+of the ids. `word_maps` shows where on an image words rest: `patches` says where each of its
+positions lies, and `attention` reads that of transformers' modules. Imports torch; modules are
+imported by name.
 """

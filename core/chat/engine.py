@@ -21,9 +21,11 @@ from transformers import GenerationConfig
 from core.chat.generate_path import GeneratePath
 from core.chat.inputs import ChatImage, ChatInputs, chat_inputs, image_token_of
 from core.chat.loop import chat_loop
+from core.chat.patches import knows_patches, picture_grids
 from core.chat.preparing import Prepared, Preparer
 from core.chat.text import PlainDecoder, token_counter
 from core.chat.tracing import PREPARED, READ, make_trace
+from core.chat.word_maps import map_examiner
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import AppError, EngineError, PromptError
 from core.generation.banned_words import BannedWordsCache
@@ -32,10 +34,11 @@ from core.generation.generate import GenerateFailed
 from core.generation.listeners import Listeners
 from core.generation.pending import PendingAnswer
 from core.llava.decoding import DecodeLoop
-from core.llava.evidence import Examiner
 from core.llava.loop_answers import LoopAnswers
 from core.llava.passes import SlotForward
+from core.llava.patch_grid import PatchGrid
 from core.llava.tracing import Stopwatch
+from core.llava.word_maps import MapExaminer
 from core.message import joined, translatable
 from core.picture import Picture
 from core.trace import Trace
@@ -53,13 +56,12 @@ _NO_EVIDENCE = Missing(
     translatable("core", "What the words of this model rest on cannot be measured."),
     _CHOOSE_LLAVA,
 )
-_MISSING = {
-    Capability.MAPS: Missing(
-        translatable("core", "Only LLaVA-1.5 shows where in the image a word rests."),
-        _CHOOSE_LLAVA,
-    ),
-}
-_MISSING_WITHOUT_LOOP = _MISSING | {
+_NO_MAPS = Missing(
+    translatable("core", "Where in the image this model's tokens lie is not known."),
+    _CHOOSE_LLAVA,
+)
+_MISSING_WITHOUT_LOOP = {
+    Capability.MAPS: _NO_EVIDENCE,
     Capability.TRACE: Missing(
         translatable("core", "What goes on inside this model cannot be traced."), _CHOOSE_LLAVA
     ),
@@ -72,8 +74,8 @@ _MOST_SLOTS = 64
 
 
 class ChatEngine:
-    """A model that transformers knows, on its device, with all of `InspectableEngine` but
-    maps."""
+    """A model that transformers knows, on its device, with all of `InspectableEngine` where our
+    decode loop runs it, but for maps of families whose image positions are not known."""
 
     def __init__(
         self,
@@ -86,7 +88,7 @@ class ChatEngine:
     ):
         """`end_ids` are the token ids that end an answer. `quantizes_cache` keeps keys and values
         in 8 bits where the language model runs by our own forward pass."""
-        tokenizer = processor.tokenizer
+        self._processor, tokenizer = processor, processor.tokenizer
         self.facts = replace(
             facts, missing=_MISSING_WITHOUT_LOOP, count_tokens=token_counter(tokenizer)
         )
@@ -125,7 +127,7 @@ class ChatEngine:
             raise self._failed(failure) from failure
         self.facts = replace(
             self.facts,
-            missing=_MISSING,
+            missing={} if knows_patches(self._model.config) else {Capability.MAPS: _NO_MAPS},
             slots_that_fit=slots,
             quantizes_cache=loop.forward.quantizes_cache,
         )
@@ -196,14 +198,15 @@ class ChatEngine:
             return examiner.look_again(request, answer, word)
 
     def word_map(self, request: Request, answer: Answer, word: Word) -> WordMap:
-        """Raises EngineError: see `facts.missing`."""
-        raise _missing(Capability.MAPS)
+        """See `InspectableEngine.word_map`."""
+        return self.word_maps(request, answer, [word])[0]
 
     def word_maps(
         self, request: Request, answer: Answer, words: Sequence[Word]
     ) -> tuple[WordMap, ...]:
-        """Raises EngineError: see `facts.missing`."""
-        raise _missing(Capability.MAPS)
+        """See `InspectableEngine.word_maps`."""
+        with self._examining(Capability.MAPS) as examiner:
+            return examiner.word_maps(request, answer, words)
 
     def trace(self, request: Request, answer: Answer) -> Trace:
         """See `InspectableEngine.trace`. Runs the prompt once more."""
@@ -226,13 +229,22 @@ class ChatEngine:
             )
 
     @contextmanager
-    def _examining(self) -> Iterator[Examiner[SlotForward]]:
+    def _examining(
+        self, capability: Capability = Capability.EVIDENCE
+    ) -> Iterator[MapExaminer[SlotForward]]:
         if self._is_closed:
             raise closed_engine()
-        if self._loop is None:
-            raise _missing(Capability.EVIDENCE)
+        missing = self.facts.missing.get(capability)
+        if missing or self._loop is None:
+            missing = missing or _NO_EVIDENCE
+            raise EngineError(joined(missing.reason, missing.remedy))
         with self._failures_explained():
-            yield Examiner(self._loop, self._decoder, self._inputs_of, self._plain_image)
+            yield map_examiner(
+                self._loop, self._decoder, self._inputs_of, self._plain_image, self._grids
+            )
+
+    def _grids(self, request: Request, inputs: ChatInputs) -> Sequence[PatchGrid]:
+        return picture_grids(self._model.config, self._processor, request, inputs)
 
     def _plain_image(self, request: Request) -> ChatImage:
         """What the model takes for the same prompt with images of one colour, as large."""
@@ -269,7 +281,7 @@ class ChatEngine:
         """See `Engine.close`."""
         self._is_closed = True
         self._preparer.close()
-        self._loop = self._model = None
+        self._loop = self._model = self._processor = None
         self._by_generate = cast(Any, None)
         release_memory()
 
@@ -309,8 +321,3 @@ class ChatEngine:
         if self._loop is not None:
             self._loop.release()
         return engine_failure(failure, self._device, self.facts.dtype)
-
-
-def _missing(capability: Capability) -> EngineError:
-    missing = _MISSING_WITHOUT_LOOP[capability]
-    return EngineError(joined(missing.reason, missing.remedy))

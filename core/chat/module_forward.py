@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.chat.attention import OnAttention, attention_noted
 from core.chat.inputs import ChatImage, on_device
 from core.chat.slot_cache import Rows, SlotCache
 from core.llava.cuda_graphs import Graph, HostCopy, to_device, try_capture
@@ -74,9 +75,9 @@ class ModuleForward:
         self.device, self.dtype = model.device, model.dtype
         text = model.config.get_text_config()
         heads = text.num_attention_heads
-        self._layers = text.num_hidden_layers
+        self.layer_count = text.num_hidden_layers
         self.cache = KVCache(
-            self._layers,
+            self.layer_count,
             getattr(text, "num_key_value_heads", None) or heads,
             getattr(text, "head_dim", None) or text.hidden_size // heads,
             self.device,
@@ -84,7 +85,7 @@ class ModuleForward:
             self._no_tables,
         )
         self._rows = Rows(self.cache)
-        self._given_cache = SlotCache(self._rows, self._layers)
+        self._given_cache = SlotCache(self._rows, self.layer_count)
         # What the position ids of a slot's text are ahead of its positions in the cache.
         self._ahead = torch.zeros(0, dtype=torch.int64, device=self.device)
         self._window = getattr(text, "sliding_window", None)
@@ -252,6 +253,18 @@ class ModuleForward:
         logits = self._prompt_logits(prompt, count, is_kept=False)
         for first in range(0, count, _ROWS_AT_ONCE):
             yield logits[first : first + _ROWS_AT_ONCE].float()
+
+    @torch.inference_mode()
+    def note_attention(
+        self, ids: Sequence[int], image: ChatImage, first: int, on_attention: OnAttention
+    ) -> None:
+        """Runs a prompt without the cache, and calls `on_attention` for each layer, see there, with
+        the rows from `first` on."""
+        arguments = self._arguments(Prompt(0, 0, ids, image)) | {"use_cache": False}
+        if self._has_limited_logits:
+            arguments["logits_to_keep"] = 1
+        with attention_noted(self._decoder, first, on_attention):
+            self._model(**arguments)
 
     # ---- what transformers' model is given
 

@@ -8,6 +8,7 @@ which `quantized_cache` keeps in 8 bits, and `forward` puts them together. On a 
 replace the operations, and `cuda_graphs` captures both. `decoding` fills slots with prompts, as
 many as `fitting` says, `sampler` chooses tokens; `generate_path` runs
 transformers' own modules instead, where the loop cannot; `engine` is the Engine that answers with
-either. `evidence` computes what each word rests on, `word_maps` where on the image, and `tracing`
-makes the trace of one answer. Imports torch; modules are imported by name.
+either. `evidence` computes what each word rests on, `word_maps` where on the image, by the
+`patch_grid`s that its positions stand for, and `tracing` makes the trace of one answer. Imports
+torch; modules are imported by name.
 """

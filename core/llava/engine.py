@@ -21,13 +21,14 @@ from core.generation.generate import GenerateFailed, generate_in_thread
 from core.generation.listeners import Listeners
 from core.generation.pending import PendingAnswer
 from core.generation.streaming import PieceStreamer
-from core.llava.decoding import DecodeLoop, decode_loop
+from core.llava.decoding import DecodeLoop, LoopInputs, decode_loop
 from core.llava.generate_path import GeneratePath
 from core.llava.loop_answers import LoopAnswers
+from core.llava.patch_grid import PatchGrid, square_grid
 from core.llava.prompt import Inputs, prepare
-from core.llava.tokenizer import Tokenizer
+from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Tokenizer
 from core.llava.tracing import Stopwatch, make_trace
-from core.llava.word_maps import MapExaminer
+from core.llava.word_maps import LayerMapExaminer
 from core.message import joined, translatable
 from core.picture import ImagePreprocessing
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
@@ -88,7 +89,7 @@ class LlavaEngine:
         # The last picture's, for the next question about it.
         self._pixel_values: tuple[Image.Image, np.ndarray] | None = None
         self._banned_words = BannedWordsCache(lambda: tokenizer.pieces(range(tokenizer.size)))
-        self._examiner: MapExaminer | None = None
+        self._examiner: LayerMapExaminer | None = None
         self._generate_path = GeneratePath(model, tokenizer)
         self._usual_length = min(_USUAL_LENGTH, facts.context_length)
         self._loop = decode_loop(model, {tokenizer.eos_token_id}, quantizes_cache=quantizes_cache)
@@ -221,7 +222,7 @@ class LlavaEngine:
             return examiner.look_again(request, answer, word)
 
     @contextmanager
-    def _examining(self) -> Iterator[MapExaminer]:
+    def _examining(self) -> Iterator[LayerMapExaminer]:
         if self._is_closed:
             raise closed_engine()
         if self._loop is None:
@@ -230,8 +231,8 @@ class LlavaEngine:
             plain = Image.new("RGB", (1, 1), PAD_COLOUR)
             size = self._model.config.vision_config.image_size
             values = pixel_values(plain, size, self._mean, self._std)
-            self._examiner = MapExaminer(
-                self._loop, self._tokenizer, self._prepare, lambda _: values
+            self._examiner = LayerMapExaminer(
+                self._loop, self._tokenizer, self._prepare, lambda _: values, _grids
             )
         try:
             yield self._examiner
@@ -299,3 +300,7 @@ class LlavaEngine:
         if self._loop is not None:
             self._loop.release()
         return engine_failure(failure, self._device, self.facts.dtype)
+
+
+def _grids(request: Request, inputs: LoopInputs) -> list[PatchGrid]:
+    return [square_grid(request.picture.pixels.size, inputs.positions.count(IMAGE_TOKEN_INDEX))]

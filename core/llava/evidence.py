@@ -43,6 +43,7 @@ MOST_CANDIDATES = 5
 class GeneratedAnswer:
     """An answer to examine: the prompt's inputs, and the ids that were generated."""
 
+    request: Request
     inputs: LoopInputs
     ids: tuple[int, ...]
 
@@ -53,15 +54,10 @@ class GeneratedAnswer:
         return [*self.inputs.positions, *self.ids]
 
     @property
-    def image(self) -> slice:
-        """The positions of an image, one behind the other."""
-        first = self.inputs.positions.index(IMAGE_TOKEN_INDEX)
-        return slice(first, first + self.image_tokens)
-
-    @property
-    def image_tokens(self) -> int:
-        """How many positions the image takes up."""
-        return self.inputs.positions.count(IMAGE_TOKEN_INDEX)
+    def image_positions(self) -> list[int]:
+        """The positions of the request's images, in order."""
+        ids = enumerate(self.inputs.positions)
+        return [number for number, one in ids if one == IMAGE_TOKEN_INDEX]
 
 
 class Examiner(Generic[Forward_co]):
@@ -87,7 +83,7 @@ class Examiner(Generic[Forward_co]):
         inputs, ids = self._prepare(request), answer.output_ids
         if self._decoder.decode(list(ids)).strip() != answer.text:
             ids = self._ids_of(request, inputs, answer.text)
-        return GeneratedAnswer(inputs, ids)
+        return GeneratedAnswer(request, inputs, ids)
 
     def _ids_of(self, request: Request, inputs: LoopInputs, text: str) -> tuple[int, ...]:
         """The ids of `text` as the continuation of the prompt."""

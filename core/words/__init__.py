@@ -7,6 +7,7 @@ here imports torch; `core.llava.evidence` computes the figures, or a server give
 """
 
 from core.words.evidence import (
+    Box,
     Candidate,
     Evidence,
     Presence,
@@ -20,6 +21,7 @@ from core.words.question import absent_questions, question_about
 from core.words.splitting import has_words, split_words
 
 __all__ = [
+    "Box",
     "Candidate",
     "Evidence",
     "Presence",

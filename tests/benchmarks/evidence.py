@@ -299,7 +299,8 @@ def raw_averages(
         RAW: torch.tensor([begin + word.end_token - 1 for word in words]),
         RAW_LEADING: torch.tensor([begin + word.first_token - 1 for word in words]),
     }
-    side = round(generated.image_tokens**0.5)
+    image = torch.tensor(generated.image_positions)
+    side = round(len(image) ** 0.5)
     found = {name: torch.zeros(len(words), side * side) for name in rows}
 
     def on_layer(_: int, __: Tensor, queries: Tensor, keys: Tensor) -> None:
@@ -308,7 +309,7 @@ def raw_averages(
             scores = (chosen @ keys.transpose(1, 2)).float() / queries.shape[-1] ** 0.5
             behind = torch.arange(keys.shape[1]) > at[:, None]
             scores = scores.cpu().masked_fill(behind, float("-inf"))
-            found[name] += scores.softmax(-1)[:, :, generated.image].mean(0)
+            found[name] += scores.softmax(-1)[:, :, image].mean(0)
 
     features = forward.image_features(generated.inputs.pixel_values)
     forward.hidden_states(generated.positions[:-1], features, on_layer)

@@ -148,6 +148,18 @@ def _llava_next_mistral(ids: dict[str, int], special: dict[str, str]) -> Any:
     )
 
 
+def _bakllava(ids: dict[str, int], special: dict[str, str]) -> Any:
+    """LLaVA-1.5 with a Mistral in the Llama's place."""
+    from transformers import CLIPVisionConfig, LlavaConfig, MistralConfig
+
+    return LlavaConfig(
+        text_config=MistralConfig(**_LLAMA, sliding_window=None),
+        vision_config=CLIPVisionConfig(**_TOWER),
+        image_token_index=ids[special["image_token"]],
+        image_seq_length=4,
+    )
+
+
 def _llava_onevision(ids: dict[str, int], special: dict[str, str]) -> Any:
     from transformers import LlavaOnevisionConfig, Qwen2Config, SiglipVisionConfig
 
@@ -366,6 +378,22 @@ FAMILIES: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
             },
         },
         _template("<{{ message['role'] }}>", "<image>", "\n", "<assistant>"),
+    ),
+    "bakllava": (
+        {"image_token": "<image>"},
+        _bakllava,
+        {
+            "processor_class": "LlavaProcessor",
+            "patch_size": 14,
+            "vision_feature_select_strategy": "default",
+            "num_additional_image_tokens": 1,
+            "image_processor": {
+                "image_processor_type": "CLIPImageProcessor",
+                "size": {"shortest_edge": IMAGE},
+                "crop_size": _SIZE,
+            },
+        },
+        _template("{{ message['role'] }}: ", "<image>\n", "</s>", "assistant: "),
     ),
     "llava_onevision": (
         {"image_token": "<image>", "video_token": "<video>"},

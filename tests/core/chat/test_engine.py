@@ -255,9 +255,17 @@ def test_more_pictures_than_the_model_takes_are_refused(chat_engines, picture):
 
 
 def test_what_such_a_model_cannot_do_is_reported_with_the_reason(engine):
-    assert set(engine.facts.missing) == {Capability.MAPS}
-    with pytest.raises(EngineError, match=r"Only LLaVA-1\.5 shows where in the image"):
-        inspectable(engine, Capability.MAPS)
+    assert engine.facts.missing == {}
+    plain = engine.by_generate()
+    assert set(plain.facts.missing) == {
+        Capability.EVIDENCE,
+        Capability.MAPS,
+        Capability.SLOTS,
+        Capability.TRACE,
+    }
+    for capability in (Capability.EVIDENCE, Capability.MAPS):
+        with pytest.raises(EngineError, match=r"rest on cannot be measured.*Load LLaVA-1\.5"):
+            inspectable(plain, capability)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
