@@ -160,8 +160,20 @@ def decoded(data: bytes | None, name: str = "") -> str:
 
 
 def plain(text: str) -> str:
-    """Returns the text of a file as a caption: with one kind of line end, and no blanks around."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    """Returns the text of a file as a caption: with one kind of line end, and no blanks around.
+    Half an emoji, as a program leaves it in JSON that cuts captions, becomes U+FFFD: no database
+    takes it."""
+    return _whole(text).replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def _whole(text: str) -> str:
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def stored_text(data: bytes, name: str = "") -> StoredText:

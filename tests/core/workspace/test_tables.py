@@ -103,6 +103,23 @@ def test_edits_change_only_their_rows_and_are_undone_tomorrow(opened, folder):
     assert json.loads(table.read_text().splitlines()[-1])["text"] == "six"
 
 
+def test_half_an_emoji_in_a_row_is_read_and_stays_until_it_is_edited(opened, folder):
+    """As programs leave it that cut captions after so many UTF-16 units."""
+    table = folder / "metadata.jsonl"
+    table.write_text(table.read_text().replace("a dog 1", r"a dog \ud83d"))
+    before = table.read_bytes()
+    workspace = opened()
+    first, second, *_ = workspace.ids()
+    assert captions(workspace)[0] == "a dog \ufffd"
+    workspace.set_captions({second: "a cat"}, EDIT)
+    assert table.read_bytes() == before.replace(b"a dog 2", b"a cat")
+    workspace.set_captions({first: "a cow"}, EDIT)
+    assert captions(workspace)[0] == "a cow"
+    workspace.undo()
+    workspace.undo()
+    assert table.read_bytes() == before
+
+
 def test_row_that_another_program_changed_is_left_and_shown(opened, folder):
     table = folder / "metadata.jsonl"
     workspace = opened()
