@@ -8,14 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QApplication
 
 from core.batch import BatchOptions, Item, KeptRun
 from core.captions.wording import Replacement
 from core.engine import Capability
 from core.files import exists
 from core.settings import Settings
+from gui.app.conflict_wiring import ConflictWiring
 from gui.app.run_offer import RunOffer
 from gui.app.run_state import run_state
 from gui.app.tasks import Begin
@@ -54,6 +56,10 @@ class BatchWiring(QObject):
         self._steps = self._edits = 0
         self._connect_run()
         self._connect_panel()
+        ConflictWiring(window, run, self._begin_edit, self)
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            application.applicationStateChanged.connect(self._on_application_state)
         window.dialogs.run_chosen.connect(self._on_run_chosen)
         window.drop_zone.paths_dropped.connect(self._on_paths_dropped)
         window.states.changed.connect(self._on_window_changed)
@@ -109,7 +115,6 @@ class BatchWiring(QObject):
         run.existing.unread_changed.connect(panel.filter_bar.show_unread)
         run.summed_up.connect(panel.show_summary)
         run.edits.changed.connect(panel.show_can_undo_edit)
-        run.edits.conflicted.connect(panel.ask_about_conflicts)
         run.trial.begun.connect(panel.trial_page.show_pictures)
         run.trial.progressed.connect(panel.trial_page.show_tried)
         run.trial.running_changed.connect(panel.trial_page.set_trying)
@@ -126,7 +131,6 @@ class BatchWiring(QObject):
         panel.edited.connect(self._on_edited)
         panel.replace_asked.connect(self._on_replace_asked)
         panel.edit_undone.connect(self.undo_edit)
-        panel.conflicts_decided.connect(self._on_conflicts_decided)
         panel.model.caption_wanted.connect(run.existing.read_first)
         panel.filter_bar.find_edit.textChanged.connect(run.existing.give_way)
         panel.names_changed.connect(self._on_names_changed)
@@ -252,7 +256,9 @@ class BatchWiring(QObject):
         self._window.show_notice(text, use, stands=stands, about=self._edits, on_run_page=True)
 
     def _begin_step(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something with the run as a whole: what is said of the last step goes."""
+        """Do something with the run as a whole: what is said of the last step goes. A caption that
+        is being written belongs to the run as it is now."""
+        self._panel.list.finish_editing()
         self._steps += 1
         self._begin_edit(work)
 
@@ -332,6 +338,11 @@ class BatchWiring(QObject):
     def _on_undo_asked(self, keeps_edits: bool) -> None:
         self._begin_step(self._run.undo(keeps_edits=keeps_edits))
 
+    @Slot(Qt.ApplicationState)
+    def _on_application_state(self, state: Qt.ApplicationState) -> None:
+        if state != Qt.ApplicationState.ApplicationActive:
+            self._panel.list.keep_written()
+
     @Slot(int, str)
     def _on_edited(self, number: int, caption: str) -> None:
         self._begin_edit(self._run.edits.edit(number, caption))
@@ -355,10 +366,6 @@ class BatchWiring(QObject):
     def redo_edit(self) -> None:
         """Make the edit again that was taken back last."""
         self._begin_edit(self._run.edits.redo())
-
-    @Slot(object, object)
-    def _on_conflicts_decided(self, overwritten: set[int], kept: set[int]) -> None:
-        self._begin_edit(self._run.edits.resolve(overwritten, kept))
 
     @Slot()
     def _on_names_changed(self) -> None:

@@ -14,7 +14,6 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QResizeEvent,
-    QTextCursor,
 )
 from PySide6.QtWidgets import (
     QAbstractItemDelegate,
@@ -93,10 +92,15 @@ class BatchList(QTableView):
 
     def finish_editing(self) -> None:
         """Keeps the caption that is being edited, as if Enter had been pressed."""
-        editor = self.findChild(CaptionEdit)
-        if self.state() == QAbstractItemView.State.EditingState and editor:
+        if editor := self._editor:
             self.commitData(editor)
             self.closeEditor(editor, QAbstractItemDelegate.EndEditHint.NoHint)
+
+    def keep_written(self) -> None:
+        """Keeps what a person has typed of a caption up to now; they can go on."""
+        editor = self._editor
+        if editor is not None and editor.document().isModified():
+            self.commitData(editor)
 
     @property
     def current_number(self) -> int:
@@ -144,16 +148,18 @@ class BatchList(QTableView):
         """Sorts the rows by doubt, or as the run goes again."""
         self._sort_by(SortKey.RUN_ORDER if self.is_sorted_by_doubt else SortKey.DOUBT)
 
-    @Slot(int, str)
-    def edit_text(self, number: int, text: str) -> None:
-        """Edits the caption of the item with this number, beginning with `text`."""
+    def edit_text(self, number: int, text: str) -> bool:
+        """Edits the caption of the item with this number, beginning with `text`. Returns False if
+        it cannot be edited now."""
+        self.finish_editing()
         row = self._rows.row(number)
-        if row is not None and self._is_editable(row):
-            self.setCurrentIndex(self._rows.index(row, Column.PICTURE))
-            self.edit_current()
-            if editor := self.findChild(CaptionEdit):
-                editor.setPlainText(text)
-                editor.moveCursor(QTextCursor.MoveOperation.End)
+        if row is None or not self._is_editable(row):
+            return False
+        self.setCurrentIndex(self._rows.index(row, Column.PICTURE))
+        self.edit_current()
+        if editor := self._editor:
+            editor.write(text)
+        return editor is not None
 
     def closeEditor(self, editor: QWidget, hint: QAbstractItemDelegate.EndEditHint) -> None:
         super().closeEditor(editor, hint)
@@ -232,6 +238,12 @@ class BatchList(QTableView):
         of_texts = max(map(self.fontMetrics().horizontalAdvance, texts), default=0) + 2 * GAP
         return max(self.horizontalHeader().sectionSizeHint(column), of_texts, _LEAST_WIDTH)
 
+    @property
+    def _editor(self) -> CaptionEdit | None:
+        """The editor that is open; one that was closed lives on for a moment, hidden."""
+        editors = self.findChildren(CaptionEdit)
+        return next((editor for editor in editors if not editor.isHidden()), None)
+
     # Parts
 
     def _set_up_rows(self) -> None:
@@ -285,6 +297,7 @@ class BatchList(QTableView):
 
     @Slot()
     def _on_about_to_be_reset(self) -> None:
+        self.finish_editing()  # The editor goes with its row.
         self._current = self._rows.number(self.currentIndex())
         self._scrolled = self.verticalScrollBar().value()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QAbstractItemModel, QEvent, QObject, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QKeyEvent, QPainter, QTextCharFormat, QTextCursor
+from PySide6.QtGui import QFocusEvent, QFont, QKeyEvent, QPainter, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import (
     QAbstractItemDelegate,
     QPlainTextEdit,
@@ -36,8 +36,26 @@ class CaptionEdit(QPlainTextEdit):
 
     def __init__(self, parent: QWidget):
         super().__init__(parent)
+        self._given = ""
         self.setObjectName("caption_edit")
         self.setAccessibleName(self.tr("Caption"))
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the text is another one than the caption."""
+        return self.toPlainText() != self._given
+
+    def show_caption(self, caption: str) -> None:
+        """Takes over the caption that the image has now, unless a person has written another one
+        meanwhile."""
+        if not self.is_changed:
+            self.write(caption)
+            self._given = self.toPlainText()  # Qt has no other blanks than the usual ones.
+
+    def write(self, text: str) -> None:
+        """Puts a text in the place of the one that is there, as if it was typed."""
+        self.setPlainText(text)
+        self.moveCursor(QTextCursor.MoveOperation.End)
 
 
 class _Cell(QStyledItemDelegate):
@@ -175,18 +193,19 @@ class CaptionCell(_Cell):
 
     def createEditor(
         self, parent: QWidget, option: QStyleOptionViewItem, index: Index
-    ) -> QPlainTextEdit:
+    ) -> CaptionEdit:
         self.edit_begun.emit()
         return CaptionEdit(parent)
 
     def setEditorData(self, editor: QWidget, index: Index) -> None:
-        assert isinstance(editor, QPlainTextEdit)
-        editor.setPlainText(index.data(Qt.ItemDataRole.EditRole))
-        editor.moveCursor(QTextCursor.MoveOperation.End)
+        """Also called when the item changes, as it does while the run captions it."""
+        assert isinstance(editor, CaptionEdit)
+        editor.show_caption(index.data(Qt.ItemDataRole.EditRole))
 
     def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
-        assert isinstance(editor, QPlainTextEdit)
-        model.setData(index, editor.toPlainText())
+        assert isinstance(editor, CaptionEdit)
+        if editor.is_changed:
+            model.setData(index, editor.toPlainText())
 
     def updateEditorGeometry(
         self, editor: QWidget, option: QStyleOptionViewItem, index: Index
@@ -199,7 +218,16 @@ class CaptionCell(_Cell):
         editor.setGeometry(rect.left() - 2, top, rect.width() - 6, height)
 
     def eventFilter(self, editor: QObject, event: QEvent) -> bool:
-        """Enter keeps the caption, Shift+Enter breaks its line, Tab continues in the next row."""
+        """Enter keeps the caption, Shift+Enter breaks its line, Tab continues in the next row.
+
+        The editor stays while another window is in front: it would be closed by a dialog that gives
+        the focus back to it, where the window system tells of the dialog's later.
+        """
+        is_window = isinstance(event, QFocusEvent) and (
+            event.reason() == Qt.FocusReason.ActiveWindowFocusReason
+        )
+        if is_window and event.type() == QEvent.Type.FocusOut:
+            return False
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
             is_shifted = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
             match event.key():

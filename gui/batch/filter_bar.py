@@ -85,6 +85,13 @@ class FilterBar(QWidget):
             or self.tr("Asks the model about each image again, to name its most doubtful word")
         )
 
+    def show_all(self) -> None:
+        """Leaves all rows."""
+        self.state_box.setCurrentIndex(0)
+        self.find_edit.clear()
+        self._filter_timer.stop()
+        self._on_filter_changed()
+
     def focus_words(self) -> None:
         """Puts the cursor where words to find are typed."""
         self.find_edit.setFocus()

@@ -15,9 +15,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch import BatchOptions, Conflict, Item, ItemState, Phase, Progress, Summary
+from core.batch import BatchOptions, Item, ItemState, Phase, Progress, Summary
 from gui.batch.caption_list import BatchList, placeholder
-from gui.batch.conflict_dialog import ConflictDialog
 from gui.batch.filter_bar import FilterBar
 from gui.batch.form import BatchForm
 from gui.batch.form_check import FormCheck
@@ -46,10 +45,9 @@ class BatchPanel(QFrame):
     `undo_asked(bool)` with whether edits by hand are kept; `action_asked(RunAction)` for the other
     actions of a run; `recursion_changed(bool)`.
     Captions: `edited(int, str)`; `replace_asked(Replacement, list[int])` in the captions of these
-    items; `edit_undone()`, where a replacement in many captions is one edit;
-    `conflicts_decided(set[int], set[int])`: overwrite the files of these items, keep those of the
-    others; `names_changed()`: other caption files belong to the images; `doubt_asked()`: find the
-    most doubtful word of each caption; `doubt_stopped()`.
+    items; `edit_undone()`, where a replacement in many captions is one edit; `names_changed()`:
+    other caption files belong to the images; `doubt_asked()`: find the most doubtful word of each
+    caption; `doubt_stopped()`.
     Before the run: `tried(list[BatchOptions], bool)` with whether other images than before are to
     be used; `trial_stopped()`.
     `trial_shown(bool)`: whether the page for that is in view.
@@ -66,7 +64,6 @@ class BatchPanel(QFrame):
     # Signal(list) would convert the numbers to QVariants, one after another.
     replace_asked = Signal(object, object)
     edit_undone = Signal()
-    conflicts_decided = Signal(object, object)
     names_changed = Signal()
     doubt_asked = Signal()
     doubt_stopped = Signal()
@@ -182,13 +179,15 @@ class BatchPanel(QFrame):
         self._can_undo_edit = can_undo
         self._show_parts()
 
-    def ask_about_conflicts(self, conflicts: Sequence[Conflict]) -> None:
-        """Asks what becomes of captions whose files somebody else has changed."""
-        dialog = ConflictDialog(conflicts, self)
-        dialog.decided.connect(self.conflicts_decided)
-        dialog.edit_asked.connect(self.show_rows)
-        dialog.edit_asked.connect(self.list.edit_text)
-        dialog.open()
+    def edit_text(self, number: int, text: str) -> bool:
+        """Lets a person go on with what they wrote for an item: in its row, whatever is filtered or
+        replaced there. Returns False if its caption cannot be edited now."""
+        self.show_rows()
+        if not self.replace_bar.isHidden():
+            self.replace_bar.close_bar()
+        if self.model.row(number) is None:
+            self.filter_bar.show_all()
+        return self.list.edit_text(number, text)
 
     def set_doubting(self, is_doubting: bool) -> None:
         """Shows whether doubtful words are being looked for."""
@@ -276,6 +275,8 @@ class BatchPanel(QFrame):
         self._has_summary &= is_at_rest(self._phase) or self._phase is Phase.UNDONE
         if self._phase is not Phase.CHOOSING and self.is_trying:
             self._on_trial_closed()
+        if not self._can_edit:
+            self.list.finish_editing()
         self.model.set_editable(self._can_edit)
         self.form.recursive_box.setEnabled(self._phase is Phase.CHOOSING)
         self._show_parts()

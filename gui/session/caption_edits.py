@@ -55,6 +55,7 @@ class CaptionEdits(QObject):
         self._can_undo = self._can_redo = False
         self._unresolved: deque[_Unresolved] = deque()
         self._under_way: set[asyncio.Future[Any]] = set()
+        self._is_closing = False
 
     @property
     def can_undo(self) -> bool:
@@ -70,6 +71,7 @@ class CaptionEdits(QObject):
         """Edit the captions of this run from now on; None while no run is open."""
         self._batch = batch
         self._unresolved.clear()
+        self._is_closing = False
         self._look()
 
     async def edit(self, number: int, caption: str, recipe: str = "") -> None:
@@ -158,10 +160,22 @@ class CaptionEdits(QObject):
         overwrite: Callable[[Collection[int]], EditOutcome],
         say: Callable[[int], str],
     ) -> EditOutcome | None:
-        """Do `work` in another thread, and report what it did; None if it failed."""
+        """Do `work` in another thread, and report what it did; None if it failed. `close` waits
+        for that."""
+        doing = asyncio.ensure_future(self._do(work, overwrite, say))
+        self._under_way.add(doing)
+        doing.add_done_callback(self._under_way.discard)
+        return await doing
+
+    async def _do(
+        self,
+        work: Callable[[], EditOutcome],
+        overwrite: Callable[[Collection[int]], EditOutcome],
+        say: Callable[[int], str],
+    ) -> EditOutcome | None:
         batch, outcome = self._batch, None
         try:
-            outcome = await self._in_thread(work)
+            outcome = await asyncio.to_thread(work)
         except AppError as error:
             self.noticed.emit(translated(error))
         else:
@@ -174,7 +188,7 @@ class CaptionEdits(QObject):
                 self._items.show_again(conflict.number)
                 self._items.outdated.emit(conflict.number)
             self._unresolved.append(_Unresolved(outcome.count, outcome.conflicts, overwrite, say))
-            if len(self._unresolved) == 1:
+            if len(self._unresolved) == 1 and not self._is_closing:
                 self.conflicted.emit(outcome.conflicts)
         return outcome
 
@@ -184,10 +198,21 @@ class CaptionEdits(QObject):
         writing.add_done_callback(self._under_way.discard)
         return await writing
 
-    async def written(self) -> None:
-        """Wait until what is being written is on the disk: the run may be closed then."""
+    async def close(self) -> None:
+        """Wait until what is being written is on the disk: the run may be closed then. Where nobody
+        said which text is to stay, the file's does, and `redo` puts the person's in its place."""
+        self._is_closing = True
         while self._under_way:
             await asyncio.wait(self._under_way)
+        batch, unresolved = self._batch, [*self._unresolved]
+        self._unresolved.clear()
+        for left in unresolved:
+            written = [one for one in left.conflicts if one.written]
+            if batch is not None and written:
+                try:
+                    await asyncio.to_thread(partial(batch.adopt, written, self._inbox.put))
+                except AppError as error:
+                    self.noticed.emit(translated(error))
 
     async def report(self) -> None:
         """Say, once all items are up to date, whether there is an edit to undo or to redo."""

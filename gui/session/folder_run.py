@@ -362,7 +362,7 @@ class FolderRun(QObject):
     async def _close_batch(self) -> None:
         self.doubt_search.stop()
         await self.again.close()
-        await self.edits.written()
+        await self.edits.close()
         batch, self._batch = self._batch, None
         self.edits.set_batch(None)
         self._report_progress()

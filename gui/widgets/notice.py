@@ -18,6 +18,7 @@ class NoticeActionKind(Enum):
     SHOW_ENGINES = auto()
     RESTART = auto()
     REDO_EDIT = auto()
+    EDIT_CAPTION = auto()
     SHOW_EDIT_REPORT = auto()
 
 

@@ -40,10 +40,16 @@ class StateHolder(QObject):
             self.changed.emit(state)
 
     def add_notice(self, notice: Notice) -> None:
-        """Shows a notice in front of the others; one that says the same is not kept twice."""
-        others = (one for one in self._state.notices if one.text != notice.text)
+        """Shows a notice in front of the others; one that says the same is not kept twice, unless
+        its button is about something else, as a text of a person."""
+        others = (one for one in self._state.notices if not _says_the_same(one, notice))
         self.update(notices=(notice, *others))
 
     def dismiss(self, notice: Notice) -> None:
         """Drops a notice."""
         self.update(notices=tuple(one for one in self._state.notices if one is not notice))
+
+
+def _says_the_same(one: Notice, other: Notice) -> bool:
+    is_about_it = one.action is None or other.action is None or one.action == other.action
+    return one.text == other.text and is_about_it

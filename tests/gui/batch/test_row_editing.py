@@ -1,0 +1,206 @@
+"""What a person writes in a row of a folder run stays, whatever becomes of the row meanwhile."""
+
+from dataclasses import replace
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
+
+from core.batch import Doubt, ItemState, Phase
+from core.captions.wording import Replacement
+from gui.batch.cells import CaptionEdit
+from gui.batch.conflict_dialog import ConflictDialog
+from gui.batch.row_filter import SortKey, StateFilter
+from gui.batch.rows import Column
+from gui.widgets.notice import NoticeActionKind
+from gui.window.commands import Command
+from tests.gui.batch.folder_page import click, over, phase, shown, texts
+from tests.gui.batch.test_caption_list import captions, theme  # noqa: F401 (fixtures)
+from tests.gui.conftest import until
+
+
+def open_editor(view):
+    return next((one for one in view.findChildren(CaptionEdit) if one.isVisible()), None)
+
+
+def write(view, text):
+    """Types over the caption of the first row, and leaves the editor open."""
+    view.setCurrentIndex(view.model().index(0, Column.PICTURE))
+    QTest.keyClick(view, Qt.Key.Key_F2)
+    editor = open_editor(view)
+    editor.selectAll()
+    QTest.keyClicks(editor, text)
+    return editor
+
+
+def is_captioned(model, item):
+    model.change(0, replace(item, state=ItemState.WORKING, caption=""))
+    model.change(0, replace(item, state=ItemState.WORKING, caption="a piece"))
+    model.change(0, replace(item, state=ItemState.DONE, caption="a caption by the run"))
+
+
+CHANGES = {
+    "captioned": is_captioned,
+    "failed": lambda model, item: model.change(0, replace(item, state=ItemState.FAILED)),
+    "doubted": lambda model, item: model.show_doubts([Doubt(0, "caption", 0.5, item.caption)]),
+    "sorted": lambda model, item: model.sort_by(SortKey.DOUBT),
+    "filtered": lambda model, item: model.set_filter(StateFilter.ALL, "no such word"),
+    "replaced": lambda model, item: model.show_replacement(Replacement("caption", "x")),
+    "reset": lambda model, item: model.set_items([item]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_being_written_outlives_changes_of_its_row(captions, change):  # noqa: F811
+    view, model = captions("the caption")
+    model.set_editable(True)
+    edits = []
+    model.edited.connect(lambda number, text: edits.append((number, text)))
+    write(view, "by hand")
+    CHANGES[change](model, model.items[0])
+    if editor := open_editor(view):
+        assert editor.toPlainText() == "by hand"
+        QTest.keyClick(editor, Qt.Key.Key_Return)
+    assert edits == [(0, "by hand")]
+
+
+def test_caption_that_nobody_changed_follows_its_row(captions):  # noqa: F811
+    view, model = captions("the\u00a0caption")
+    model.set_editable(True)
+    edits = []
+    model.edited.connect(lambda number, text: edits.append(text))
+    view.setCurrentIndex(model.index(0, Column.PICTURE))
+    QTest.keyClick(view, Qt.Key.Key_F2)
+    model.change(0, replace(model.items[0], caption="another\u00a0one"))
+    assert open_editor(view).toPlainText().split() == ["another", "one"]
+    QTest.keyClick(open_editor(view), Qt.Key.Key_Return)
+    assert edits == []
+
+
+async def conflict(program, panel, folder):
+    """What a person wrote, and the dialog that says that another program was quicker."""
+    await over(program, panel, folder)
+    (folder / "1.txt").write_text("elsewhere\n")
+    editor = write(panel.list, "by hand")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    await until(lambda: panel.findChild(ConflictDialog) is not None)
+    return panel.findChild(ConflictDialog)
+
+
+def test_text_that_was_brought_back_stays_while_another_window_is_in_front(live, folder):
+    """As the dialog itself is, where the window system says so only once it is closed."""
+
+    async def story(program, panel):
+        dialog = await conflict(program, panel, folder)
+        QTest.keyClick(dialog, Qt.Key.Key_Escape)
+        await until(lambda: open_editor(panel.list) is not None)
+        program.window.activateWindow()
+        editor = open_editor(panel.list)
+        await until(editor.hasFocus)
+        other = QWidget()
+        other.show()
+        other.activateWindow()
+        await until(lambda: not program.window.isActiveWindow())
+        assert open_editor(panel.list) is editor
+        assert editor.toPlainText() == "by hand"
+        other.close()
+        other.deleteLater()
+
+    live(story)
+
+
+def test_what_is_typed_is_in_the_file_before_another_program_is_used(live, folder, qapp):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        editor = write(panel.list, "by hand")
+        program.window.activateWindow()
+        await until(lambda: qapp.applicationState() == Qt.ApplicationState.ApplicationActive)
+        qapp.applicationStateChanged.emit(Qt.ApplicationState.ApplicationInactive)
+        await until(lambda: texts(folder)["1.txt"] == "by hand\n")
+        assert open_editor(panel.list) is editor
+
+    live(story)
+
+
+def hide_row(panel):
+    panel.filter_bar.find_edit.setText("no such word")
+
+
+def show_replacement(panel):
+    panel.filter_bar.replace_button.click()
+    panel.replace_bar.find_edit.setText("word0")
+
+
+def fold_away(panel):
+    panel.window().hide_run()
+
+
+@pytest.mark.parametrize("obstacle", [hide_row, show_replacement, fold_away])
+def test_cancelling_brings_the_text_back_over_whatever_is_in_its_way(live, folder, obstacle):
+    async def story(program, panel):
+        dialog = await conflict(program, panel, folder)
+        obstacle(panel)
+        is_in_the_way = {
+            hide_row: lambda: not shown(panel),
+            show_replacement: lambda: panel.model.replacement is not None,
+            fold_away: lambda: not panel.isVisible(),
+        }
+        await until(is_in_the_way[obstacle])
+        QTest.keyClick(dialog, Qt.Key.Key_Escape)
+        await until(lambda: open_editor(panel.list) is not None)
+        assert open_editor(panel.list).toPlainText() == "by hand"
+
+    live(story)
+
+
+def test_text_of_a_row_that_is_being_captioned_is_offered_until_it_can_be_edited(live, folder):
+    async def story(program, panel):
+        bar, window = program.window.notice_bar, program.window
+        dialog = await conflict(program, panel, folder)
+        panel.model.change(0, replace(panel.model.items[0], state=ItemState.WORKING))
+        QTest.keyClick(dialog, Qt.Key.Key_Escape)
+        await until(lambda: bar.action_kind is NoticeActionKind.EDIT_CAPTION)
+        assert "1.png" in bar.text_label.text()
+        await until(lambda: panel.findChild(ConflictDialog) is None)
+        assert window.isVisible()
+        click(bar.action_button)
+        await until(lambda: bar.action_kind is NoticeActionKind.EDIT_CAPTION)
+        panel.model.change(0, replace(panel.model.items[0], state=ItemState.DONE))
+        click(bar.action_button)
+        await until(lambda: open_editor(panel.list) is not None)
+        assert open_editor(panel.list).toPlainText() == "by hand"
+        assert texts(folder)["1.txt"] == "elsewhere\n"
+
+    live(story)
+
+
+def test_text_that_met_another_as_the_window_closed_is_one_redo_away(live, folder):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        (folder / "1.txt").write_text("elsewhere\n")
+        write(panel.list, "by hand")
+        program.window.close()
+
+    async def next_day(program, panel):
+        await until(program.window.commands[Command.LAST_RUN].isEnabled)
+        program.window.commands[Command.LAST_RUN].trigger()
+        await until(lambda: phase(program) is Phase.OVER)
+        await until(lambda: program.folder_run.edits.can_redo)
+        await program.folder_run.edits.redo()
+        assert texts(folder)["1.txt"] == "by hand\n"
+
+    live(story)
+    assert texts(folder)["1.txt"] == "elsewhere\n"
+    live(next_day)
+
+
+def test_text_in_an_open_row_is_written_before_another_run_is_chosen(live, folder):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        write(panel.list, "by hand")
+        program.window.dialogs.run_chosen.emit([folder])
+        await until(lambda: phase(program) is Phase.CHOOSING)
+        assert texts(folder)["1.txt"] == "by hand\n"
+
+    live(story)
