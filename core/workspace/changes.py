@@ -49,6 +49,12 @@ class Changes:
                 was = self._images.captions[id] if seen is None else seen.get(id)
                 was = None if id in overwrites else was
                 self._plan(plan, id, caption, was, reader, is_by_person)
+            else:
+                image = self._images.path(id)
+                text = translatable(
+                    "core", "“{name}” is not in its folder any more. Put it back, then try again."
+                )
+                plan.failures.append(Failure(image, text.format(name=image.name)))
         for id, review in reviews.items():
             self._plan_review(plan, id, review)
         return self._make(plan, reader)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from core.captions.formats import CaptionFormat
 from core.message import Message
@@ -18,6 +19,14 @@ class ReviewState(StrEnum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     NEEDS_WORK = "needs-work"
+
+
+class Draft(NamedTuple):
+    """A caption that is not written yet, and the one that was `seen` when it was begun; None if
+    that is not known."""
+
+    text: str
+    seen: str | None = None
 
 
 class SortKey(StrEnum):

@@ -22,6 +22,7 @@ _STEPS = (
     kept_options.TABLES_WITH_FORMAT,
     kept_options.TABLES_WITH_SOURCE,
     actions.TABLES_WITH_MARK,
+    records.TABLES_WITH_SEEN,
 )
 VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""

@@ -33,16 +33,22 @@ TABLES_OF_FOLDERS = """
     CREATE TABLE note (path BLOB PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 """
 
+TABLES_WITH_SEEN = """
+    ALTER TABLE record ADD COLUMN seen TEXT;
+"""
+
 
 @dataclass(frozen=True)
 class Record:
-    """What is kept of an image. `answer` is the last caption that a model wrote."""
+    """What is kept of an image. `answer` is the last caption that a model wrote, `draft` what a
+    person was writing, and `seen` the caption that was there then, None if that is not known."""
 
     review: ReviewState = ReviewState.UNREVIEWED
     is_edited: bool = False
     doubt: float | None = None
     answer: str | None = None
     draft: str | None = None
+    seen: str | None = None
 
 
 class Records:
@@ -75,14 +81,14 @@ class Records:
     def get(self, path: str) -> Record:
         """Returns the record of an image, an empty one if there is none."""
         row = self._connection.execute(
-            "SELECT review, is_edited, doubt, answer, draft FROM record"
+            "SELECT review, is_edited, doubt, answer, draft, seen FROM record"
             " WHERE folder = ? AND name = ?",
             _key(path),
         ).fetchone()
         if row is None:
             return Record()
-        review, edited, doubt, answer, draft = row
-        return Record(_review(review), bool(edited), doubt, answer, draft)
+        review, edited, doubt, answer, draft, seen = row
+        return Record(_review(review), bool(edited), doubt, answer, draft, seen)
 
     def set_answers(self, answers: Mapping[str, tuple[str, float | None]]) -> None:
         """Keeps what a model wrote about images, and how doubtful it is; no person has changed it

@@ -20,6 +20,7 @@ from core.workspace.changes import Changes
 from core.workspace.data import (
     CaptionMode,
     Counts,
+    Draft,
     EditReport,
     Failure,
     ImageRow,
@@ -357,15 +358,18 @@ class Workspace:
 
     # Drafts
 
-    def draft(self, id: int) -> str | None:
-        """Returns the text that was being written for an image; None for none."""
+    def draft(self, id: int) -> Draft | None:
+        """Returns what was being written for an image; None for nothing."""
         with self._guard, failing():
-            return self._records.get(self._images.path_text(id)).draft
+            record = self._records.get(self._images.path_text(id))
+            return None if record.draft is None else Draft(record.draft, record.seen)
 
-    def keep_draft(self, id: int, text: str | None) -> None:
+    def keep_draft(self, id: int, draft: Draft | None) -> None:
         """Keeps what is being written for an image; None once it is written or given up."""
         with self._guard, failing():
-            self._records.set("draft", {self._images.path_text(id): text})
+            path = self._images.path_text(id)
+            self._records.set("draft", {path: draft and draft.text})
+            self._records.set("seen", {path: draft and draft.seen})
             self._records.commit()
 
     def note(self, path: Path) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 from PySide6.QtCore import QObject
 
 from core.message import translatable
-from core.workspace import EditReport, ImageRow, Workspace
+from core.workspace import ImageRow
 from gui.app.tasks import Begin
 from gui.session.caption_editing import CaptionEditing
 from gui.session.workspace import FolderWorkspace
@@ -49,7 +49,4 @@ class AltTextWiring(QObject):
             open_without_waiting(dialog)
 
     def _on_written(self, row: ImageRow, caption: str) -> None:
-        def write(workspace: Workspace) -> EditReport:
-            return workspace.set_captions({row.id: caption}, EDIT_NAME, seen={row.id: row.caption})
-
-        self._workspace.edit(write)
+        self._editing.write_for(row.id, caption, row.caption, EDIT_NAME)

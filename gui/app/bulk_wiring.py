@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
@@ -248,13 +249,19 @@ class BulkWiring(QObject):
             text = self.tr("{count} captions could not be written. The first: {reason}")
             reason = translated(failures[0].reason)
             window.show_notice(text.format(count=f"{len(failures):,}", reason=reason), show)
-        others = [one for one in report.conflicts if one.id != self._editing.id]
+        others = tuple(one for one in report.conflicts if not self._editing.shows(one))
         if others:
+            self._offer_to_decide(replace(report, failures=(), conflicts=others))
+
+    def _offer_to_decide(self, report: EditReport) -> None:
+        """It stands until somebody has said which texts are to stay."""
+        text = self.tr("1 caption was changed by another program meanwhile and left as it is.")
+        if (count := len(report.conflicts)) > 1:
             text = self.tr(
                 "{count} captions were changed by another program meanwhile and left as they are."
             )
-            decide = NoticeAction(NoticeActionKind.SHOW_EDIT_REPORT, self.tr("Compare…"), report)
-            window.show_notice(text.format(count=f"{len(others):,}"), decide)
+        decide = NoticeAction(NoticeActionKind.SHOW_EDIT_REPORT, self.tr("Compare…"), report)
+        self._window.show_notice(text.format(count=f"{count:,}"), decide)
 
     @Slot(object)
     def _on_notice_action_chosen(self, action: NoticeAction) -> None:
@@ -277,8 +284,15 @@ class BulkWiring(QObject):
 
     @Slot(object, object)
     def _on_conflicts_decided(self, overwritten: set[int], kept: set[int]) -> None:
-        if overwritten and self._asked_report is not None:
-            self._bulk.overwrite(self._asked_report, overwritten)
+        if (report := self._asked_report) is None:
+            return
+        if overwritten:
+            self._bulk.overwrite(report, overwritten)
+        if kept:
+            self._bulk.drop_drafts([one for one in report.conflicts if one.id in kept])
+        left = [one for one in report.conflicts if one.id not in overwritten | kept]
+        if left:
+            self._offer_to_decide(replace(report, conflicts=tuple(left)))
 
 
 def _mode_and_tags(workspace: Workspace) -> tuple[CaptionMode, dict[str, int]]:

@@ -54,6 +54,7 @@ class CaptionWiring(QObject):
         panel.mode_chosen.connect(workspace.choose_mode)
         panel.source_chosen.connect(self._choose_source)
         editing.shown.connect(panel.show_text)
+        editing.changed.connect(self._on_editing_changed)
         window.side_tabs.chosen.connect(self._on_tab_chosen)
         window.workspace_pane.list.edit_asked.connect(self._edit)
         window.command_actions.bind(Command.EDIT_CAPTION, self._edit)
@@ -116,6 +117,10 @@ class CaptionWiring(QObject):
     def _choose_source(self, source: CaptionSource) -> None:
         self._editing.write()
         self._workspace.choose_source(source)
+
+    @Slot()
+    def _on_editing_changed(self) -> None:
+        self._window.caption_panel.set_known(self._editing.id is not None)
 
     @Slot(int)
     def _on_tab_chosen(self, tab: int) -> None:

@@ -12,7 +12,7 @@ from shiboken6 import isValid
 
 from core.batch import AnsweredRun, answered_runs
 from core.message import translatable
-from core.workspace import EditReport, ImageRow, Workspace
+from core.workspace import ImageRow
 from gui.app.tasks import Begin
 from gui.session.caption_editing import CaptionEditing
 from gui.session.workspace import FolderWorkspace
@@ -113,10 +113,7 @@ class CompareWiring(QObject):
             shown.dialog.show_image(rows[0], shown.texts(shown.rows[place]))
 
     def _on_written(self, id: int, text: str, seen: str) -> None:
-        def write(workspace: Workspace) -> EditReport:
-            return workspace.set_captions({id: text}, PICK_NAME, seen={id: seen})
-
-        self._workspace.edit(write)
+        self._editing.write_for(id, text, seen, PICK_NAME)
 
     def _on_undo_asked(self, shown: _Comparison) -> None:
         self._workspace.undo()

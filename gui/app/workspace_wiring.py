@@ -206,6 +206,7 @@ class WorkspaceWiring(QObject):
         path = self._pictures.path
         if path != self._path:
             self._path = path
+            self._editing.leave()
             self._workspace.listing.settle()
             self._read_current()
 

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from core.errors import StoreError
 from core.message import Message
-from core.workspace import EditReport, Operation, PatternError, Preview, Workspace
+from core.workspace import Conflict, EditReport, Operation, PatternError, Preview, Workspace
 from gui.session.workspace import FolderWorkspace
 
 # Between two slices other work of the workspace's thread is done.
@@ -77,6 +77,10 @@ class BulkEditing(QObject):
         seen = {id: one.found for id, one in wanted.items()}
         self._workspace.edit(partial(_written, captions=captions, seen=seen, name=report.name))
 
+    def drop_drafts(self, conflicts: Sequence[Conflict]) -> None:
+        """Forget what a person wrote where they want what another program has written."""
+        self._workspace.change(partial(_without_drafts, conflicts=conflicts))
+
     def move(self, ids: Sequence[int], folder: Path) -> None:
         """Move images, with the files beside them, to another folder."""
         self._workspace.edit(partial(_moved, ids=list(ids), folder=folder))
@@ -106,6 +110,13 @@ def _written(
     workspace: Workspace, *, captions: dict[int, str], seen: dict[int, str], name: Message
 ) -> EditReport:
     return workspace.set_captions(captions, name, seen=seen)
+
+
+def _without_drafts(workspace: Workspace, *, conflicts: Sequence[Conflict]) -> None:
+    for one in conflicts:
+        draft = workspace.draft(one.id)
+        if draft is not None and draft.text == one.ours:
+            workspace.keep_draft(one.id, None)
 
 
 def _moved(workspace: Workspace, *, ids: Sequence[int], folder: Path) -> EditReport:

@@ -21,6 +21,7 @@ from core.workspace import (
     CaptionMode,
     CaptionSource,
     Counts,
+    Draft,
     EditReport,
     ImageRow,
     PossibleSources,
@@ -181,15 +182,15 @@ class FolderWorkspace(QObject):
         self.activity.note()
         return await self._thread.call(lambda: work(workspace)) if workspace else None
 
-    async def draft(self, id: int) -> str | None:
+    async def draft(self, id: int) -> Draft | None:
         """Return what was being written for an image when the program ended; None for nothing."""
         return await self.read(lambda workspace: workspace.draft(id))
 
-    def keep_draft(self, id: int, text: str | None) -> None:
+    def keep_draft(self, id: int, draft: Draft | None) -> None:
         """Keep what is being written for an image; None once it is written."""
         self.activity.note()
         if workspace := self._workspace:
-            self._thread.ask(None, lambda: workspace.keep_draft(id, text))
+            self._thread.ask(None, lambda: workspace.keep_draft(id, draft))
 
     def choose_mode(self, mode: CaptionMode) -> None:
         """Take the captions of this folder for texts or for tags, from now on."""
@@ -244,6 +245,11 @@ class FolderWorkspace(QObject):
             self._read_state()
 
     # Edits
+
+    def change(self, work: Callable[[Workspace], None]) -> None:
+        """Change something that no list shows."""
+        if workspace := self._workspace:
+            self._thread.ask(None, lambda: work(workspace))
 
     def edit(self, work: Callable[[Workspace], EditReport | None]) -> None:
         """Do an edit; `edited` follows."""

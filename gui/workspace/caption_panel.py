@@ -43,6 +43,8 @@ _LEAST_HEIGHT = 36
 _LEAST_FOR_BOTH = 300
 _LEAST_FOR_ANSWER = 280
 _COMPARE_MS = 150
+# Less would be a flicker between two images.
+_OTHER_SHOWN_MS = 150
 # Comparing takes time by the square.
 _MOST_COMPARED = 6000
 
@@ -57,13 +59,25 @@ class CaptionEditor(QPlainTextEdit):
         self.setObjectName("caption_editor")
         self.setProperty("class", "field")
         self.setAccessibleName(self.tr("Caption"))
-        self.show_problem("")
+        self._problem = ""
+        self._show_placeholder()
         self.setTabChangesFocus(True)
         self.spelling: SpellingMarks | None = None
 
     def show_problem(self, problem: str) -> None:
         """Says why the caption that is there cannot be read; "" if it can."""
-        self.setPlaceholderText(problem or self.tr("No caption yet. Write one here."))
+        self._problem = problem
+        self._show_placeholder()
+
+    def set_known(self, is_known: bool) -> None:
+        """Allows or forbids changing the caption, as that of another image may be shown."""
+        self.setReadOnly(not is_known)
+        self._show_placeholder()
+
+    def _show_placeholder(self) -> None:
+        none = self.tr("No caption yet. Write one here.")
+        text = self.tr("Reading…") if self.isReadOnly() else self._problem or none
+        self.setPlaceholderText(text)
 
     def event(self, event: QEvent) -> bool:
         """Ctrl+S writes the caption here, and saves the conversation elsewhere."""
@@ -130,6 +144,8 @@ class CaptionPanel(QWidget):
         self.answer_bar.revert_asked.connect(self.revert_asked)
         self._compare_timer = QTimer(self, interval=_COMPARE_MS, singleShot=True)
         self._compare_timer.timeout.connect(self._compare)
+        self._other_timer = QTimer(self, interval=_OTHER_SHOWN_MS, singleShot=True)
+        self._other_timer.timeout.connect(self._clear)
         self.counter = CaptionCounter()
         self.state_label = QLabel()
         self.state_label.setObjectName("caption_state")
@@ -170,6 +186,16 @@ class CaptionPanel(QWidget):
         self._is_set_by_program = False
         self.tag_editor.show_text(text)
         self._compare()
+
+    def set_known(self, is_known: bool) -> None:
+        """Says whether the caption is that of the image in view. Another one's is not to be changed
+        now, nor to be read for long."""
+        if is_known is self.editor.isReadOnly():
+            self.editor.set_known(is_known)
+            if is_known:
+                self._other_timer.stop()
+            else:
+                self._other_timer.start()
 
     def show_mode(self, mode: CaptionMode) -> None:
         """Shows captions as texts, or as tags with the text below."""
@@ -279,6 +305,10 @@ class CaptionPanel(QWidget):
         least = _LEAST_HEIGHT + sum(row.sizeHint().height() + 8 for row in rows) + 16
         for row in (self.counter, self.review_row):
             row.setVisible(self.height() >= least)
+
+    @Slot()
+    def _clear(self) -> None:
+        self.show_text("")
 
     @Slot()
     def _compare(self) -> None:

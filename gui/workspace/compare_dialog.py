@@ -55,6 +55,8 @@ class CompareDialog(QDialog):
         self._theme, self._thumbnails = theme, thumbnails
         self._row: ImageRow | None = None
         self._at = self._count = 0
+        # Until the next image is shown, nothing is picked: it would be for the one that was left.
+        self._is_leaving = False
         self.columns = [AnswerColumn(theme, number) for number in range(1, COLUMNS + 1)]
         self._build()
         self._place()
@@ -93,7 +95,7 @@ class CompareDialog(QDialog):
         """Shows an image with the answers about it; None where a run has none."""
         if self._row is None and isinstance(self.focusWidget(), QComboBox):
             self.columns[0].text.setFocus()
-        self._row = row
+        self._row, self._is_leaving = row, False
         self.name_label.setText(row.path.name)
         self.editor.setPlainText(row.caption)
         known = [text for text in texts if text is not None]
@@ -254,12 +256,15 @@ class CompareDialog(QDialog):
 
     def _write(self) -> None:
         row, text = self._row, self.editor.toPlainText()
+        if self._is_leaving:
+            return
         if row is not None and text.strip() and text != row.caption:
             self._row = None
             self.written.emit(row.id, text, row.caption)
 
     def _go_to(self, at: int) -> None:
         self._write()
+        self._is_leaving = True
         self._at = at
         self.image_wanted.emit(at)
 
@@ -290,7 +295,7 @@ class CompareDialog(QDialog):
             self.editor.setFocus()
 
     def _pick(self, column: AnswerColumn) -> None:
-        if column.answer is not None and self._row is not None:
+        if column.answer is not None and self._row is not None and not self._is_leaving:
             self.editor.setPlainText(column.answer)
             self._on_next()
 

@@ -73,6 +73,18 @@ def test_scan_finds_images_with_captions_and_sizes(opened):
     assert workspace.counts.unread == 0
 
 
+def test_caption_of_an_image_that_is_gone_is_refused(opened, folder):
+    workspace = opened()
+    id = workspace.ids()[1]
+    (folder / "2.png").unlink()
+    workspace.scan(Event(), lambda progress: None, [folder])
+    report = workspace.set_captions({id: "a caption"}, EDIT)
+    assert [(one.path, "2.png" in one.reason) for one in report.failures] == [
+        (folder / "2.png", True)
+    ]
+    assert not report.changed
+
+
 def test_index_is_there_at_once_at_the_next_opening(opened):
     workspace = opened()
     rows = workspace.rows(workspace.ids())

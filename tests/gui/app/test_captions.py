@@ -1,7 +1,9 @@
 """Captions beside the image: read, searched, edited and reviewed, without a model."""
 
 import os
+import sqlite3
 import time
+from contextlib import closing
 from itertools import pairwise
 from threading import Event
 
@@ -12,7 +14,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMenu
 
 from core.locations import writable_locations
-from core.workspace.data import ReviewState, WorkspaceOptions
+from core.workspace.data import Draft, ReviewState, WorkspaceOptions
 from core.workspace.workspace import Workspace
 from gui.window.commands import Command
 from tests.gui.conftest import focused_widget, until
@@ -99,7 +101,7 @@ def test_draft_of_a_killed_program_is_in_the_editor_again(live, folder, home):
     workspace.scan(Event(), lambda progress: None)
     row = workspace.row_of(folder / "0.png")
     assert row is not None
-    workspace.keep_draft(row.id, "a cat, half wri")
+    workspace.keep_draft(row.id, Draft("a cat, half wri", "a cat"))
     workspace.close()
 
     async def story(program):
@@ -129,6 +131,140 @@ def test_caption_that_another_program_changed_is_never_overwritten_unseen(live, 
             await until(lambda: editor.toPlainText() == "a lion")
             assert text(folder, 0) == "a lion\n"
         await until(lambda: not panel.conflict_bar.isVisible())
+
+    live(story)
+
+
+async def undecided(program, folder):
+    """Another program was quicker than the person, who has not decided yet."""
+    window, images, editor = await opened(program, folder)
+    editor.setFocus()
+    QTest.keyClicks(editor, "x")
+    (folder / "0.txt").write_text("a lion\n", encoding="utf-8")
+    images.setFocus()
+    await until(window.caption_panel.conflict_bar.isVisible)
+    return window, editor
+
+
+async def decided(program, editor, folder):
+    """Both captions are shown, also after a pause; theirs has not been overwritten."""
+    panel = program.window.caption_panel
+    await until(lambda: editor.toPlainText() == "xa cat")
+    await until(panel.conflict_bar.isVisible)
+    assert panel.found_label.text() == "a lion"
+    editor.setFocus()
+    QTest.keyClick(editor, KEY.Key_S, CTRL)
+    await program.workspace.read(lambda workspace: None)
+    assert text(folder, 0) == "a lion\n"
+    QTest.mouseClick(panel.ours_button, LEFT)
+    await until(lambda: text(folder, 0) == "xa cat\n")
+
+
+def test_undecided_captions_are_still_undecided_when_one_comes_back(live, folder):
+    async def story(program):
+        window, editor = await undecided(program, folder)
+        QTest.keyClick(window, KEY.Key_PageDown)
+        await until(lambda: editor.toPlainText() == "a dog")
+        QTest.keyClick(window, KEY.Key_PageUp)
+        await decided(program, editor, folder)
+
+    live(story)
+
+
+def test_undecided_captions_are_still_undecided_after_a_restart(live, folder):
+    async def story(program):
+        await undecided(program, folder)
+
+    async def next_day(program):
+        _, _, editor = await opened(program, folder, "xa cat")
+        await decided(program, editor, folder)
+
+    live(story)
+    assert text(folder, 0) == "a lion\n"
+    live(next_day)
+
+
+def test_caption_that_met_another_as_one_left_its_image_is_undecided_there(live, folder):
+    async def story(program):
+        window, _, editor = await opened(program, folder)
+        editor.setFocus()
+        QTest.keyClicks(editor, "x")
+        (folder / "0.txt").write_text("a lion\n", encoding="utf-8")
+        QTest.keyClick(editor, KEY.Key_PageDown)
+        await until(lambda: editor.toPlainText() == "a dog")
+        await until(lambda: "1 caption was changed" in window.notice_bar.text_label.text())
+        QTest.keyClick(window, KEY.Key_PageUp)
+        await decided(program, editor, folder)
+
+    live(story)
+
+
+def test_what_is_typed_outlives_its_image(live, folder):
+    """As programs replace an image that delete it first."""
+    image = folder / "0.png"
+
+    async def story(program):
+        window, _, editor = await opened(program, folder)
+        editor.setFocus()
+        content = image.read_bytes()
+        image.unlink()
+        await until(lambda: window.state.workspace.total == 5)
+        QTest.keyClicks(editor, "x")
+        QTest.keyClick(editor, KEY.Key_S, CTRL)
+        await until(lambda: "0.png" in window.notice_bar.text_label.text())
+        assert window.caption_panel.state_label.text() == "Not saved yet"
+        image.write_bytes(content)
+        await until(lambda: window.state.workspace.total == 6)
+        await until(lambda: text(folder, 0) == "xa cat\n")
+
+    live(story)
+
+
+def test_what_can_be_kept_nowhere_stays_in_the_editor(live, folder):
+    """The disk with the program's own files is full."""
+
+    async def story(program):
+        window, _, editor = await opened(program, folder)
+        with closing(sqlite3.connect(writable_locations().data / "workspace.sqlite")) as database:
+            for table in ("record", "action"):
+                database.execute(
+                    f"CREATE TRIGGER full_{table} BEFORE INSERT ON {table} BEGIN"
+                    " SELECT RAISE(ABORT, 'full'); END"
+                )
+            editor.setFocus()
+            QTest.keyClicks(editor, "x")
+            QTest.keyClick(editor, KEY.Key_PageDown)
+            await until(lambda: editor.toPlainText() == "a dog")
+            await until(lambda: "full" in window.notice_bar.text_label.text())
+            database.execute("DROP TRIGGER full_record")
+            database.execute("DROP TRIGGER full_action")
+        QTest.keyClick(window, KEY.Key_PageUp)
+        await until(lambda: text(folder, 0) == "xa cat\n")
+
+    live(story)
+
+
+def test_nothing_is_written_to_an_image_that_was_left(live, folder):
+    """The workspace is busy, so that the caption of the image in view is not known for a while."""
+    busy = Event()
+
+    async def story(program):
+        window, _, editor = await opened(program, folder)
+        editor.setFocus()
+        program.workspace.change(lambda workspace: busy.wait(60))
+        program.tasks.begin(program.pictures.open_path(folder / "1.png"))
+        await until(lambda: window.state.picture.name == "1.png")
+        for letter in "a mistake":
+            QTest.keyClicks(focused_widget(), letter)
+        await until(lambda: not editor.toPlainText())
+        busy.set()
+        await until(lambda: editor.toPlainText() == "a dog")
+        assert window.prompt_box.text == "a mistake"
+        editor.setFocus()
+        QTest.keyClicks(editor, "!")
+        QTest.keyClick(editor, KEY.Key_S, CTRL)
+        await until(lambda: "!" in text(folder, 1))
+        assert text(folder, 0) == "a cat\n"
 
     live(story)
 

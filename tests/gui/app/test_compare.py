@@ -1,5 +1,7 @@
 """Answers of several runs side by side, and alternative texts, in the whole program."""
 
+from threading import Event
+
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
@@ -100,5 +102,48 @@ def test_alt_text_is_decorative_or_has_a_long_description(live, folder):  # noqa
         QTest.keyClick(shown.decorative_box, KEY.Key_Space)
         QTest.mouseClick(shown.close_button, LEFT)
         await until(lambda: text(folder, 0) == "decorative\n")
+
+    live(story)
+
+
+@pytest.mark.parametrize("keeps_ours", [True, False])
+def test_alt_text_that_met_another_caption_is_undecided(live, folder, keeps_ours):  # noqa: F811
+    async def story(program):
+        window, _, editor = await opened(program, folder)
+        window.commands[Command.ALT_TEXT].trigger()
+        await until(lambda: window.findChild(AltTextDialog) is not None)
+        dialog = window.findChild(AltTextDialog)
+        QTest.keyClicks(dialog.long_edit, "It sits.")
+        (folder / "0.txt").write_text("a lion\n")
+        QTest.keyClick(dialog, KEY.Key_Escape)
+        panel = window.caption_panel
+        await until(panel.conflict_bar.isVisible)
+        assert editor.toPlainText() == "a cat\n\nIt sits."
+        assert text(folder, 0) == "a lion\n"
+        await until(lambda: window.findChild(AltTextDialog) is None)
+        QTest.mouseClick(panel.ours_button if keeps_ours else panel.theirs_button, LEFT)
+        stays = "a cat\n\nIt sits." if keeps_ours else "a lion"
+        await until(lambda: text(folder, 0) == f"{stays}\n")
+        await until(lambda: not panel.conflict_bar.isVisible())
+        assert editor.toPlainText() == stays
+
+    live(story)
+
+
+def test_answer_is_picked_for_the_image_in_view_alone(live, compared):
+    """The workspace is busy, so that the next image is not shown yet."""
+    busy = Event()
+
+    async def story(program):
+        dialog = await comparison_of(program, compared)
+        await until(lambda: dialog.name_label.text() == "0.png")
+        program.workspace.change(lambda workspace: busy.wait(60))
+        # The first is the caption as it is.
+        QTest.keyClick(dialog.columns[0].text, KEY.Key_1)
+        QTest.keyClick(dialog.columns[0].text, KEY.Key_2)
+        busy.set()
+        await until(lambda: dialog.name_label.text() == "1.png")
+        await program.workspace.read(lambda workspace: None)
+        assert text(compared, 0) == "a blue cat\n"
 
     live(story)
