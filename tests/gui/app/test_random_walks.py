@@ -83,7 +83,12 @@ class Walker:
         self._on_model_changed(program.model.state)
 
     def _on_answer_finished(self, answer):
-        self.measured = (answer, self.program.model.state)
+        self.measured = (answer, self._facts())
+
+    def _facts(self):
+        """What is known of the model that is loaded; None while another one is being loaded."""
+        state = self.program.model.state
+        return state.facts if isinstance(state, Ready) else None
 
     def _on_model_changed(self, state):
         if isinstance(state, Ready):
@@ -298,9 +303,9 @@ class Walker:
         session = self.program.session
         exchanges = session.transcript.exchanges if session.transcript else ()
         last = exchanges[-1].answer if exchanges else None
-        answer, state = self.measured or (None, None)
+        answer, facts = self.measured or (None, None)
         is_measured = answer is not None and last is answer and not session.is_answering
-        is_same = is_measured and state == self.program.model.state
+        is_same = is_measured and facts is not None and facts == self._facts()
         return ConversationState(
             number=self.window.state.conversation.number,
             exchanges=len(exchanges) + session.is_answering,
