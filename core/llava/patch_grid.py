@@ -16,7 +16,7 @@ from core.picture import square_of
 from core.words import Box
 
 # More cells a side than this say nothing that could be seen.
-_MOST_CELLS = 256
+_MOST_CELLS = 128
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,11 @@
-"""Sizes of other architectures with random weights, for measuring without a checkpoint."""
+"""Sizes of other architectures with random weights, for measuring without a checkpoint.
+
+The sizes are those of the published config.json files: of `llava-hf/llava-v1.6-vicuna-7b-hf` (a
+Vicuna, whose vocabulary transformers' conversion pads to 32,064) and `-mistral-7b-hf`,
+`llava-hf/llava-onevision-qwen2-7b-ov-hf`, `Qwen/Qwen3-VL-8B-Instruct`, and of JoyCaption's
+`google/siglip-so400m-patch14-384` and `meta-llama/Llama-3.1-8B-Instruct`. `resources/models.json`
+has those of them that the window offers, and a test compares the two.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +23,23 @@ from transformers import (
     LlavaConfig,
     LlavaNextConfig,
     LlavaNextProcessor,
+    LlavaOnevisionConfig,
+    LlavaOnevisionProcessor,
     LlavaProcessor,
     MistralConfig,
     PreTrainedConfig,
     PreTrainedTokenizerFast,
+    Qwen2Config,
     Qwen3VLConfig,
     Qwen3VLProcessor,
     SiglipVisionConfig,
 )
+from transformers.initialization import no_init_weights
 from transformers.models.llava_next.image_processing_pil_llava_next import (
     LlavaNextImageProcessorPil,
+)
+from transformers.models.llava_onevision.image_processing_pil_llava_onevision import (
+    LlavaOnevisionImageProcessorPil,
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
@@ -41,6 +55,7 @@ from core.device.choice import (
     require_memory,
 )
 from core.engine import EngineFacts
+from core.terminal.random_weights import fill_randomly
 from core.transcript import ModelChoice
 
 _SPECIAL = ("<unk>", "<s>", "</s>", "<pad>", "<image>", "<vision>", "</vision>", "<video>")
@@ -148,6 +163,46 @@ def _llava_1_6_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
     )
 
 
+def _llava_onevision() -> LlavaOnevisionConfig:
+    """SigLIP so400m at 384 pixels without its last layer, and Qwen2 7B."""
+    return LlavaOnevisionConfig(
+        text_config=Qwen2Config(
+            vocab_size=152128,
+            hidden_size=3584,
+            intermediate_size=18944,
+            num_hidden_layers=28,
+            num_attention_heads=28,
+            num_key_value_heads=4,
+            max_position_embeddings=32768,
+            rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+        ),
+        vision_config=SiglipVisionConfig(
+            hidden_size=1152,
+            intermediate_size=4304,
+            num_hidden_layers=26,
+            num_attention_heads=16,
+            image_size=384,
+            patch_size=14,
+            vision_use_head=False,
+        ),
+        image_token_index=_IMAGE_TOKEN,
+        video_token_index=_VIDEO,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+    )
+
+
+def _llava_onevision_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
+    kind: Any = without_video(LlavaOnevisionProcessor)
+    return kind(
+        image_processor=LlavaOnevisionImageProcessorPil(size={"height": 384, "width": 384}),
+        tokenizer=tokenizer,
+        num_image_tokens=729,
+        vision_feature_select_strategy="full",
+        chat_template=_TEMPLATE,
+    )
+
+
 def _qwen3_vl() -> Qwen3VLConfig:
     """Qwen3-VL 8B."""
     return Qwen3VLConfig(
@@ -191,6 +246,7 @@ RANDOM_MODELS = {
     "joycaption": RandomModel(_joycaption, _joycaption_processor),
     "llava-1.6-mistral-7b": RandomModel(_llava_1_6_mistral, _llava_1_6_processor),
     "llava-1.6-vicuna-7b": RandomModel(_llava_1_6_vicuna, _llava_1_6_processor),
+    "llava-onevision-7b": RandomModel(_llava_onevision, _llava_onevision_processor),
     "qwen3-vl-8b": RandomModel(_qwen3_vl, _qwen3_vl_processor),
 }
 
@@ -212,8 +268,7 @@ def random_chat_engine(choice: ModelChoice, made: RandomModel) -> ChatEngine:
         dtype = torch.bfloat16  # As these models are published.
     require_memory(parameters * dtype.itemsize, device)
     torch.manual_seed(0)
-    with torch.device(device):
-        model: Any = AutoModelForImageTextToText.from_config(config, dtype=dtype)
+    model = _drawn_model(config, device, dtype)
     vocabulary = config.get_text_config().vocab_size
     with torch.no_grad():
         model.lm_head.weight[: len(_SPECIAL)] = 0  # No answer ends early.
@@ -232,6 +287,29 @@ def random_chat_engine(choice: ModelChoice, made: RandomModel) -> ChatEngine:
     return ChatEngine(
         model, processor, facts, end_ids=(_END,), quantizes_cache=choice.quantizes_cache
     )
+
+
+def _drawn_model(config: PreTrainedConfig, device: torch.device, dtype: torch.dtype) -> Any:
+    """A model with random weights, as transformers initializes them.
+
+    A processor takes minutes to draw billions of numbers: there its matrices of one shape are
+    alike.
+    """
+    with torch.device(device):
+        if device.type != "cpu":
+            return AutoModelForImageTextToText.from_config(config, dtype=dtype)
+        with no_init_weights():
+            model: Any = AutoModelForImageTextToText.from_config(config, dtype=dtype)
+    model.tie_weights()
+    drawn: dict[torch.Size, torch.Tensor] = {}
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            alike = drawn.setdefault(parameter.shape, parameter)
+            if alike is parameter or parameter.dim() == 1:
+                fill_randomly(name, parameter, dtype)
+            else:
+                parameter.copy_(alike)
+    return model
 
 
 def _tokenizer(size: int) -> PreTrainedTokenizerFast:

@@ -4,9 +4,12 @@ import threading
 from dataclasses import replace
 
 import pytest
+import torch
 from PIL import Image
+from transformers import AutoModelForImageTextToText
 
 from core.engine import Capability
+from core.hub.catalogue import offer_of
 from core.picture import Picture
 from core.terminal.random_chat import RANDOM_MODELS, random_chat_engine
 from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
@@ -42,6 +45,24 @@ def small(name):
         return whole
 
     return replace(made, config=config)
+
+
+@pytest.mark.parametrize(
+    ("name", "hub_id"),
+    [
+        ("llava-1.6-mistral-7b", "llava-hf/llava-v1.6-mistral-7b-hf"),
+        ("llava-onevision-7b", "llava-hf/llava-onevision-qwen2-7b-ov-hf"),
+        ("qwen3-vl-8b", "Qwen/Qwen3-VL-8B-Instruct"),
+    ],
+)
+def test_sizes_are_those_of_the_published_model(name, hub_id):
+    with torch.device("meta"):
+        model = AutoModelForImageTextToText.from_config(RANDOM_MODELS[name].config())
+    offer = offer_of(hub_id)
+    assert sum(one.numel() for one in model.parameters()) == offer.parameters
+    text, published = model.config.get_text_config(), offer.config["text_config"]
+    own = {key: getattr(text, key) for key in published if key != "tie_word_embeddings"}
+    assert own == {key: published[key] for key in own}
 
 
 @pytest.mark.parametrize("precision", [Precision.FLOAT32, Precision.BITS_8])
