@@ -44,6 +44,7 @@ from PySide6.QtWidgets import (
 from core.files import private, read_regular
 from core.version import program_version
 from gui.widgets.screen_fit import ScreenFit
+from gui.widgets.text_direction import PlainTextEdit
 
 LOG_BYTES = 1_000_000
 CRASH_FILE = "crash.txt"
@@ -143,7 +144,7 @@ class FaultDialog(QDialog):
         report = self.tr("You can keep working. To report this, copy the details.")
         sentence = QLabel(f"{text} {report}")
         sentence.setWordWrap(True)
-        self._details = QPlainTextEdit(details)
+        self._details = PlainTextEdit(details)
         self._details.setObjectName("details_text")
         self._details.setProperty("class", "field")
         self._details.setReadOnly(True)

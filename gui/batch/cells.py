@@ -19,6 +19,7 @@ from gui.batch.rows import BatchModel, Index
 from gui.batch.thumbnails import THUMBNAIL_SIDE
 from gui.widgets.doubt_pen import doubt_pen
 from gui.widgets.painting import FormattedSpan, paint_lines, paint_thumbnail
+from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.theme import Theme
 
 ROW_HEIGHT = 56
@@ -31,11 +32,11 @@ _LEAD = 24
 _THIN_SPACE = "\u2009"
 
 
-class CaptionEdit(QPlainTextEdit):
+class CaptionEdit(PlainTextEdit):
     """Edits a caption, which may have several lines."""
 
     def __init__(self, parent: QWidget):
-        super().__init__(parent)
+        super().__init__(parent=parent)
         self._given = ""
         self.setObjectName("caption_edit")
         self.setAccessibleName(self.tr("Caption"))
@@ -110,7 +111,9 @@ class PictureCell(_Cell):
         is_long = metrics.horizontalAdvance(name) > 1.3 * text.width()
         width = round(1.8 * text.width()) if is_long else text.width()
         name = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width)
-        paint_lines(painter, text, name, self._theme.colour("text"))
+        # Beside the thumbnail, in whatever script.
+        left = Qt.AlignmentFlag.AlignLeft
+        paint_lines(painter, text, name, self._theme.colour("text"), side=left)
 
 
 class StateCell(_Cell):

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QPlainTextEdit,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 from core.batch import Conflict
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
+from gui.widgets.text_direction import PlainTextEdit
 
 _LEAST_SIZE = (440, 240)
 _TEXT_LINES = 3
@@ -127,8 +127,8 @@ class ConflictDialog(QDialog):
             self.edit_asked.emit(first.number, first.written)
 
 
-def _text(name: str) -> QPlainTextEdit:
-    edit = QPlainTextEdit()
+def _text(name: str) -> PlainTextEdit:
+    edit = PlainTextEdit()
     edit.setProperty("class", "field")
     edit.setAccessibleName(name)
     edit.setReadOnly(True)

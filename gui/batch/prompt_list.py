@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from gui.conversation.prompt_variables import complete_variables
 from gui.widgets.buttons import icon_button
+from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.theme import Theme
 
 _LINES = 2
@@ -201,7 +202,7 @@ class _Row(QWidget):
         self.remove_asked.emit(self)
 
 
-class _Field(QPlainTextEdit):
+class _Field(PlainTextEdit):
     """A field as high as its text, within bounds."""
 
     def __init__(self) -> None:

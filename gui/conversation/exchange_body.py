@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QPlainTextEdit,
     QPushButton,
     QToolButton,
     QVBoxLayout,
@@ -29,6 +28,7 @@ from gui.widgets.buttons import icon_button, key_text
 from gui.widgets.focus_ring import paint_focus
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable, unbroken
+from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.theme import Theme
 
 _COPIED_MS = 1500
@@ -325,7 +325,7 @@ class QuestionEdit(QFrame):
     def __init__(self, prompt: str):
         super().__init__()
         self.setProperty("class", "question_edit")
-        self.edit = QPlainTextEdit(prompt)
+        self.edit = PlainTextEdit(prompt)
         self.edit.setAccessibleName(self.tr("Question"))
         self.edit.setFrameShape(QFrame.Shape.NoFrame)
         self.edit.setTabChangesFocus(True)

@@ -7,20 +7,24 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QMimeData, Qt, Signal, Slot
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent, QTextCursor
-from PySide6.QtWidgets import QFrame, QPlainTextEdit
+from PySide6.QtWidgets import QFrame
 
 from gui.widgets.file_urls import path_of
+from gui.widgets.text_direction import PlainTextEdit
 
 _MOST_LINES = 6
 # On a screen that is less high, the placeholder takes no second line from what is above.
 _LOW_SCREEN = 420
 
 
-class PromptEdit(QPlainTextEdit):
+class PromptEdit(PlainTextEdit):
     """Keeps earlier prompts, and what was written over each of them since the last one was sent.
 
     `sent()`: Enter. `escaped()`: Esc. `picture_pasted()`: a picture, not text, was pasted.
     `focus_changed(bool)`: whether it has the focus.
+
+    While an earlier prompt is shown, Esc returns from it, unless `stops_by_escape`: then it is for
+    what goes on elsewhere.
     """
 
     sent = Signal()

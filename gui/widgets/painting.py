@@ -17,6 +17,7 @@ from PySide6.QtGui import (
     QTextOption,
 )
 
+from gui.widgets.text_direction import side_of
 from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
 
@@ -59,17 +60,20 @@ def paint_lines(
     text: str,
     colour: QColor,
     spans: Sequence[FormattedSpan] = (),
+    *,
+    side: Qt.AlignmentFlag | None = None,
 ) -> None:
     """Paints as many whole lines as fit into `inside`, centred vertically.
 
     Line breaks of the text become spaces. If some of the text does not fit, the last line ends in
-    an ellipsis.
+    an ellipsis. Lines begin at `side`; without it, where the text is read from.
     """
+    side = side or side_of(text)
     # Of the same length as before, so that the spans still hold.
     text = text.replace("\n", " ")
     indices = TextIndex(text)
     layout = QTextLayout(text, painter.font())
-    option = QTextOption()
+    option = QTextOption(side)
     option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
     layout.setTextOption(option)
     layout.setFormats([_format_range(span, form, indices) for span, form in spans])
@@ -85,13 +89,19 @@ def paint_lines(
             begin = indices.to_python(line.textStart())
             rest = text[begin:][:_ELIDED_FROM]
             moved = [((max(0, a - begin), b - begin), form) for (a, b), form in spans if b > begin]
-            _paint_elided(painter, QPointF(inside.left(), y), inside.width(), rest, moved)
+            at = QPointF(inside.left(), y)
+            _paint_elided(painter, at, inside.width(), rest, moved, side)
         else:
             line.draw(painter, QPointF(inside.left(), y - line.y()))
 
 
 def _paint_elided(
-    painter: QPainter, at: QPointF, width: int, text: str, spans: Sequence[FormattedSpan]
+    painter: QPainter,
+    at: QPointF,
+    width: int,
+    text: str,
+    spans: Sequence[FormattedSpan],
+    side: Qt.AlignmentFlag,
 ) -> None:
     """Paints one line of at most `width` pixels that ends in an ellipsis."""
     room = width
@@ -101,7 +111,7 @@ def _paint_elided(
         indices = TextIndex(elided)
         kept = [((begin, min(end, length)), form) for (begin, end), form in spans if begin < length]
         layout = QTextLayout(elided, painter.font())
-        option = QTextOption()
+        option = QTextOption(side)
         option.setWrapMode(QTextOption.WrapMode.NoWrap)
         layout.setTextOption(option)
         layout.setFormats([_format_range(span, form, indices) for span, form in kept])

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
     QLabel,
-    QPlainTextEdit,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -16,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from core.captions.alt_text import MOST_CHARACTERS, AltText
 from gui.widgets.line_break import breakable
+from gui.widgets.text_direction import PlainTextEdit
 
 _SIZE = (560, 440)
 _LEAST_SIZE = (400, 300)
@@ -109,8 +109,8 @@ class AltTextDialog(QDialog):
         self.count_label.style().polish(self.count_label)
 
 
-def _field(name: str, words: str) -> QPlainTextEdit:
-    edit = QPlainTextEdit()
+def _field(name: str, words: str) -> PlainTextEdit:
+    edit = PlainTextEdit()
     edit.setObjectName(name)
     edit.setProperty("class", "field")
     edit.setAccessibleName(words)

@@ -9,13 +9,13 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QMessageBox,
-    QPlainTextEdit,
     QVBoxLayout,
     QWidget,
 )
 
 from core.workspace import TRASH_HAS_WAY_BACK, Failure
 from gui.widgets.labels import paragraph
+from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.translated import translated
 
 translate = QCoreApplication.translate
@@ -33,7 +33,7 @@ class FailuresDialog(QDialog):
         self.setWindowTitle(self.tr("Not all images were changed"))
         text = self.tr("“{name}” failed for {count} images.")
         self.what_label = paragraph(text.format(name=name, count=f"{len(failures):,}"))
-        self.list_edit = QPlainTextEdit()
+        self.list_edit = PlainTextEdit()
         self.list_edit.setProperty("class", "field")
         self.list_edit.setAccessibleName(self.tr("Images and reasons"))
         self.list_edit.setReadOnly(True)

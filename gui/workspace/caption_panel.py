@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QPlainTextEdit,
     QPushButton,
     QSizePolicy,
     QTextEdit,
@@ -29,6 +28,7 @@ from PySide6.QtWidgets import (
 from core.captions.wording import differing_words
 from core.workspace import CaptionMode, CaptionSource, PossibleSources, ReviewState
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
 from gui.workspace.answer_bar import AnswerBar
@@ -49,7 +49,7 @@ _OTHER_SHOWN_MS = 150
 _MOST_COMPARED = 6000
 
 
-class CaptionEditor(QPlainTextEdit):
+class CaptionEditor(PlainTextEdit):
     """`left()`: it lost the focus, or Ctrl+S was pressed: what was typed is to be written."""
 
     left = Signal()

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
     QLabel,
-    QPlainTextEdit,
     QPushButton,
     QTextEdit,
     QVBoxLayout,
@@ -23,6 +22,7 @@ from core.captions.wording import Span, differing_words, joined
 from core.workspace import ImageRow
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import paragraph
+from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
 from gui.workspace.thumbnails import Thumbnails
@@ -148,7 +148,7 @@ class CompareDialog(QDialog):
         self.picture_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.name_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
         self.name_label.setProperty("class", "section")
-        self.editor = QPlainTextEdit()
+        self.editor = PlainTextEdit()
         self.editor.setObjectName("compare_editor")
         self.editor.setProperty("class", "field")
         self.editor.setAccessibleName(self.tr("Caption"))
@@ -312,7 +312,7 @@ class AnswerColumn(QWidget):
         self.box.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.text = QPlainTextEdit()
+        self.text = PlainTextEdit()
         self.text.setProperty("class", "field")
         self.text.setAccessibleName(self.tr("Answer {number}").format(number=number))
         self.text.setReadOnly(True)

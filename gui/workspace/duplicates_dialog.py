@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QPlainTextEdit,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -25,6 +24,7 @@ from core.formatting import format_bytes
 from core.workspace import ImageRow
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import paragraph
+from gui.widgets.text_direction import PlainTextEdit
 from gui.workspace.export_texts import counted
 from gui.workspace.thumbnails import Thumbnails
 
@@ -294,7 +294,7 @@ class DuplicateCard(QFrame):
             facts += "  ·  " + self.tr("largest")
         self.facts_label = QLabel(facts)
         self.facts_label.setProperty("class", "explanation")
-        caption = QPlainTextEdit(row.caption[:_LONGEST])
+        caption = PlainTextEdit(row.caption[:_LONGEST])
         caption.setProperty("class", "field")
         caption.setAccessibleName(self.tr("Caption"))
         caption.setPlaceholderText(self.tr("No caption"))

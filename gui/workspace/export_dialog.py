@@ -8,7 +8,6 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
-    QPlainTextEdit,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -19,6 +18,7 @@ from core.workspace.export import ExportReport
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 from gui.widgets.scrolled_page import ScrolledPage
+from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.translated import translated
 from gui.workspace.export_form import ExportForm, ScopeCounts
 from gui.workspace.export_texts import failed, outcome
@@ -104,7 +104,7 @@ class ExportDialog(QDialog):
         self.outcome_label = paragraph()
         self.outcome_label.setObjectName("export_outcome")
         self.outcome_label.hide()
-        self.failures_edit = QPlainTextEdit()
+        self.failures_edit = PlainTextEdit()
         self.failures_edit.setProperty("class", "field")
         self.failures_edit.setAccessibleName(self.tr("Images that could not be exported"))
         self.failures_edit.setReadOnly(True)

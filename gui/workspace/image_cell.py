@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 
 from core.workspace import ImageRow, ReviewState
 from gui.widgets.painting import paint_lines
+from gui.widgets.text_direction import side_of
 from gui.widgets.theme import Theme
 from gui.widgets.translated import translated
 from gui.workspace.image_rows import ImageRows
@@ -84,7 +85,11 @@ class ImageCell(QStyledItemDelegate):
             return
         text = QRect(inside.left(), rect.bottom() - PADDING - line + 2, inside.width(), line)
         self._paint_marks(painter, text, row)
-        self._paint_line(painter, text, row.caption or row.path.name, not row.caption)
+        if row.caption:
+            side = side_of(row.caption) | Qt.AlignmentFlag.AlignAbsolute
+            self._paint_line(painter, text, row.caption, False, side=side)
+        else:
+            self._paint_line(painter, text, row.path.name, True)
 
     def _paint_list(self, painter: QPainter, rect: QRect, row: ImageRow | None) -> None:
         inside = rect.adjusted(PADDING, PADDING, -PADDING, -PADDING)
@@ -116,11 +121,12 @@ class ImageCell(QStyledItemDelegate):
         text: str,
         is_quiet: bool,
         mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
+        side: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft,
     ) -> None:
         painter.setPen(self._theme.colour("text_quiet" if is_quiet else "text"))
         text = " ".join(text[:_MOST_SHOWN].split())
         elided = painter.fontMetrics().elidedText(text, mode, inside.width())
-        painter.drawText(inside, Qt.AlignmentFlag.AlignVCenter, elided)
+        painter.drawText(inside, side | Qt.AlignmentFlag.AlignVCenter, elided)
 
     def _paint_picture(self, painter: QPainter, inside: QRect, row: ImageRow | None) -> None:
         ratio = painter.device().devicePixelRatio()

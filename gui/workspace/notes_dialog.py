@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
     QLabel,
-    QPlainTextEdit,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -19,6 +18,7 @@ from core.captions.variables import Filled
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 from gui.widgets.scrolled_page import ScrolledPage
+from gui.widgets.text_direction import PlainTextEdit
 
 _SIZE = (640, 560)
 _LEAST_SIZE = (420, 300)
@@ -159,8 +159,8 @@ def _short(value: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _text(name: str, words: str, lines: int) -> QPlainTextEdit:
-    edit = QPlainTextEdit()
+def _text(name: str, words: str, lines: int) -> PlainTextEdit:
+    edit = PlainTextEdit()
     edit.setObjectName(name)
     edit.setProperty("class", "field")
     edit.setAccessibleName(words)
