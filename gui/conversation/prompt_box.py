@@ -253,6 +253,7 @@ class PromptBox(QFrame):
         self.ask_button.setProperty("stops", stops)
         self._theme.set_icon(self.ask_button, icon, "text" if stops else "on_accent")
         self.ask_button.style().polish(self.ask_button)
+        self.prompt_edit.stops_by_escape = stops
         self.prompt_edit.show_placeholder(offer.placeholder)
         is_free = offer.hint is Hint.NOTHING or (offer.hint is Hint.ENTER and bool(self.text))
         beside_text = Hint.MISREAD if self._unknown else Hint.NOTHING

@@ -34,6 +34,7 @@ class PromptEdit(PlainTextEdit):
 
     def __init__(self) -> None:
         super().__init__()
+        self.stops_by_escape = False
         self._history: list[str] = []
         self._lines = [""]
         self._line = 0
@@ -112,9 +113,12 @@ class PromptEdit(PlainTextEdit):
 
     def event(self, event: QEvent) -> bool:
         """Leaves Undo and Redo to the window, which knows whether something else was changed
-        later."""
+        later; takes Esc from it to return from an earlier prompt."""
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
             keys = QKeySequence.StandardKey
+            if event.key() == Qt.Key.Key_Escape and self._leaves_history:
+                event.accept()
+                return True
             if event.matches(keys.Undo) or event.matches(keys.Redo):
                 event.ignore()
                 return False
@@ -130,7 +134,10 @@ class PromptEdit(PlainTextEdit):
             case Qt.Key.Key_Return | Qt.Key.Key_Enter if not shift:
                 self.sent.emit()
             case Qt.Key.Key_Escape:
-                self.escaped.emit()
+                if self._leaves_history:
+                    self._go(len(self._lines) - 1 - self._line)
+                else:
+                    self.escaped.emit()
             case Qt.Key.Key_Up if plain and self._is_at_first_line():
                 self._go(-1)
             case Qt.Key.Key_Down if plain and self._is_at_last_line():
@@ -181,6 +188,10 @@ class PromptEdit(PlainTextEdit):
         # What is typed on is one step, as old as its last letter.
         if not self._is_undoing:
             self._changed_at[self._steps] = time.monotonic()
+
+    @property
+    def _leaves_history(self) -> bool:
+        return self._line < len(self._lines) - 1 and not self.stops_by_escape
 
     def _start_line(self, draft: str) -> None:
         self._lines = [*self._history, draft]

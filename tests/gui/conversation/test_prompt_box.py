@@ -368,3 +368,21 @@ def test_another_model_reads_everything(reads_little, qtbot):
     assert hint(reads_little) == ""
     reads_little.show_offer(replace(READY, vocabulary=Vocabulary(("katze",))))
     assert "“die”" in hint(reads_little)
+
+
+def test_esc_returns_from_an_earlier_prompt_unless_it_stops_an_answer(box):
+    box.set_history(["first", "second"])
+    for draft in ("", "draft"):
+        box.prompt_edit.selectAll()
+        press(box, KEY.Key_Delete)
+        write(box, draft)
+        press(box, KEY.Key_Up)
+        press(box, KEY.Key_Up)
+        press(box, KEY.Key_Escape)
+        assert box.text == draft
+    press(box, KEY.Key_Up)
+    box.show_offer(replace(box.offer, button=AskButton.STOP))
+    stopped = []
+    box.stopped.connect(lambda: stopped.append(True))
+    press(box, KEY.Key_Escape)
+    assert (stopped, box.text) == ([True], "second")
