@@ -41,6 +41,7 @@ class PictureWiring(QObject):
         pictures.list_changed.connect(zone.show_pictures_at_hand)
         pictures.opened.connect(window.show_picture)
         pictures.failed.connect(self._on_failed)
+        pictures.refused.connect(self._on_refused)
         pictures.emptied.connect(zone.clear)
         for signal in (pictures.list_changed, pictures.opened, pictures.failed, pictures.emptied):
             signal.connect(self.refresh)
@@ -78,6 +79,11 @@ class PictureWiring(QObject):
     @Slot(object, str)
     def _on_failed(self, error: AppError, name: str) -> None:
         self._window.drop_zone.show_error(translated(error))
+
+    @Slot(object)
+    def _on_refused(self, error: AppError) -> None:
+        """Beside an error page the list of what is still open would be of something else."""
+        self._window.show_notice(translated(error))
 
     @Slot(object)
     def _on_returned(self, picture: Picture) -> None:

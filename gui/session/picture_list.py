@@ -35,7 +35,8 @@ class Opening:
 class PictureList(QObject):
     """Opens pictures in helper threads. A newer call supersedes one that is still opening.
 
-    `opened(Picture)`, `failed(AppError, str name)`. `leaving()`: another one is about to be opened,
+    `opened(Picture)`, `failed(AppError, str name)`. `refused(AppError)`: there is nothing to open,
+    so what was open before still is. `leaving()`: another one is about to be opened,
     or none; what is known of the one that is still shown can be kept.
     `list_changed(Sequence[Path], int current)`: empty and -1 for a picture without a file; -1 too
     where the filter leaves the picture out. `emptied()`: the last picture was closed.
@@ -46,6 +47,7 @@ class PictureList(QObject):
 
     opened = Signal(object)
     failed = Signal(object, str)
+    refused = Signal(object)
     # A list would be converted, one path after another.
     list_changed = Signal(object, int)
     leaving = Signal()
@@ -239,11 +241,16 @@ class PictureList(QObject):
             candidates = (roots[0], Path(view.current) if view else None)
             return next((one for one in candidates if self._index_of(one) >= 0), self._paths[0])
         sentence = await self._workspace.left_out()
+        had_images = self._before is not None and bool(self._before[0])
         self._return()
         if not sentence and len(roots) == 1:
             text = self.tr("There are no images in “{name}”. Choose another folder.")
             sentence = text.format(name=roots[0].name)
-        raise PictureError(sentence or self.tr("None of these is an image. Choose image files."))
+        error = PictureError(sentence or self.tr("None of these is an image. Choose image files."))
+        if not had_images:
+            raise error
+        self.refused.emit(error)
+        return None
 
     def _return(self) -> None:
         """Have what was open before a search that found nothing."""

@@ -73,14 +73,20 @@ def test_folder_without_images_leaves_open_what_was_open(live, folder, tmp_path)
     async def story(program):
         await opened(program, folder)
         (tmp_path / "none" / "inside").mkdir(parents=True)
-        program.window.paths_opened.emit([tmp_path / "none"])
-        error = program.window.drop_zone.error_page
-        await until(error.isVisible)
-        assert "There are no images in “none”" in program.window.state.picture.error
-        await until(lambda: len(program.pictures.paths) == 3)
-        QTest.mouseClick(error.back_button, Qt.MouseButton.LeftButton)
-        assert program.window.state.picture.name == "2.png"
-        assert program.pictures.roots == [folder]
+        (tmp_path / "other").mkdir()
+        window = program.window
+        for paths, said in (
+            ([tmp_path / "none"], "There are no images in “none”"),
+            ([tmp_path / "none", tmp_path / "other"], "None of these is an image"),
+        ):
+            window.paths_opened.emit(paths)
+            await until(lambda said=said: said in window.notice_bar.text_label.text())
+            await until(lambda: len(program.pictures.paths) == 3)
+            # The list on the left is of what is in the middle.
+            assert window.drop_zone.has_picture
+            assert window.state.picture.name == "2.png"
+            assert program.pictures.roots == [folder]
+            window.notice_bar.dismiss()
 
     live(story)
 
