@@ -47,6 +47,7 @@ class CaptionWiring(QObject):
         panel = window.caption_panel
         panel.typed.connect(editing.type)
         panel.left.connect(editing.write)
+        panel.escaped.connect(self._leave_caption)
         panel.ours_kept.connect(editing.keep_ours)
         panel.theirs_taken.connect(editing.take_theirs)
         panel.review_chosen.connect(listing.review)
@@ -130,6 +131,11 @@ class CaptionWiring(QObject):
     def _edit(self) -> None:
         self._show_tab(True)
         self._window.caption_panel.focus_editor()
+
+    @Slot()
+    def _leave_caption(self) -> None:
+        images = self._window.workspace_pane.list
+        (images if images.isVisible() else self._window.prompt_box.prompt_edit).setFocus()
 
     @Slot()
     def _show_conversation(self) -> None:

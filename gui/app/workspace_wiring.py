@@ -128,6 +128,7 @@ class WorkspaceWiring(QObject):
     def _bind(self) -> None:
         bind, states = self._window.command_actions.bind, ReviewState
         bind(Command.IMAGE_LIST, self._toggle_fold)
+        bind(Command.GO_TO_IMAGES, self._go_to_images)
         bind(Command.IMAGE_GRID, self._toggle_layout)
         bind(Command.PREVIOUS_PICTURE, partial(self._list.step, -1))
         bind(Command.NEXT_PICTURE, partial(self._list.step, 1))
@@ -335,6 +336,12 @@ class WorkspaceWiring(QObject):
     def _toggle_fold(self) -> None:
         self._settings.folds_images = not self._settings.folds_images
         self._keep_settings()
+
+    @Slot()
+    def _go_to_images(self) -> None:
+        if self._settings.folds_images:
+            self._toggle_fold()
+        self._list.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     @Slot()
     def _toggle_layout(self) -> None:

@@ -35,7 +35,7 @@ RUN_ACTIONS = {
     Command.RUN_NEW: RunAction.NEW_RUN,
 }
 
-_LISTING = (Command.IMAGE_LIST, Command.IMAGE_GRID)
+_LISTING = (Command.GO_TO_IMAGES, Command.IMAGE_LIST, Command.IMAGE_GRID)
 _REVIEW = (Command.ACCEPT, Command.REJECT, Command.NEEDS_WORK)
 _BULK = (
     *(Command.INVERT_SELECTION, Command.GENERATE, Command.CAPTION_AGAIN),

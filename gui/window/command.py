@@ -93,6 +93,7 @@ class Command(StrEnum):
     MARK_PART = auto()
     PREVIOUS_PICTURE = auto()
     NEXT_PICTURE = auto()
+    GO_TO_IMAGES = auto()
     IMAGE_LIST = auto()
     IMAGE_GRID = auto()
     UNDERLINE_DOUBT = auto()

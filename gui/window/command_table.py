@@ -252,6 +252,12 @@ def _view_menu() -> MenuRows:
     )
     listing: Group = (
         CommandRow(
+            Command.GO_TO_IMAGES,
+            translate("Menu", "Go &to the images"),
+            ("Ctrl+J",),
+            translate("Menu", "Single keys then review, search and caption images"),
+        ),
+        CommandRow(
             Command.IMAGE_LIST, translate("Menu", "&List of images"), ("F9",), is_checkable=True
         ),
         CommandRow(

@@ -104,7 +104,7 @@ class CaptionEditor(PlainTextEdit):
 class CaptionPanel(QWidget):
     """`text_changed(str)`: there is another text. `typed(str)`: the person changed it.
     `came_into_view()`.
-    `left()`: it is to be written now.
+    `left()`: it is to be written now. `escaped()`: the person is done here, by Esc.
     `review_chosen(ReviewState)`: the person thinks so of it; a second time takes that back.
     `ours_kept()`, `theirs_taken()`: which of two texts is wanted. `mode_chosen(CaptionMode)`: the
     captions of the folder are texts, or lists of tags, whose text stays in sight where there is
@@ -115,6 +115,7 @@ class CaptionPanel(QWidget):
     came_into_view = Signal()
     typed = Signal(str)
     left = Signal()
+    escaped = Signal()
     review_chosen = Signal(object)
     ours_kept = Signal()
     theirs_taken = Signal()
@@ -263,6 +264,13 @@ class CaptionPanel(QWidget):
         column.addLayout(row)
         self.conflict_bar.hide()
         return self.conflict_bar
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Esc comes here from all parts that have no use for it."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.escaped.emit()
+        else:
+            super().keyPressEvent(event)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -90,6 +90,7 @@ class WorkspacePane(QWidget):
         self.column.addWidget(self.parts, 1)
         self.column.addWidget(self.foot)
         self.list.side_chosen.connect(self.side_chosen)
+        self.query_line.left.connect(self.list.setFocus)
 
     @property
     def has_focus(self) -> bool:

@@ -20,11 +20,13 @@ _ERROR_MS = 700
 
 
 class QueryLine(QWidget):
-    """`searched(str)`: images that the query finds are wanted. `sort_chosen(SortKey)`.
+    """`searched(str)`: images that the query finds are wanted. `left()`: on to what was found.
+    `sort_chosen(SortKey)`.
     `completion_asked(str, int, bool)`: what may follow at this place of the query; all keys too if
     the person asked for them."""
 
     searched = Signal(str)
+    left = Signal()
     completion_asked = Signal(str, int, bool)
     sort_chosen = Signal(object)
 
@@ -45,7 +47,7 @@ class QueryLine(QWidget):
         self.edit.setClearButtonEnabled(True)
         self.edit.textChanged.connect(self._on_text_changed)
         self.edit.textEdited.connect(self._on_edited)
-        self.edit.returnPressed.connect(self._search_now)
+        self.edit.returnPressed.connect(self._on_entered)
         self.suggestions = Suggestions(theme, self.edit, self.tr("Suggestions"))
         self.suggestions.chosen.connect(self._on_suggestion_chosen)
         self.suggestions.wanted.connect(self._on_suggestions_wanted)
@@ -183,6 +185,13 @@ class QueryLine(QWidget):
         self.suggestions.hide()
         self._show_error()
         self.searched.emit(self.edit.text())
+
+    @Slot()
+    def _on_entered(self) -> None:
+        """Goes on to what is found; stays where the query is wrong."""
+        self._search_now()
+        if not self._error:
+            self.left.emit()
 
     @Slot()
     def _on_paused(self) -> None:

@@ -76,12 +76,14 @@ def test_suggestions_are_chosen_by_keyboard_and_by_mouse(live, folder):
 
 def test_suggestions_never_take_the_keys_of_who_does_not_want_them(live, folder):
     async def story(program):
-        _window, line = await opened(program, folder)
+        window, line = await opened(program, folder)
         QTest.keyClicks(line.edit, "sta")
         await until(lambda: offered(line) == ["state:"])
         QTest.keyClick(line.edit, KEY.Key_Return)
         assert line.edit.text() == "sta"
         assert not offered(line)
+        assert focused_widget() is window.workspace_pane.list  # On to what was found.
+        line.edit.setFocus()
         QTest.keyClicks(line.edit, "t")
         await until(lambda: bool(offered(line)))
         QTest.keyClick(line.edit, KEY.Key_Escape)
@@ -107,6 +109,7 @@ def test_word_that_is_being_completed_is_no_error_until_one_searches(live, folde
         QTest.keyClick(line.edit, KEY.Key_Return)
         await until(line.error_label.isVisible)
         assert line.edit.fault == (8, 11)
+        assert focused_widget() is line.edit
 
     live(story)
 

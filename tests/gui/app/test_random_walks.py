@@ -151,6 +151,7 @@ class Walker:
                     *(Command.RUN_NEW, Command.RUN_RETRY, Command.RUN_RESUME),
                     *(Command.ROW_CAPTION, Command.ROW_EDIT, Command.ROW_COPY),
                     *(Command.IMAGE_LIST, Command.IMAGE_GRID, Command.EDIT_CAPTION),
+                    Command.GO_TO_IMAGES,
                     *(Command.ACCEPT, Command.NEXT_UNREVIEWED, Command.INVERT_SELECTION),
                 )
             )

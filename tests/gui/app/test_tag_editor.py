@@ -150,3 +150,27 @@ def test_whether_a_folder_has_tags_is_kept(live, folder):
         assert tags.field.isVisible()
 
     live(story)
+
+
+def test_keys_alone_go_from_the_prompt_to_the_images_into_a_caption_and_back(live, folder):
+    async def story(program):
+        window, tags = await opened(program, folder)
+        images, panel = window.workspace_pane.list, window.caption_panel
+        # Otherwise Esc closes this notice first.
+        await until(window.notice_bar.isVisible)
+        window.notice_bar.dismiss()
+        window.prompt_box.focus_prompt()
+        QTest.keyClick(focused_widget(), KEY.Key_J, CTRL)
+        assert focused_widget() is images
+        window.commands[Command.IMAGE_LIST].trigger()
+        await until(lambda: not images.isVisible())
+        QTest.keyClick(focused_widget(), KEY.Key_J, CTRL)
+        await until(lambda: images.isVisible() and images.hasFocus())
+        for part in (tags.field, tags.chips, panel.editor, panel.mode_buttons[CaptionMode.TAGS]):
+            part.setFocus()
+            QTest.keyClick(part, KEY.Key_Escape)
+            assert focused_widget() is images, part
+        QTest.keyClick(images, KEY.Key_Return)
+        assert focused_widget() is tags.field
+
+    live(story)
