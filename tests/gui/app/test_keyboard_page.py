@@ -43,11 +43,11 @@ def click(button):
 def test_free_keys_are_assigned(page):
     item = choose(page, "Regenerate answer")
     assert item.text(1) == "Ctrl+R"
-    press(page, KEY.Key_J, CTRL)
+    press(page, KEY.Key_K, CTRL)
     assert "is free" in page.note_label.text()
     click(page.assign_button)
-    assert page.keys == {"regenerate": ["Ctrl+J"]}
-    assert item.text(1) == "Ctrl+J"
+    assert page.keys == {"regenerate": ["Ctrl+K"]}
+    assert item.text(1) == "Ctrl+K"
 
 
 def test_taken_keys_say_whose_they_are_and_can_be_taken_over(page):
@@ -80,7 +80,7 @@ def test_esc_takes_pressed_keys_back_and_then_leaves_the_dialog(qtbot):
     dialog.show()
     choose(page, "Caption folder")
     page.key_edit.setFocus()
-    press(page, KEY.Key_J, CTRL)
+    press(page, KEY.Key_K, CTRL)
     QTest.keyClick(page.key_edit, KEY.Key_Escape)
     assert page.key_edit.keySequence().isEmpty()
     assert dialog.isVisible()
@@ -110,11 +110,11 @@ def test_every_command_is_listed_once_under_a_name_of_its_own(page):
 
 
 def test_names_that_this_version_does_not_know_are_kept(page):
-    page.show_keys({"gone": ["Ctrl+J"]})
+    page.show_keys({"gone": ["Ctrl+K"]})
     choose(page, "Regenerate answer")
     press(page, KEY.Key_K, CTRL)
     click(page.assign_button)
-    assert page.keys == {"gone": ["Ctrl+J"], "regenerate": ["Ctrl+K"]}
+    assert page.keys == {"gone": ["Ctrl+K"], "regenerate": ["Ctrl+K"]}
 
 
 def tab_to(widget):
@@ -199,7 +199,7 @@ def test_keys_are_taken_over_kept_over_a_restart_and_given_back_by_the_keyboard_
 def test_all_keys_can_be_restored_at_once(live, home):
     async def restore(program):
         window = program.window
-        assert window.commands[Command.REGENERATE].shortcut().toString() == "Ctrl+J"
+        assert window.commands[Command.REGENERATE].shortcut().toString() == "Ctrl+K"
         window.commands[Command.SETTINGS].trigger()
         [dialog] = window.findChildren(SettingsDialog)
         dialog.buttons.button(QDialogButtonBox.StandardButton.RestoreDefaults).click()
@@ -207,12 +207,12 @@ def test_all_keys_can_be_restored_at_once(live, home):
         assert window.commands[Command.REGENERATE].shortcut().toString() == "Ctrl+R"
 
     home.mkdir(exist_ok=True)
-    save(Settings(keys={"regenerate": ["Ctrl+J"]}), home)
+    save(Settings(keys={"regenerate": ["Ctrl+K"]}), home)
     live(restore)
     assert load(locations().folder).keys == {}
 
 
-@pytest.mark.parametrize("wrong", ['"x"', '{"a": 3}', '{"a": [1, "Ctrl+J"]}', "null"])
+@pytest.mark.parametrize("wrong", ['"x"', '{"a": 3}', '{"a": [1, "Ctrl+K"]}', "null"])
 def test_settings_with_odd_keys_still_open(home, wrong):
     home.mkdir()
     (home / "settings.json").write_text(f'{{"theme": "dark", "keys": {wrong}}}')
