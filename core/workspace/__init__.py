@@ -64,6 +64,7 @@ from core.workspace.data import (
     StatisticsKind,
     WorkspaceOptions,
 )
+from core.workspace.fingerprints import fingerprint_of
 from core.workspace.listed_paths import ListedPaths
 from core.workspace.presets import PRESET_KEYS, Preset, Presets, read_presets, write_presets
 from core.workspace.preview import Change, Preview
@@ -125,6 +126,7 @@ __all__ = [
     "Workspace",
     "WorkspaceOptions",
     "completions",
+    "fingerprint_of",
     "parse_query",
     "query_term",
     "read_presets",

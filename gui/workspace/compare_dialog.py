@@ -232,7 +232,7 @@ class CompareDialog(QDialog):
         if self._row is None:
             return
         ratio = self.devicePixelRatioF()
-        pixmap = self._thumbnails.get(self._row.path, round(_SIDE * ratio))
+        pixmap = self._thumbnails.get(self._row, round(_SIDE * ratio))
         if pixmap is None or pixmap.isNull():
             self.picture_label.clear()
             return

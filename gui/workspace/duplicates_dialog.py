@@ -235,7 +235,7 @@ class DuplicatesDialog(QDialog):
     def _on_thumbnail_made(self) -> None:
         ratio = self.devicePixelRatioF()
         for card in self.cards:
-            pixmap = self._thumbnails.get(card.row.path, round(_SIDE * ratio))
+            pixmap = self._thumbnails.get(card.row, round(_SIDE * ratio))
             if pixmap is not None and not pixmap.isNull():
                 shown = pixmap.scaled(
                     QSize(_SIDE, _SIDE) * ratio,

@@ -131,7 +131,7 @@ class ImageCell(QStyledItemDelegate):
     def _paint_picture(self, painter: QPainter, inside: QRect, row: ImageRow | None) -> None:
         ratio = painter.device().devicePixelRatio()
         side = max(inside.width(), inside.height())
-        pixmap = self._thumbnails.get(row.path, round(side * ratio)) if row else None
+        pixmap = self._thumbnails.get(row, round(side * ratio)) if row else None
         if pixmap is None or pixmap.isNull():
             square = min(inside.width(), inside.height())
             frame = QRect(0, 0, square, square)

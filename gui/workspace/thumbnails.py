@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QImage, QPixmap
 
+from core.workspace import ImageRow
 from gui.widgets.preview import PreviewMaker
 from gui.workspace.thumbnail_cache import ThumbnailCache
 
@@ -19,6 +21,19 @@ _UNDER_WAY = 2
 _WAITING = 150
 
 _Key = tuple[Path, int]
+
+
+@dataclass
+class _Made:
+    """A thumbnail, what its image's file was like then, and whether it is kept by content."""
+
+    pixmap: QPixmap
+    version: tuple[int, float]
+    is_settled: bool
+
+    @property
+    def bytes(self) -> int:
+        return 4 * self.pixmap.width() * self.pixmap.height()
 
 
 class Thumbnails(QObject):
@@ -33,35 +48,34 @@ class Thumbnails(QObject):
         super().__init__(parent)
         self._cache = cache
         self._maker = PreviewMaker(self)
-        self._pixmaps: dict[_Key, QPixmap] = {}
+        self._found: dict[_Key, _Made] = {}
         self._bytes = 0
-        self._waiting: dict[_Key, None] = {}
+        self._waiting: dict[_Key, ImageRow] = {}
         self._under_way: set[_Key] = set()
         self._maker.made.connect(self._on_made)
 
-    def get(self, path: Path, pixels: int) -> QPixmap | None:
-        """Returns the thumbnail for a cell of so many device pixels, or one of another size
-        meanwhile; None, and a request for it, if there is none. One that cannot be made is null.
-        """
+    def get(self, row: ImageRow, pixels: int) -> QPixmap | None:
+        """Returns the thumbnail for a cell of so many device pixels, or meanwhile one of another
+        size or from before its file was changed; None, and a request for it, if there is none. One
+        that cannot be made is null."""
         side = next((side for side in SIDES if side >= pixels), SIDES[-1])
-        key = (path, side)
-        if (found := self._pixmaps.pop(key, None)) is not None:
-            self._pixmaps[key] = found  # It was used last.
-            return found
+        key = (row.path, side)
+        if (found := self._found.pop(key, None)) is not None:
+            self._found[key] = found  # It was used last.
+            if found.version == _version(row):
+                if row.fingerprint and not found.is_settled:
+                    found.is_settled = True
+                    self._maker.ask(None, partial(self._cache.settle, row, side))
+                return found.pixmap
         if key not in self._under_way:
             self._waiting.pop(key, None)
-            self._waiting[key] = None
+            self._waiting[key] = row
             while len(self._waiting) > _WAITING:
                 del self._waiting[next(iter(self._waiting))]
             self._request()
-        others = (self._pixmaps.get((path, other)) for other in reversed(SIDES) if other != side)
-        return next((one for one in others if one is not None), None)
-
-    def forget(self, path: Path) -> None:
-        """Makes those of a file anew that has changed."""
-        for side in SIDES:
-            if (pixmap := self._pixmaps.pop((path, side), None)) is not None:
-                self._bytes -= _bytes_of(pixmap)
+        sides = (side, *(other for other in reversed(SIDES) if other != side))
+        others = (self._found.get((row.path, other)) for other in sides)
+        return next((one.pixmap for one in others if one is not None), None)
 
     def close(self) -> None:
         """Ends the thread."""
@@ -72,24 +86,27 @@ class Thumbnails(QObject):
     def _request(self) -> None:
         """What was painted last is in view: it comes first."""
         while self._waiting and len(self._under_way) < _UNDER_WAY:
-            key, _ = self._waiting.popitem()
+            key, row = self._waiting.popitem()
             self._under_way.add(key)
-            self._maker.ask(key, partial(self._cache.thumbnail, *key))
+            self._maker.ask((row, key[1]), partial(self._cache.thumbnail, row, key[1]))
 
     @Slot(object, object)
     def _on_made(self, key: object, image: object) -> None:
         match key:
-            case (Path() as path, int() as side) if isinstance(image, QImage):
-                self._under_way.discard((path, side))
-                pixmap = QPixmap.fromImage(image)
-                self._pixmaps[path, side] = pixmap
-                self._bytes += _bytes_of(pixmap)
-                while self._bytes > _MOST_BYTES and len(self._pixmaps) > 1:
-                    oldest = self._pixmaps.pop(next(iter(self._pixmaps)))
-                    self._bytes -= _bytes_of(oldest)
+            case (ImageRow() as row, int() as side) if isinstance(image, QImage):
+                self._under_way.discard((row.path, side))
+                self._take((row.path, side), row, QPixmap.fromImage(image))
                 self._request()
                 self.made.emit()
 
+    def _take(self, key: _Key, row: ImageRow, pixmap: QPixmap) -> None:
+        before = self._found.pop(key, None)
+        made = _Made(pixmap, _version(row), is_settled=bool(row.fingerprint))
+        self._found[key] = made
+        self._bytes += made.bytes - (before.bytes if before else 0)
+        while self._bytes > _MOST_BYTES and len(self._found) > 1:
+            self._bytes -= self._found.pop(next(iter(self._found))).bytes
 
-def _bytes_of(pixmap: QPixmap) -> int:
-    return 4 * pixmap.width() * pixmap.height()
+
+def _version(row: ImageRow) -> tuple[int, float]:
+    return row.bytes, row.modified

@@ -95,7 +95,7 @@ async def open_folder(program: Program, folder: Path, count: int, goals: Goals |
     def has_thumbnail() -> bool:
         first = images.rows.index(0, 0)
         row = images.rows.image(first) if first.isValid() else None
-        return row is not None and window.thumbnails.get(row.path, images.side) is not None
+        return row is not None and window.thumbnails.get(row, images.side) is not None
 
     heartbeat, began = Heartbeat(), time.perf_counter()
     window.paths_opened.emit([folder])

@@ -1,0 +1,133 @@
+"""Thumbnails on the disk: kept by what an image contains, whole, and not too many."""
+
+from contextlib import closing
+from threading import Event
+
+import pytest
+from PIL import Image
+
+from core.workspace import ScanStage, Workspace, WorkspaceOptions
+from gui.workspace.thumbnail_cache import ThumbnailCache
+from gui.workspace.thumbnails import Thumbnails
+
+SIDE = 128
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three images with as many bytes, as uncompressed ones have."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, colour in (("a", "red"), ("b", "green"), ("c", "blue")):
+        Image.new("RGB", (40, 30), colour).save(folder / f"{name}.bmp")
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """The cache in a new folder."""
+    return ThumbnailCache(tmp_path / "cache")
+
+
+def rows(folder, until=ScanStage.FINGERPRINTS):
+    """The images by name; before the last stage of a scan their content is unknown."""
+    with closing(Workspace.open([folder], folder.parent / "data", WorkspaceOptions())) as workspace:
+        workspace.scan(Event(), lambda progress: None, until=until)
+        return {row.path.stem: row for row in workspace.rows(workspace.ids())}
+
+
+def kept(folder):
+    """The files of the cache: another one under the same name has another number."""
+    files = (path for path in (folder.parent / "cache").rglob("*") if path.is_file())
+    return {path.name: path.stat().st_ino for path in files}
+
+
+def colour(image):
+    pixel = image.pixelColor(image.width() // 2, image.height() // 2)
+    return max(("red", "green", "blue"), key=lambda name: getattr(pixel, name)())
+
+
+@pytest.mark.parametrize("until", [ScanStage.CAPTIONS, ScanStage.FINGERPRINTS])
+def test_images_that_are_renamed_moved_or_swapped_keep_their_thumbnails(folder, cache, until):
+    for row in rows(folder, ScanStage.CAPTIONS).values():
+        assert not row.fingerprint
+        cache.thumbnail(row, SIDE)
+    for row in rows(folder).values():
+        cache.settle(row, SIDE)
+    before = kept(folder)
+    assert len(before) == 3
+    (folder / "sub").mkdir()
+    (folder / "a.bmp").rename(folder / "sub" / "z.bmp")
+    (folder / "b.bmp").rename(folder / "a.bmp")
+    (folder / "c.bmp").rename(folder / "b.bmp")
+    found = rows(folder, until)
+    assert bool(found["a"].fingerprint) == (until is ScanStage.FINGERPRINTS)
+    shown = {name: colour(cache.thumbnail(row, SIDE)) for name, row in found.items()}
+    assert shown == {"z": "red", "a": "green", "b": "blue"}
+    assert kept(folder) == before
+
+
+def test_other_content_has_another_thumbnail_whatever_was_known_of_the_image(folder, cache):
+    known = rows(folder)
+    cache.thumbnail(known["a"], SIDE)
+    Image.new("RGB", (40, 30), "blue").save(folder / "a.bmp")
+    assert colour(cache.thumbnail(known["a"], SIDE)) == "blue"
+    assert colour(cache.thumbnail(rows(folder)["a"], SIDE)) == "blue"
+    assert colour(cache.thumbnail(rows(folder)["b"], SIDE)) == "green"
+
+
+def damage(path, how):
+    data = path.read_bytes()
+    damaged = {
+        "empty": b"",
+        "cut": data[: len(data) // 2],
+        "zeros": data[:200] + bytes(len(data) - 200),
+        "bit": data[:-20] + bytes([data[-20] ^ 1]) + data[-19:],
+        "other": b"GIF89a",
+    }
+    path.write_bytes(damaged[how])
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize("how", ["empty", "cut", "zeros", "bit", "other"])
+def test_damaged_thumbnails_are_made_anew(folder, cache, how, is_known):
+    row = rows(folder, ScanStage.FINGERPRINTS if is_known else ScanStage.CAPTIONS)["a"]
+    first = cache.thumbnail(row, SIDE)
+    (path,) = (path for path in (folder.parent / "cache").rglob("*") if path.is_file())
+    whole = path.read_bytes()
+    damage(path, how)
+    again = cache.thumbnail(row, SIDE)
+    assert (again.size(), colour(again)) == (first.size(), "red")
+    assert path.read_bytes() == whole
+
+
+def test_cache_is_bounded(folder, tmp_path):
+    cache = ThumbnailCache(tmp_path / "cache", most_bytes=2000)
+    for row in rows(folder).values():
+        for side in (128, 256, 512):
+            cache.thumbnail(row, side)
+    before = kept(folder)
+    cache.trim()
+    assert 0 < len(kept(folder)) < len(before)
+    files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 2000
+
+
+def test_thumbnail_that_is_shown_is_found_by_content_once_that_is_known(folder, cache, qtbot):
+    thumbnails = Thumbnails(cache)
+    first, known = rows(folder, ScanStage.CAPTIONS)["a"], rows(folder)["a"]
+    qtbot.waitUntil(lambda: thumbnails.get(first, SIDE) is not None)
+    before = kept(folder)
+    assert thumbnails.get(known, SIDE) is not None
+    qtbot.waitUntil(lambda: kept(folder).keys() != before.keys())
+    (folder / "a.bmp").rename(folder / "z.bmp")
+    assert set(kept(folder).values()) == set(before.values())
+    moved = rows(folder, ScanStage.CAPTIONS)["z"]
+    qtbot.waitUntil(lambda: thumbnails.get(moved, SIDE) is not None)
+    assert set(kept(folder).values()) == set(before.values())
+    # What another program writes over the image is shown once the list knows.
+    Image.new("RGB", (40, 60), "blue").save(folder / "z.bmp")
+    changed = rows(folder)["z"]
+    thumbnails.get(changed, SIDE)
+    qtbot.waitUntil(lambda: thumbnails.get(changed, SIDE).height() > 40)
+    thumbnails.close()
