@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
+from unicodedata import normalize
 
+import regex
+
+from core.captions.folding import FORM_SIGNS, PARTS, comparable, composed
 from core.captions.sentences import sentence_ends
 
 _OPENING = re.compile(
@@ -68,7 +73,7 @@ def tags_in(text: str) -> list[str]:
 
 def tag_key(tag: str) -> str:
     """Returns what tags are compared by: without case, and without a final dot."""
-    return tag.strip().rstrip(".").casefold()
+    return comparable(tag.strip().rstrip("."))
 
 
 def to_last_sentence(caption: str) -> str:
@@ -87,7 +92,7 @@ def differing_words(one: str, other: str) -> tuple[list[Span], list[Span]]:
     Adjacent words are one span. Case and white space are ignored.
     """
     ours, theirs = list(_WORD.finditer(one)), list(_WORD.finditer(other))
-    words = [word[0].casefold() for word in ours], [word[0].casefold() for word in theirs]
+    words = [comparable(word[0]) for word in ours], [comparable(word[0]) for word in theirs]
     matcher = SequenceMatcher(None, *words, autojunk=False)
     spans: tuple[list[Span], list[Span]] = ([], [])
     for kind, begin, end, other_begin, other_end in matcher.get_opcodes():
@@ -113,15 +118,13 @@ class Replacement:
         """Returns the caption with every occurrence replaced; None if nothing changes."""
         if not self.find:
             return None
-        pattern = re.escape(self.find)
-        if self.is_whole_words:
-            pattern = rf"(?<!\w){pattern}(?!\w)"
-        flags = re.NOFLAG if self.is_case_sensitive else re.IGNORECASE
+        flags = regex.V0 if self.is_case_sensitive else regex.IGNORECASE | regex.FULLCASE
+        pattern = _pattern(self.find, is_whole_words=self.is_whole_words)
         before: list[Span] = []
         after: list[Span] = []
         parts: list[str] = []
         end = length = 0
-        for found in re.finditer(pattern, caption, flags):
+        for found in regex.finditer(pattern, caption, flags):
             kept = caption[end : found.start()]
             parts += (kept, self.replacement)
             length += len(kept)
@@ -141,3 +144,20 @@ class Replaced:
     after: str
     spans_before: tuple[Span, ...]
     spans_after: tuple[Span, ...]
+
+
+@lru_cache(maxsize=64)
+def _pattern(text: str, *, is_whole_words: bool) -> str:
+    """Returns a regular expression for a text, in whichever way its characters are encoded. It
+    matches no letter without the marks that belong to it."""
+    letters: list[str] = []
+    for letter in composed(text):
+        parts = normalize("NFD", letter)
+        if letter in FORM_SIGNS:
+            continue
+        ways = {regex.escape(letter), regex.escape(parts)}
+        letters.append(f"(?:{'|'.join(sorted(ways))})" if len(ways) > 1 else ways.pop())
+        if not letter.isalnum() and not letter.isascii():
+            letters.append(f"[{FORM_SIGNS}]?")
+    pattern = f"{''.join(letters) or regex.escape(text)}(?![{PARTS}])"
+    return rf"(?<!\w){pattern}(?!\w)" if is_whole_words else pattern

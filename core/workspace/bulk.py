@@ -14,6 +14,7 @@ from typing import Any
 
 import regex
 
+from core.captions.folding import composed
 from core.captions.wording import Replaced, Replacement, Span, differing_words, joined
 from core.message import Message, translatable
 from core.workspace.data import CaptionMode
@@ -95,7 +96,9 @@ class Replace:
         """Returns the caption with every match replaced. Raises PatternError."""
         if self.is_regex and self.find:
             with _in_time():
-                return self._patience.run(self._pattern.sub, self.replacement, caption)
+                text = composed(caption)
+                changed = self._patience.run(self._pattern.sub, self.replacement, text)
+                return changed if changed != text else caption
         change = self.change(caption)
         return change.after if change else caption
 
@@ -108,8 +111,9 @@ class Replace:
             return plain.of(caption)
         if not self.find:
             return None
+        text = composed(caption)
         with _in_time():
-            return self._matched(self._patience.run(self._matches, caption), caption)
+            return self._matched(self._patience.run(self._matches, text), text)
 
     def begin(self) -> None:
         """Many captions are about to be changed. Raises PatternError if the regular expression
@@ -127,17 +131,18 @@ class Replace:
         return self._compiled()
 
     def _compiled(self) -> regex.Pattern[str]:
-        flags = 0 if self.is_case_sensitive else regex.IGNORECASE
+        flags = 0 if self.is_case_sensitive else regex.IGNORECASE | regex.FULLCASE
+        find = composed(self.find)
         try:
-            pattern = compiled(self.find, flags)
+            pattern = compiled(find, flags)
             # A replacement is looked at where something matches, so nothing has to.
-            regex.sub(f"(?:{self.find}\n)|", self.replacement, "", count=1)
+            regex.sub(f"(?:{find}\n)|", self.replacement, "", count=1)
         except (ExpressionError, regex.error, IndexError) as error:
             text = translatable("core", "The regular expression is wrong ({reason}). Correct it.")
             reason = getattr(error, "msg", None) or str(error)
             raise PatternError(text.format(reason=reason), getattr(error, "pos", None)) from error
         if self.is_whole_words:
-            return regex.compile(rf"(?<!\w)(?:{self.find})(?!\w)", flags)
+            return regex.compile(rf"(?<!\w)(?:{find})(?!\w)", flags)
         return pattern
 
     def _matches(self, caption: str, **limits: Any) -> list[regex.Match[str]]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from core.captions.folding import comparable
 from core.workspace.query import query_term
 from core.workspace.tags import tag_key
 from core.workspace.terms import QUERY_KEYS, VALUES
@@ -44,7 +45,7 @@ def completions(
     key, colon, value = found[1].partition(":")
     if not colon:
         return _of_word(found[1], start, cursor, tags)[:most]
-    value = value.removeprefix('"').casefold()
+    value = comparable(value.removeprefix('"'))
     if key.lower() in VALUES:
         known = [one for one in VALUES[key.lower()] if one.startswith(value)]
         return [Completion(f"{key}:{one}", start, cursor) for one in known][:most]
@@ -78,7 +79,7 @@ def tag_completions(
     # Vocabularies have up to 100,000 tags, and some write an underscore for each blank.
     folded = key.replace(" ", "_")
     for tag in vocabulary:
-        name = tag.casefold()
+        name = comparable(tag)
         if (name.startswith((key, folded))) and tag_key(tag) not in seen:
             seen.add(tag_key(tag))
             found.append(Completion(tag, 0, len(part)))
@@ -88,7 +89,7 @@ def tag_completions(
 
 
 def _of_word(word: str, start: int, cursor: int, tags: Mapping[str, int]) -> list[Completion]:
-    word = word.casefold()
+    word = comparable(word)
     keys = [Completion(f"{key}:", start, cursor) for key in QUERY_KEYS if key.startswith(word)]
     return keys + _tags(word.removeprefix('"'), start, cursor, tags, len(tags))
 

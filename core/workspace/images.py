@@ -15,6 +15,7 @@ from enum import IntEnum
 from math import isnan, nan
 from pathlib import Path
 
+from core.captions.folding import findable
 from core.picture import natural_key
 from core.workspace.data import Counts, ImageRow, ReviewState, Sort, SortKey
 
@@ -160,10 +161,7 @@ class Images:
         if max(self.states) > max(CaptionState):
             raise ValueError("there is no such state")
         self.captions = list(map(str, captions))
-        self.folded = [
-            caption if (folded := caption.casefold()) == caption else folded
-            for caption in self.captions
-        ]
+        self.folded = list(map(findable, self.captions))
         self.caption_stamps = [(0, 0)] * count
         self.reviews, self.edited = bytearray(count), bytearray(count)
         self.doubts = array("d", [nan]) * count
@@ -236,8 +234,7 @@ class Images:
         """Notes the caption that is in the file, which has this time and size."""
         self.captions[id] = caption
         self.caption_version += 1
-        folded = caption.casefold()
-        self.folded[id] = caption if folded == caption else folded
+        self.folded[id] = findable(caption)
         self.states[id] = CaptionState.PRESENT if caption else CaptionState.NONE
         self.caption_stamps[id] = stamp
         self.problems.pop(id, None)
@@ -306,16 +303,19 @@ class Images:
     def folded_names(self) -> list[str]:
         """The names of all images without case, by id."""
         new = len(self._folded_names)
-        for name in self.names[new:]:
-            folded = name.casefold()
-            self._folded_names.append(name if folded == name else folded)
+        self._folded_names += map(findable, self.names[new:])
         return self._folded_names
 
     @property
     def folded_folders(self) -> list[str]:
         """What stands before the names in the paths of images without case, from their roots, by
         folder."""
-        folders = [self._inside_root(folder).casefold() for folder in self.folders]
+        return list(map(findable, self.inner_folders))
+
+    @property
+    def inner_folders(self) -> list[str]:
+        """What stands before the names in the paths of images, from their roots, by folder."""
+        folders = map(self._inside_root, self.folders)
         return [f"{folder}{os.sep}" if folder else "" for folder in folders]
 
     def counts(self) -> Counts:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from core.captions.folding import findable
+
 _MOST = 4
 _OPENING = re.compile(r"\((?:\?(?::|=|<=|P?<(?![=!])\w+>))?(?![?*])")
 _NEGATIVE = re.compile(r"\(\?<?!")
@@ -23,8 +25,8 @@ _PERHAPS, _ONCE, _SEVERAL, _OFTEN = 0, 1, 2, 3
 
 @dataclass(frozen=True)
 class Literals:
-    """A match contains one of these texts, which are without case. If they `are_all`, a text
-    without case that contains one of them has a match, too."""
+    """A match contains one of these texts once both are folded. If they `are_all`, a text in ASCII
+    that contains one of them once it is folded has a match, too."""
 
     texts: tuple[str, ...]
     are_all: bool = False
@@ -98,7 +100,7 @@ class _Reader:
         return Literals(best.texts, is_text or (is_group and best.are_all))
 
     def _character(self) -> str | None:
-        """Reads a character that stands for itself, without case; "" for one whose case is not a
+        """Reads a character that stands for itself, folded; "" for one whose fold is not a
         matter of this one character. Returns None for anything else."""
         sign = self._text[self._at]
         if sign == "\\":
@@ -110,7 +112,7 @@ class _Reader:
             return None
         else:
             self._at += 1
-        folded = sign.casefold()
+        folded = findable(sign)
         return folded if _has_plain_case(sign) and len(folded) == 1 else ""
 
     def _other(self) -> Literals | None:
@@ -152,7 +154,8 @@ class _Reader:
 
 
 def _has_plain_case(sign: str) -> bool:
-    """Returns whether a character's case is the same for Python and in regular expressions. They
-    may know another edition of Unicode, and I is the capital of two letters."""
-    is_known = sign < "\u0180" or "\u0370" <= sign < "\u0530" or "\u3040" <= sign < "\ua000"
-    return is_known and sign != "I"
+    """Returns whether a character's case is the same for Python and in regular expressions, which
+    may know another edition of Unicode. The i of Turkish are others for them."""
+    return sign not in "ıİ" and (
+        sign < "\u0180" or "\u0370" <= sign < "\u0530" or "\u3040" <= sign < "\ua000"
+    )

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import regex
 
+from core.captions.folding import composed
 from core.message import translatable
 from core.workspace.expressions import ExpressionError, Patience, compiled
 from core.workspace.images import Images
@@ -121,16 +122,24 @@ class Having:
 
 
 @dataclass(frozen=True)
+class Column:
+    """A text that images have: as it is written, and `folded`, which is as long a sequence."""
+
+    written: Callable[[Images], Sequence[str]]
+    folded: Callable[[Images], Sequence[str]]
+
+
+@dataclass(frozen=True)
 class Contains:
     """Passes the images in one of whose texts a folded text stands."""
 
-    columns: tuple[Callable[[Images], Sequence[str]], ...]
+    columns: tuple[Column, ...]
     text: str
     cost: int = 2
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
         """Looks at each text."""
-        text, first, *others = self.text, *(column(images) for column in self.columns)
+        text, first, *others = self.text, *(column.folded(images) for column in self.columns)
         if not others:
             return [id for id in ids if text in first[id]]
         (second,) = others
@@ -144,7 +153,8 @@ class Pattern:
         """Raises QueryError."""
         self._place = start, end
         try:
-            self._search = compiled(expression, regex.IGNORECASE).search
+            expression = composed(expression)
+            self._search = compiled(expression, regex.IGNORECASE | regex.FULLCASE).search
         except ExpressionError as error:
             message = translatable("core", "This regular expression is not valid ({reason}).")
             raise QueryError(message.format(reason=error.msg), start, end) from error
@@ -154,13 +164,13 @@ class Pattern:
         """Returns the ids whose text has a match. Raises QueryError."""
         run, search = Patience().run, self._search
         try:
-            return [id for id in ids if run(search, texts[id])]
+            return [id for id in ids if run(search, composed(texts[id]))]
         except TimeoutError as error:
             message = translatable("core", "This regular expression takes too long. Simplify it.")
             raise QueryError(message, *self._place) from error
 
     def candidates(self, texts: Sequence[str], ids: Sequence[int]) -> Sequence[int]:
-        """Returns the ids whose text, which is without case, contains what each match contains."""
+        """Returns the ids whose text, which is folded, contains what each match contains."""
         if self._literals is None:
             return ids
         found = dict.fromkeys(ids, False)
@@ -168,18 +178,23 @@ class Pattern:
             found.update((id, True) for id in ids if literal in texts[id])
         return [id for id, has_literal in found.items() if has_literal]
 
-    def among_folded(self, texts: Sequence[str], ids: Sequence[int]) -> Sequence[int]:
-        """As `among`, for texts without case."""
-        candidates = self.candidates(texts, ids)
-        is_sure = self._literals is not None and self._literals.are_all
-        return candidates if is_sure else self.among(texts, candidates)
+    def among_column(self, images: Images, column: Column, ids: Sequence[int]) -> Sequence[int]:
+        """As `among`, for a text of these images."""
+        written = column.written(images)
+        candidates = self.candidates(column.folded(images), ids)
+        if self._literals is None or not self._literals.are_all:
+            return self.among(written, candidates)
+        # What is folded apart from case is not in ASCII.
+        others = [id for id in candidates if not written[id].isascii()]
+        found = set(self.among(written, others))
+        return [id for id in candidates if id in found or written[id].isascii()]
 
 
 @dataclass(frozen=True)
 class Matches:
     """Passes the images in one of whose texts a regular expression has a match."""
 
-    columns: tuple[Callable[[Images], Sequence[str]], ...]
+    columns: tuple[Column, ...]
     pattern: Pattern
     cost: int = LONG
 
@@ -188,5 +203,5 @@ class Matches:
         found: set[int] = set()
         for column in self.columns:
             left = [id for id in ids if id not in found] if found else ids
-            found.update(self.pattern.among_folded(column(images), left))
+            found.update(self.pattern.among_column(images, column, left))
         return [id for id in ids if id in found]

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from core.captions.folding import comparable
 from core.workspace.data import Bar, Frequency, Statistics
 from core.workspace.tags import tags_of
 
@@ -77,7 +78,7 @@ def in_slices(captions: Sequence[str], give_way: GiveWay | None) -> Iterator[str
 def _words(captions: Iterable[str]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for caption in captions:
-        counts.update(set(_WORD.findall(caption.casefold())))
+        counts.update(set(_WORD.findall(comparable(caption))))
     return counts
 
 

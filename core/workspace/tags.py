@@ -1,7 +1,8 @@
 """Tags in a caption: read, and changed so that everything else in the caption stays as it is.
 
 Tags stand between commas or line breaks. A semicolon separates only before white space, as `;)` and
-`^_^;` are tags themselves. Tags are the same if they differ only in case and in white space.
+`^_^;` are tags themselves. Tags are the same if they differ only in case, in white space, and in
+how their characters are encoded.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+from core.captions.folding import comparable
 
 USUAL_SEPARATOR = ", "
 
@@ -191,7 +194,7 @@ def _is_usual(text: str) -> bool:
 
 def tag_key(tag: str) -> str:
     """Returns what a tag is compared by."""
-    return " ".join(tag.casefold().split())
+    return " ".join(comparable(tag).split())
 
 
 def natural_key(tag: str) -> tuple[str, str]:

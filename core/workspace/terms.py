@@ -10,11 +10,12 @@ from enum import StrEnum
 from math import isnan
 from typing import overload
 
+from core.captions.folding import comparable, findable
 from core.message import translatable
 from core.workspace.data import ReviewState
 from core.workspace.globs import Glob, literal_of
 from core.workspace.images import REVIEWS, CaptionState, Images
-from core.workspace.matching import LONG, Contains, Having, Matches, Pattern, Test, Where
+from core.workspace.matching import LONG, Column, Contains, Having, Matches, Pattern, Test, Where
 from core.workspace.measures import MEASURES
 from core.workspace.query_error import QueryError
 from core.workspace.tags import tag_key, tags_of
@@ -64,25 +65,15 @@ def test_of(term: Term) -> Test:
 # Texts
 
 
-_Column = Callable[[Images], Sequence[str]]
-
 _SEPARATORS = re.compile("[,，、；;]")
 
 
-def _captions(images: Images) -> Sequence[str]:
-    return images.folded
-
-
-def _names(images: Images) -> Sequence[str]:
-    return images.folded_names
-
-
 class _Paths(Sequence[str]):
-    """The paths of images without case, from their roots, by id: put together when one is looked
-    at, as a search looks at some thousand at a time."""
+    """The paths of images from their roots, by id: put together when one is looked at, as a search
+    looks at some thousand at a time."""
 
-    def __init__(self, images: Images):
-        self._folders, self._names = images.folded_folders, images.folded_names
+    def __init__(self, folders: Sequence[str], names: Sequence[str], images: Images):
+        self._folders, self._names = folders, names
         self._folder_of = images.folder_of
 
     def __len__(self) -> int:
@@ -98,25 +89,31 @@ class _Paths(Sequence[str]):
         return self._folders[self._folder_of[index]] + self._names[index]
 
 
-_TEXTS: dict[str, tuple[_Column, ...]] = {
-    "": (_captions, _names),
-    "caption": (_captions,),
-    "name": (_names,),
-    "path": (_Paths,),
+_CAPTIONS = Column(lambda images: images.captions, lambda images: images.folded)
+_NAMES = Column(lambda images: images.names, lambda images: images.folded_names)
+_PATHS = Column(
+    lambda images: _Paths(images.inner_folders, images.names, images),
+    lambda images: _Paths(images.folded_folders, images.folded_names, images),
+)
+_TEXTS: dict[str, tuple[Column, ...]] = {
+    "": (_CAPTIONS, _NAMES),
+    "caption": (_CAPTIONS,),
+    "name": (_NAMES,),
+    "path": (_PATHS,),
 }
 
 
-def _text(term: Term, columns: tuple[_Column, ...]) -> Test:
+def _text(term: Term, columns: tuple[Column, ...]) -> Test:
     if term.is_regex:
         return Matches(columns, _pattern(term))
-    value = term.value.casefold()
+    value = findable(term.value)
     if (literal := literal_of(value)) is not None:
         return Contains(columns, literal)
     glob = Glob(value, is_whole=False)
     part = glob.longest_part
 
     def accepts(images: Images, id: int) -> bool:
-        texts = (column(images)[id] for column in columns)
+        texts = (column.folded(images)[id] for column in columns)
         return any(part in text and glob.matches(text) for text in texts)
 
     return Having(accepts, cost=10)
@@ -133,18 +130,30 @@ class _HasTag:
     cost = 4
 
     def __init__(self, key: str, *, is_beginning: bool = False):
-        words = key.split(" ")
+        self._key, self._is_beginning = key, is_beginning
+        folded = findable(key)
+        self._is_plain = folded == key
+        words = folded.split(" ")
         self._first = words[0]
         pattern = r"[^\S\n]+".join(map(re.escape, words))
         end = "" if is_beginning else r"(?=\s*(?:\Z|[,，、；\n])|;\s)"
         self._found = re.compile(pattern + end).finditer
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
-        captions, first, has = images.folded, self._first, self._has
-        return [id for id in ids if first in captions[id] and has(captions[id])]
+        folded, captions = images.folded, images.captions
+        first, has = self._first, self._has
+        return [id for id in ids if first in folded[id] and has(folded[id], captions[id])]
 
-    def _has(self, caption: str) -> bool:
-        return any(_begins_tag(caption, found.start()) for found in self._found(caption))
+    def _has(self, folded: str, caption: str) -> bool:
+        if not any(_begins_tag(folded, found.start()) for found in self._found(folded)):
+            return False
+        # The two i of Turkish are letters of different tags, though either is found by the other.
+        if caption.isascii():
+            return self._is_plain
+        keys = map(tag_key, tags_of(caption))
+        if self._is_beginning:
+            return any(key.startswith(self._key) for key in keys)
+        return self._key in keys
 
 
 def _is_beginning_of_tags(text: str) -> bool:
@@ -169,7 +178,7 @@ def _begins_tag(caption: str, start: int) -> bool:
 def _tag(term: Term) -> Test:
     if term.is_regex:
         return _TagMatches(_pattern(term))
-    value = term.value.casefold()
+    value = comparable(term.value)
     if (literal := literal_of(value)) is not None:
         key = tag_key(literal)
         if not key:
@@ -179,11 +188,12 @@ def _tag(term: Term) -> Test:
     if beginning is not None and _is_beginning_of_tags(beginning):
         return _HasTag(beginning, is_beginning=True)
     glob = Glob(value, is_whole=True)
-    part = glob.longest_part
+    part = findable(glob.longest_part)
 
     def accepts(images: Images, id: int) -> bool:
-        caption = images.folded[id]
-        return part in caption and any(map(glob.matches, map(tag_key, tags_of(caption))))
+        if part not in images.folded[id]:
+            return False
+        return any(map(glob.matches, map(tag_key, tags_of(images.captions[id]))))
 
     return Having(accepts, cost=15)
 
@@ -196,8 +206,8 @@ class _TagMatches:
     cost: int = 2 * LONG
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
-        captions = images.folded
-        tags = {id: tags_of(captions[id]) for id in self.pattern.candidates(captions, ids)}
+        captions = images.captions
+        tags = {id: tags_of(captions[id]) for id in self.pattern.candidates(images.folded, ids)}
         texts = list({tag for found in tags.values() for tag in found})
         wanted = {texts[place] for place in self.pattern.among(texts, range(len(texts)))}
         return [id for id in ids if id in tags and not wanted.isdisjoint(tags[id])]

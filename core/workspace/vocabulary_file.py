@@ -29,7 +29,7 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
     tags: dict[str, str] = {}
     for number, line in enumerate(lines):
         tag = " ".join(line.split())
-        is_head = number == 0 and tag.casefold() in _HEADS
+        is_head = number == 0 and tag.lower() in _HEADS
         if tag and not tag.startswith("#") and not is_head:
             tags.setdefault(tag_key(tag), tag)
     if not tags:

@@ -10,6 +10,7 @@ from heapq import merge
 from itertools import islice
 
 from core.batch import Doubt, Item, ItemState
+from core.captions.folding import findable
 from core.captions.wording import Replacement
 from gui.widgets.translated import translated
 
@@ -84,7 +85,7 @@ class RowFilter:
         return found
 
     def _item_test(self) -> Callable[[Item], bool]:
-        state, words = self.state.item_state, self.words.casefold().strip()
+        state, words = self.state.item_state, findable(self.words).strip()
         replacement = self.replacement
 
         def leaves(item: Item) -> bool:
@@ -93,8 +94,8 @@ class RowFilter:
                 and (
                     not words
                     or words
-                    in f"{item.path.name}\n{item.caption}{translated(item.reason)}".casefold()
-                    or any(words in translated(note).casefold() for note in item.notes)
+                    in findable(f"{item.path.name}\n{item.caption}{translated(item.reason)}")
+                    or any(words in findable(translated(note)) for note in item.notes)
                 )
                 and (
                     replacement is None

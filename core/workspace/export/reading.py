@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, cast
+from unicodedata import normalize
 
 from core.captions.cells import text_in
 from core.captions.encoding import decoded
@@ -147,7 +148,8 @@ def _parts(name: str) -> tuple[str, ...]:
     """Returns the parts of a path of any system, as they are compared."""
     is_windows = "\\" in name and "/" not in name
     path = PureWindowsPath(name) if is_windows else PurePosixPath(name)
-    return tuple(part for part in path.as_posix().split("/") if part not in ("", "."))
+    name = normalize("NFC", path.as_posix())  # Names from a Mac are written in parts.
+    return tuple(part for part in name.split("/") if part not in ("", "."))
 
 
 def _relative(picture: Path, root: Path) -> str:
