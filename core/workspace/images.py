@@ -308,15 +308,14 @@ class Images:
 
     @property
     def folded_folders(self) -> list[str]:
-        """What stands before the names in the paths of images without case, from their roots, by
-        folder."""
+        """The `inner_folders` without case, as they are looked for."""
         return list(map(findable, self.inner_folders))
 
     @property
     def inner_folders(self) -> list[str]:
         """What stands before the names in the paths of images, from their roots, by folder."""
-        folders = map(self._inside_root, self.folders)
-        return [f"{folder}{os.sep}" if folder else "" for folder in folders]
+        inner = map(self._inside_root, self.folders)
+        return [f"{folder}{os.sep}" if folder else "" for folder in inner]
 
     def counts(self) -> Counts:
         """Counts all images."""
