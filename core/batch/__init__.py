@@ -14,8 +14,9 @@ How the modules fit together, in the order in which to read them:
 - `edits` writes captions by hand, undoes and redoes edits, and undoes runs; `conflicts` notices
   files that somebody else has changed. `writing` makes the changes to files that an event is about;
   `recovery` finishes, at every opening of a run, what was under way.
-- `changes` is what happens to the files of one image (`core.captions` has their formats), `tables`
-  and `export` are the files with all captions, `continued` those that earlier runs began.
+- `targets` are the files and rows of tables that captions go to (`core.captions` has their
+  formats), and `changes` is what happens to those of one image. `tables` and `export` are the files
+  with all captions of a run, `continued` those that earlier runs began.
 - `asking_again` is an engine that asks again until an answer will do.
 - `find` finds the images, `beside` reads captions that they have already, `trial` captions a few
   of them first, `doubt` finds doubtful words, `summary` says what became of a run,

@@ -134,7 +134,7 @@ class Batch:
     def caption_beside(self, number: int) -> str:
         """Returns the caption in an image's files, which the item of a skipped image does not
         have. Raises StoreError."""
-        return existing_caption(self.items[number].path, self._ledger.names)
+        return existing_caption(self._ledger.targets.of(self.items[number].path))
 
     @property
     def doubts(self) -> list[Doubt]:

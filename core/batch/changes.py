@@ -10,16 +10,14 @@ from pathlib import Path
 from core.batch.items import EDITED, HAS_CAPTION
 from core.batch.options import BatchOptions
 from core.batch.stored import StoredChange
+from core.batch.targets import FileTarget, Rows, Target, target_of
 from core.captions import sidecar, xmp
-from core.captions.encoding import UnknownEncoding, decoded
-from core.captions.naming import CaptionNames
-from core.captions.sidecar import NAME, Existing
+from core.captions.encoding import UnknownEncoding
+from core.captions.sidecar import Existing
 from core.captions.wording import without_duplicates
 from core.errors import StoreError
-from core.files import is_link, read_bytes, restore
 from core.formatting import format_bytes
 from core.message import translatable
-from core.picture import is_image
 
 
 @dataclass(frozen=True)
@@ -43,14 +41,14 @@ _BY_HAND = BatchOptions((), existing=Existing.REPLACE)
 
 LONG = 250
 """The characters above which a text belongs into the long description too, as IPTC advises."""
-_LARGEST_TEXT = 4_000_000
 
 
 @dataclass(frozen=True)
 class Change:
-    """The content of a file before a change and after it; None for no file."""
+    """What is stored in a file, or in the row of a table, before a change and after it; None for
+    nothing."""
 
-    path: Path
+    target: Target
     before: bytes | None
     after: bytes | None
 
@@ -66,45 +64,49 @@ class Change:
 
     def make(self) -> None:
         """Writes the new content; it is on the disk on return. Raises StoreError, and DiskFull."""
-        _refuse_link(self.path)
-        restore(self.path, self.after)
+        self.target.put(self.before, self.after)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.target.path
 
     @property
     def current(self) -> bytes | None:
         """Returns what the file holds now. Raises StoreError."""
-        return _content(self.path)
+        return self.target.content()
 
     def reversed(self) -> Change:
         """Returns the change that undoes this one."""
-        return Change(self.path, self.after, self.before)
+        return Change(self.target, self.after, self.before)
 
     def _holds(self, data: bytes | None) -> bool:
-        return sidecar.fingerprint(_content(self.path)) == sidecar.fingerprint(data)
+        return sidecar.fingerprint(self.target.content()) == sidecar.fingerprint(data)
 
     def stored(self) -> StoredChange:
         """Returns the change as the journal keeps it."""
-        return StoredChange.of(self.path, self.before, self.after)
+        return StoredChange.of(self.path, self.before, self.after, self.target.row)
 
     @staticmethod
-    def from_stored(stored: StoredChange) -> Change:
-        """Decodes a change of the journal."""
-        return Change(Path(stored.path), stored.before_bytes, stored.after_bytes)
+    def from_stored(stored: StoredChange, rows: Rows) -> Change:
+        """Decodes a change of the journal; `rows` are those of the run's tables."""
+        return Change(target_of(stored, rows), stored.before_bytes, stored.after_bytes)
 
 
 def change_by_run(
-    picture: Path, target: Path, caption: str, alt_text: str, options: BatchOptions
+    picture: Path, target: Target, caption: str, alt_text: str, options: BatchOptions
 ) -> Change:
     """Returns the change to a caption file of `picture` that a run makes, which changes nothing if
     the caption is to be added and is there already. Raises StoreError."""
-    before = _content(target)
-    if _is_xmp(target):
+    before = target.content()
+    if target.is_xmp:
         after = _xmp_by_run(picture, target, before, caption, alt_text, options)
         return _change(target, before, after)
     if not options.adds_to_captions:
-        return _change(target, before, sidecar.encoded(caption))
-    text = decoded(before, target.name)
+        return _change(target, before, target.stored(caption))
+    text = target.caption(before)
     whole = _combined(text, caption, options)
-    return _change(target, before, before if whole == text else sidecar.encoded(whole))
+    return _change(target, before, before if whole == text else target.stored(whole))
 
 
 def _combined(before: str, caption: str, options: BatchOptions) -> str:
@@ -138,14 +140,14 @@ class ByHand:
         return _combined(text, self.caption, self.options)
 
 
-def change_by_hand(picture: Path, target: Path, by_hand: ByHand) -> Change:
+def change_by_hand(picture: Path, target: Target, by_hand: ByHand) -> Change:
     """Returns the change to a caption file after which it holds a person's words. Raises
     StoreError."""
-    before = _content(target)
-    if not _is_xmp(target):
-        text = "" if by_hand.added is None else decoded(before, target.name)
-        return _change(target, before, sidecar.encoded(by_hand.placed(text)))
-    texts = xmp.read(before, target.name)
+    before = target.content()
+    if not target.is_xmp:
+        text = "" if by_hand.added is None else target.caption(before)
+        return _change(target, before, target.stored(by_hand.placed(text)))
+    texts = xmp.read(before, target.path.name)
     description = by_hand.placed(texts.description)
     extended = _extended(texts, description, description, _BY_HAND)
     if by_hand.added is not None and texts.extended not in ("", texts.description):
@@ -156,26 +158,26 @@ def change_by_hand(picture: Path, target: Path, by_hand: ByHand) -> Change:
         description=description,
         alt_text=by_hand.placed(texts.alt_text),
         extended=extended,
-        extension=_extension(picture, target),
-        name=target.name,
+        extension=_extension(picture, target.path),
+        name=target.path.name,
     )
     return _change(target, before, after)
 
 
-def _change(target: Path, before: bytes | None, after: bytes | None) -> Change:
+def _change(target: Target, before: bytes | None, after: bytes | None) -> Change:
     """Returns a change. Raises StoreError where the file could not be read again, to be undone."""
-    if after is not None and len(after) > _largest(target):
+    if after is not None and len(after) > target.largest:
         raise StoreError(
             translatable(
                 "core", "“{name}” would be larger than {size}. Shorten its content, then try again."
-            ).format(name=target.name, size=format_bytes(_largest(target)))
+            ).format(name=target.path.name, size=format_bytes(target.largest))
         )
     return Change(target, before, after)
 
 
 def _xmp_by_run(
     picture: Path,
-    target: Path,
+    target: Target,
     before: bytes | None,
     caption: str,
     alt_text: str,
@@ -183,7 +185,7 @@ def _xmp_by_run(
 ) -> bytes | None:
     """Returns the XMP file with a run's caption as its description; `before` if all that is to be
     added is there already. A text that a person wrote is replaced only if the run replaces."""
-    texts = xmp.read(before, target.name)
+    texts = xmp.read(before, target.path.name)
     description = _combined(texts.description, caption, options)
     extended = _extended(texts, caption, description, options)
     new_alt_text = texts.alt_text
@@ -197,8 +199,8 @@ def _xmp_by_run(
         description=description,
         alt_text=new_alt_text,
         extended=extended,
-        extension=_extension(picture, target),
-        name=target.name,
+        extension=_extension(picture, target.path),
+        name=target.path.name,
     )
 
 
@@ -228,64 +230,83 @@ def undo_changes(changes: Sequence[Change]) -> bool:
     Never replaces what somebody else has written there; returns False if for that reason the file
     is not as it was. Raises StoreError.
     """
-    path = changes[0].path
-    now = wanted = _content(path)
+    undo = _undo_of(changes)
+    if undo.before != undo.after:
+        undo.make()
+    return undo.after == changes[0].before
+
+
+def undo_rows(rows: Sequence[Sequence[Change]], tables: Rows) -> list[Target]:
+    """Gives rows of tables what they held before these changes to each, the oldest first; all those
+    of a table in one step. Returns the rows that are not as they were, because somebody else has
+    changed them. Raises StoreError."""
+    undos = list(map(_undo_of, rows))
+    to_make = [one for one in undos if one.before != one.after]
+    tables.put([(one.target, one.before, one.after) for one in to_make])
+    firsts = [changes[0].before for changes in rows]
+    return [one.target for one, first in zip(undos, firsts, strict=True) if one.after != first]
+
+
+def _undo_of(changes: Sequence[Change]) -> Change:
+    """Returns the change that takes back as many of these as can be. Raises StoreError."""
+    target = changes[0].target
+    now = wanted = target.content()
     for change in reversed(changes):
         if wanted == change.after:
             wanted = change.before
-    if wanted != now:
-        restore(path, wanted)
-    return wanted == changes[0].before
+    return Change(target, now, wanted)
 
 
-def caption_in(target: Path) -> str:
-    """Returns the caption in the file; "" without one, or without a file. Raises StoreError."""
-    data = _content(target)
-    return (
-        xmp.read(data, target.name).description if _is_xmp(target) else decoded(data, target.name)
-    )
+def caption_in(path: Path) -> str:
+    """Returns the caption in a file beside an image; "" without one, or without a file. Raises
+    StoreError."""
+    return caption_at(FileTarget(path))
 
 
-def text_in(target: Path, data: bytes | None) -> str:
+def caption_at(target: Target) -> str:
+    """Returns the caption that is stored there; "" for none. Raises StoreError."""
+    return target.caption(target.content())
+
+
+def text_at(target: Target, data: bytes | None) -> str:
     """Returns the caption in a file's content; where it is none, the content as text."""
     try:
-        return xmp.read(data, target.name).description if _is_xmp(target) else decoded(data)
+        return target.caption(data)
     except StoreError:
         return (data or b"").decode("utf-8", "replace").strip()
 
 
-def _has_caption(target: Path) -> bool:
+def _has_caption(target: Target) -> bool:
     """Returns whether there is a caption in the file, in whatever encoding. Raises StoreError."""
     try:
-        return bool(caption_in(target))
+        return bool(caption_at(target))
     except UnknownEncoding:
         return True
 
 
-def existing_caption(picture: Path, names: CaptionNames) -> str:
-    """Returns the first caption in the files beside the image. Raises StoreError."""
-    found = (caption_in(target) for target in names.targets(picture))
-    return next(filter(None, found), "")
+def existing_caption(targets: Sequence[Target]) -> str:
+    """Returns the first caption that an image has in these places. Raises StoreError."""
+    return next(filter(None, map(caption_at, targets)), "")
 
 
-def files_to_write(
+def targets_to_write(
     picture: Path,
-    names: CaptionNames,
+    targets: Sequence[Target],
     options: BatchOptions,
     model: str,
     written: Mapping[str, WrittenFile],
     began: float = math.inf,
-) -> list[Path] | str:
-    """Returns the files that are to get a new caption, or the reason why none is.
+) -> list[Target] | str:
+    """Returns which of the `targets` of an image are to get a new caption, or the reason why none
+    is.
 
-    `written` has what runs wrote, by the file's path. `model` is the model's fingerprint or name.
+    `written` has what runs wrote, by the target's key. `model` is the model's fingerprint or name.
     What was written otherwise since the run `began`, in seconds since 1970, is a person's and is
     never replaced. Raises StoreError.
     """
-    targets = names.targets(picture)
     existing = options.existing
     if not targets:
-        return targets
+        return []
     if options.adds_to_captions:
         recipe = options.recipe(model)
         return [t for t in targets if not _has_been_added(t, recipe, written)] or MADE_ALREADY
@@ -293,21 +314,21 @@ def files_to_write(
         return [target for target in targets if not _has_caption(target)] or HAS_CAPTION
     named = options.replaces_edited
     is_named = picture.name in named or str(picture) in named
-    chosen: list[Path] = []
+    chosen: list[Target] = []
     why = HAS_NO_CAPTION if existing is Existing.STALE else HAS_CAPTION
     for target in targets:
-        data = _content(target)
-        last = written.get(str(target), _NOT_WRITTEN)
+        data = _held(target)
+        last = written.get(target.key, _NOT_WRITTEN)
         is_ours = last.fingerprint == sidecar.fingerprint(data)
         is_edited = last.fingerprint and not is_ours and not is_named
         # A person names images before a run begins; what is newer they wrote after that.
-        is_newer = not is_ours and _is_newer(target, began)
+        is_newer = not is_ours and target.is_newer(began)
         if data is not None and (is_edited or is_newer):
             why = EDITED
         elif existing is Existing.REPLACE or (existing is Existing.GENERATED and is_named):
             chosen.append(target)
         elif existing is Existing.GENERATED:
-            if data is None or is_ours or not caption_in(target):
+            if data is None or is_ours or not caption_at(target):
                 chosen.append(target)
             else:
                 why = NOT_OURS
@@ -320,52 +341,16 @@ def files_to_write(
     return chosen or why
 
 
-def _is_newer(target: Path, began: float) -> bool:
-    try:
-        return target.stat().st_mtime > began
-    except OSError:
-        return False
+def _held(target: Target) -> bytes | None:
+    """Returns what is stored there; a row without a caption is like none. Raises StoreError."""
+    data = target.content()
+    return None if target.row and not data else data
 
 
-def _content(target: Path) -> bytes | None:
-    """Returns what a caption file holds; None if there is no file. Raises StoreError."""
-    _refuse_link(target)
-    data = read_bytes(target, most=_largest(target))
-    if data and is_image(data):
-        raise StoreError(
-            translatable(
-                "core",
-                "“{name}” is an image, not a caption file. Rename it, or name the captions "
-                "{pattern}.",
-            ).format(name=target.name, pattern=NAME)
-        )
-    return data
-
-
-def _largest(target: Path) -> int:
-    return xmp.LARGEST if _is_xmp(target) else _LARGEST_TEXT
-
-
-def _refuse_link(target: Path) -> None:
-    """Raises StoreError for a link: `CaptionNames` follows those that stay in the run's folders."""
-    if is_link(target):
-        raise StoreError(
-            translatable(
-                "core",
-                "“{name}” is a link that leads out of the folder, or to no caption file. "
-                "Replace it with a file, then try again.",
-            ).format(name=target.name)
-        )
-
-
-def _is_xmp(target: Path) -> bool:
-    return target.suffix.lower() == ".xmp"
-
-
-def _has_been_added(target: Path, recipe: str, written: Mapping[str, WrittenFile]) -> bool:
+def _has_been_added(target: Target, recipe: str, written: Mapping[str, WrittenFile]) -> bool:
     """Returns whether the file is as a run has left it that added a caption of this recipe.
     Raises StoreError."""
-    last = written.get(str(target), _NOT_WRITTEN)
+    last = written.get(target.key, _NOT_WRITTEN)
     if recipe not in last.recipes:
         return False
-    return last.fingerprint == sidecar.fingerprint(_content(target))
+    return last.fingerprint == sidecar.fingerprint(target.content())

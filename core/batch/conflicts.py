@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.batch.changes import Change, text_in
+from core.batch.changes import Change, text_at
 from core.batch.items import Item, ItemState
 from core.batch.options import BatchOptions
 from core.captions.sidecar import combined
@@ -57,8 +57,8 @@ def conflict_of_edit(
         return None
     adds = options.adds_to_captions and item.state is ItemState.DONE
     for change in changes:
-        found = text_in(change.path, change.before)
-        after = text_in(change.path, change.after)
+        found = text_at(change.target, change.before)
+        after = text_at(change.target, change.after)
         if not found or _is_same(found, after):
             continue
         if adds and options.drops_duplicates:
@@ -74,8 +74,8 @@ def conflict_of_undo(number: int, changes: list[Change]) -> Conflict | None:
     StoreError."""
     for change in changes:
         if not (change.is_to_make or change.is_made):
-            found = text_in(change.path, change.current)
-            return Conflict(number, change.path, found, text_in(change.path, change.after))
+            found = text_at(change.target, change.current)
+            return Conflict(number, change.path, found, text_at(change.target, change.after))
     return None
 
 

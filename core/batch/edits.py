@@ -18,6 +18,7 @@ from core.batch.journal import read_events
 from core.batch.ledger import Ledger, OnItem
 from core.batch.replay import item_after_undo
 from core.batch.run_events import UndoBegun, Undone
+from core.batch.targets import Target
 from core.errors import StoreError
 from core.files import DiskFull, remove_partial
 
@@ -80,7 +81,7 @@ def edit_one(
         # The row of a skipped image shows all that its files hold.
         is_added = ledger.options.adds_to_captions and item.state is not ItemState.SKIPPED
         by_hand = changes.ByHand(caption, item.caption if is_added else None, ledger.options)
-        targets = ledger.names.targets(item.path)
+        targets = ledger.targets.of(item.path)
         to_make = [changes.change_by_hand(item.path, one, by_hand) for one in targets]
         conflict = conflict_of_edit(
             number, item, to_make, ledger.options, written=caption, shown=shown
@@ -143,7 +144,7 @@ def _keep_for_redo(ledger: Ledger, conflict: Conflict, group: str) -> None:
     is_added = ledger.options.adds_to_captions and item.state is ItemState.DONE
     added = item.caption if is_added else None
     by_hand = changes.ByHand(conflict.written, added, ledger.options)
-    targets = ledger.names.targets(item.path)
+    targets = ledger.targets.of(item.path)
     to_make = [changes.change_by_hand(item.path, target, by_hand).stored() for target in targets]
     edit = Edited(group, str(item.path), conflict.written, item, tuple(to_make))
     undone = _undone(edit, item, can_be_redone=True)
@@ -159,17 +160,18 @@ def undo_run(ledger: Ledger, on_item: OnItem, *, keeps_edits: bool) -> list[Path
         files, unknown = _changed_files(ledger)
         left = _undo_files(ledger, files, keeps_edits=keeps_edits)
         # What such a file held before is lost with a line of the journal.
-        lost = {path: name for path, name in unknown.items() if path.exists()}
-        left += sorted(lost.keys() - set(left))
-        left += ledger.tables.remove()
-        pictures = frozenset(one.picture for path in left for one in files.get(path, ()))
+        lost = {one: name for one, name in unknown.items() if _is_there(one)}
+        pictures = frozenset(one.picture for target in left for one in files.get(target, ()))
         pictures |= set(lost.values())
-        ledger.append_to_run(Undone(tuple(left), pictures))
+        paths = dict.fromkeys([target.path for target in left])
+        paths |= dict.fromkeys(sorted({target.path for target in lost} - paths.keys()))
+        paths |= dict.fromkeys(ledger.tables.remove())
+        ledger.append_to_run(Undone(tuple(paths), pictures))
         for number, item in enumerate(ledger.items):
             if item.state not in (ItemState.SKIPPED, ItemState.WAITING):
                 after = item_after_undo(item, is_left=str(item.path) in pictures)
                 ledger.set_item(number, after, on_item)
-    return left
+    return list(paths)
 
 
 class _Act(Protocol):
@@ -201,7 +203,7 @@ def _undo_edit(
     ledger: Ledger, edit: Edited, on_item: OnItem, *, overwrites: bool
 ) -> Conflict | None:
     """Undoes one caption of an edit. Returns why it stays, if somebody has changed its files."""
-    backwards = [Change.from_stored(change).reversed() for change in edit.changes]
+    backwards = [change.reversed() for change in _changes(ledger, edit)]
     number = ledger.numbers[edit.picture]
     if conflict := conflict_of_undo(number, backwards):
         if not overwrites:
@@ -219,7 +221,7 @@ def _redo_edit(
 ) -> Conflict | None:
     """Makes one caption of an edit again. Returns why not, if somebody has changed its files."""
     number = ledger.numbers[edit.picture]
-    forwards = [Change.from_stored(change) for change in edit.changes]
+    forwards = _changes(ledger, edit)
     before = ledger.items[number]
     if conflict := conflict_of_undo(number, forwards):
         if not overwrites:
@@ -238,14 +240,18 @@ def _over(ledger: Ledger, number: int, change: Change) -> Change:
     place of the text there."""
     if change.is_to_make or change.is_made:
         return change
-    text = changes.text_in(change.path, change.after)
+    text = changes.text_at(change.target, change.after)
     by_hand = changes.ByHand(text, None, ledger.options)
-    return changes.change_by_hand(ledger.items[number].path, change.path, by_hand)
+    return changes.change_by_hand(ledger.items[number].path, change.target, by_hand)
+
+
+def _changes(ledger: Ledger, edit: Edited) -> list[Change]:
+    return [Change.from_stored(change, ledger.targets.rows) for change in edit.changes]
 
 
 def _undone(edit: Edited, after: Item, *, can_be_redone: bool = False) -> EditUndone:
     """Returns the event that undoes an edit; `after` is the item since then."""
-    backwards = (Change.from_stored(change).reversed().stored() for change in edit.changes)
+    backwards = (replace(one, before=one.after, after=one.before) for one in edit.changes)
     return EditUndone(edit.group, edit.picture, after, tuple(backwards), can_be_redone)
 
 
@@ -262,11 +268,18 @@ def _write(
     try:
         writing.write_files(ledger, event, on_item)
     except StoreError:
-        writing.take_back(event)
+        writing.take_back(ledger, event)
         ledger.journal.append(opposite, Written(name))
         ledger.replayed.unwritten.pop(name, None)
         raise
     ledger.replayed.note_edit(event)
+
+
+def _is_there(target: Target) -> bool:
+    try:
+        return target.content() is not None
+    except StoreError:  # As a link that leads elsewhere.
+        return target.path.exists()
 
 
 @dataclass(frozen=True)
@@ -278,44 +291,55 @@ class _MadeChange:
     is_by_run: bool
 
 
-def _changed_files(ledger: Ledger) -> tuple[dict[Path, list[_MadeChange]], dict[Path, str]]:
+def _changed_files(
+    ledger: Ledger,
+) -> tuple[dict[Target, list[_MadeChange]], dict[Target, str]]:
     """Returns what happened to each file, the oldest first, and the files that a damaged line may
     be about, with their images. Raises StoreError."""
-    files: dict[Path, list[_MadeChange]] = {}
-    unknown: dict[Path, str] = {}
+    files: dict[Target, list[_MadeChange]] = {}
+    unknown: dict[Target, str] = {}
     names = PictureNames(ledger.numbers)
     for event in read_events(ledger.journal.path):
         if isinstance(event, Damaged):
             event = names.named(event)
             if event.picture and not event.is_harmless:
-                targets = ledger.names.targets(Path(event.picture))
+                targets = ledger.targets.of(Path(event.picture))
                 unknown.update(dict.fromkeys(targets, event.picture))
             continue
         picture = getattr(event, "picture", "")
-        for change in map(Change.from_stored, changes_of(event)):
+        for stored in changes_of(event):
+            change = Change.from_stored(stored, ledger.targets.rows)
             made = _MadeChange(picture, change, isinstance(event, Captioned))
-            files.setdefault(change.path, []).append(made)
+            files.setdefault(change.target, []).append(made)
     return files, unknown
 
 
 def _undo_files(
-    ledger: Ledger, files: Mapping[Path, Sequence[_MadeChange]], *, keeps_edits: bool
-) -> list[Path]:
+    ledger: Ledger, files: Mapping[Target, Sequence[_MadeChange]], *, keeps_edits: bool
+) -> list[Target]:
     """Gives every file the content from before the run; returns those that were left."""
     edited = {str(item.path) for item in ledger.items if item.is_edited and keeps_edits}
     captioned = {one.picture for made in files.values() for one in made if one.is_by_run}
     kept = edited & captioned
-    left: list[Path] = []
+    left: list[Target] = []
+    rows: list[list[Change]] = []
     trouble: StoreError | None = None
-    for path, made in files.items():
-        remove_partial(path)
+    for target, made in files.items():
+        remove_partial(target.path)
         is_kept = any(one.picture in kept for one in made)
+        if target.row and not is_kept:
+            rows.append([one.change for one in made])
+            continue
         try:
             if is_kept or not changes.undo_changes([one.change for one in made]):
-                left.append(path)
+                left.append(target)
         except StoreError as error:
             # The other files are restored nevertheless, and this one on the next try.
             trouble = trouble or error
+    try:
+        left += changes.undo_rows(rows, ledger.targets.rows)
+    except StoreError as error:
+        trouble = trouble or error
     if trouble is not None:
         raise trouble
     return left

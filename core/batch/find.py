@@ -61,6 +61,7 @@ def planned(
         options.existing is Existing.SKIP
         and options.text_formats
         and CaptionFormat.XMP not in options.writes
+        and not options.tables
     )
     items: list[Item] = []
     for path in found:

@@ -20,9 +20,11 @@ from core.batch.journal import SUFFIX, Journal, read_events
 from core.batch.options import BatchOptions
 from core.batch.replay import ReplayedRun
 from core.batch.run_events import Begun, Closed, Ended, Ran, Retried, Started, UndoBegun, Undone
+from core.batch.stored import StoredTable
 from core.batch.tables import Tables
+from core.batch.targets import CaptionTargets
 from core.captions.formats import CaptionFormat
-from core.captions.naming import CaptionNames
+from core.captions.sidecar import Existing
 from core.errors import StoreError
 from core.message import translatable
 from core.picture import FoundPictures
@@ -49,7 +51,8 @@ class Ledger:
         """Use `begin` or `resume`. `pictures` are the images found."""
         self.roots, self.options = begun.roots, begun.options
         self.began = begun.when.timestamp()
-        self.names = CaptionNames(begun.options.name, begun.options.writes, begun.roots, pictures)
+        self.targets = CaptionTargets(begun.options, begun.roots, pictures, begun.rows)
+        self.names = self.targets.names
         self.items: list[Item] = []
         self.notes: list[str] = []
         self.numbers: dict[str, int] = {}
@@ -76,13 +79,16 @@ class Ledger:
         found = found_pictures(roots, options)
         # A folder without images keeps no empty tables.
         formats = options.table_formats if found.pictures else ()
+        rows = _rows_at_start(options, roots, found)
         now = datetime.now(UTC)
         path = journals / f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}{SUFFIX}"
         journal = Journal(path)
         with WriteLock(journals):  # No other run takes the same number and the same tables.
             number = next_number(journals)
             tables, earlier = continued.tables_of(roots, formats, options, journals)
-            begun = Begun(program_version(), now, tuple(roots), options, tables, number, earlier)
+            begun = Begun(
+                program_version(), now, tuple(roots), options, tables, number, earlier, rows
+            )
             ledger = cls(journal, begun, found.pictures)
             journal.append(begun)
             for table in tables.values():
@@ -208,3 +214,17 @@ class Ledger:
         self.numbers = {str(item.path): number for number, item in enumerate(self.items)}
         self.replayed.items.clear()
         self.fail_shared_names(ignore)
+
+
+def _rows_at_start(
+    options: BatchOptions, roots: Sequence[Path], found: FoundPictures
+) -> dict[str, StoredTable]:
+    """Returns what the tables hold whose rows are to be changed, where it matters what changes
+    later. Raises StoreError for one that is no table of captions."""
+    targets = CaptionTargets(options, roots, found.pictures)
+    held: dict[str, StoredTable] = {}
+    for path in targets.tables_of(found.pictures):
+        table = targets.rows.tables.table(path)
+        if options.existing in (Existing.REPLACE, Existing.STALE, Existing.GENERATED):
+            held[path] = StoredTable.of(b"" if table.is_empty else table.data)
+    return held

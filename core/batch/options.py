@@ -45,9 +45,12 @@ class BatchOptions:
     put in front of every answer, and the model continues it. `prefix` and `suffix` are put around
     the finished caption, and the model never sees them. `separator` stands between a caption and
     the one that it is added to. `replaces_edited` names images, by path or by file name, whose
-    captions may be replaced although they were edited by hand. `table_paths` and `csv_separator`
+    captions may be replaced although they were edited by hand. `tables` have rows that the captions
+    are written into: paths of tables, of whose names others may stand in the folders below, or a
+    name alone for those in the run's folders. `table_paths` and `csv_separator`
     say how the tables name images, and what stands between the columns of a CSV file. `note` is
-    what `{folder_note}` in prompts stands for.
+    what `{folder_note}` in prompts stands for. A run that `is_again` captions images once more that
+    a person has selected, as an edit of theirs.
 
     The model is asked again until its first answer has at most `most_characters`, 0 for any number;
     answers to further prompts are then a long description beside it (`AltText`). Of `vocabulary`,
@@ -77,6 +80,8 @@ class BatchOptions:
     most_characters: int = 0
     vocabulary: tuple[str, ...] = ()
     has_keywords: bool = False
+    tables: tuple[str, ...] = ()
+    is_again: bool = False
 
     def checked(self) -> BatchOptions:
         """Returns itself; raises ValueError with a sentence if no run can have these options."""
@@ -86,7 +91,7 @@ class BatchOptions:
             )
         wrong = set(self.writes) - set(CaptionFormat)
         formats = ", ".join(CaptionFormat)
-        if not self.writes:
+        if not self.written:
             text = translatable("core", "No caption format is chosen. Choose from {formats}.")
             raise ValueError(text.format(formats=formats))
         if wrong:
@@ -98,9 +103,21 @@ class BatchOptions:
                     "core", "“{separator}” cannot separate columns. Choose from {separators}."
                 ).format(separator=self.csv_separator, separators=", ".join(SEPARATORS))
             )
+        for table in self.tables:
+            if Path(table).suffix.lower() not in (".jsonl", ".csv"):
+                raise ValueError(
+                    translatable(
+                        "core", "“{name}” is no table of captions. Name a .jsonl or .csv file."
+                    ).format(name=table)
+                )
         for beside in self.formats_beside:
             sidecar.text_path(Path("picture.png"), f"{self.name}.{beside}")
         return self
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Returns the formats and the tables to write."""
+        return (*self.writes, *self.tables)
 
     @property
     def text_formats(self) -> tuple[CaptionFormat, ...]:

@@ -12,6 +12,7 @@ from core.batch.events import Answered, Captioned, Failed, Skipped, Stopped, Unu
 from core.batch.items import HAS_THIS_CAPTION, NO_WORDS, Item, ItemState
 from core.batch.ledger import Ledger, OnItem
 from core.batch.stored import StoredAnswer
+from core.batch.targets import Target
 from core.engine import EngineFacts
 from core.errors import StoreError
 from core.files import DiskFull
@@ -44,7 +45,7 @@ class Work:
 class Recorder:
     """Records in the ledger what a run does; `core.batch.run` decides when, and in which thread.
 
-    `written` is what earlier runs wrote, by the file's path.
+    `written` is what earlier runs wrote, by the key of each place.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Recorder:
             return targets
         caption = ""
         if any("{caption}" in prompt for prompt in self.options.prompts):
-            caption = changes.existing_caption(path, self._ledger.names)
+            caption = changes.existing_caption(self._ledger.targets.of(path))
         work = Work(number, path, self.options.filled_prompts(path, number + 1, caption))
         work.notes = self._replayed.notes.get(str(path), ())
         for index in range(len(work.prompts)):
@@ -103,7 +104,7 @@ class Recorder:
         if not self._ledger.tables.has_skipped:
             return ""
         try:
-            return changes.existing_caption(self.path(number), self._ledger.names)
+            return changes.existing_caption(self._ledger.targets.of(self.path(number)))
         except StoreError:
             return ""
 
@@ -172,6 +173,7 @@ class Recorder:
             for event in captioned:
                 self._replayed.unwritten[event.picture] = event
             try:
+                writing.write_rows(self._ledger, captioned)
                 for event in captioned:
                     self._write_files(event)
                 self._ledger.tables.add(filter(self._is_done, captioned), self._engine)
@@ -194,16 +196,16 @@ class Recorder:
         for name, error in recovery.finish_writing(self._ledger, self._on_item).items():
             event = self._replayed.unwritten[name]
             if isinstance(event, Captioned):
-                writing.take_back(event)
+                writing.take_back(self._ledger, event)
                 self._fail(self._ledger.numbers[name], error.message)
             else:
                 recovery.mark_unfinished(self._ledger, name, error, self._on_item)
 
-    def _targets(self, path: Path) -> list[Path] | str:
-        """Returns the caption files to write, or the reason why none is. Raises StoreError."""
-        return changes.files_to_write(
+    def _targets(self, path: Path) -> list[Target] | str:
+        """Returns where to write the caption, or the reason why nowhere. Raises StoreError."""
+        return changes.targets_to_write(
             path,
-            self._ledger.names,
+            self._ledger.targets.of(path),
             self.options,
             self._model,
             self._written,
@@ -256,7 +258,7 @@ class Recorder:
         except DiskFull:
             raise
         except StoreError as error:
-            writing.take_back(event)
+            writing.take_back(self._ledger, event)
             self._fail(self._ledger.numbers[event.picture], error.message)
 
     def _fail(self, number: int, reason: str) -> None:

@@ -22,8 +22,8 @@ class Begun:
     """The first line: the run was planned by this `version` of the program.
 
     `tables` are the files that get all captions, and `earlier` is what those of them held that the
-    run continues. `number` is larger than those of all earlier runs,
-    whatever the clock said; None in journals of version 0.1.
+    run continues. `rows` is what the tables held, by path, whose rows the run replaces. `number` is
+    larger than those of all earlier runs, whatever the clock said; None in journals of version 0.1.
     """
 
     version: str
@@ -35,11 +35,12 @@ class Begun:
     earlier: dict[CaptionFormat, StoredTable] = field(
         default_factory=dict[CaptionFormat, StoredTable]
     )
+    rows: dict[str, StoredTable] = field(default_factory=dict[str, StoredTable])
 
     @classmethod
     def from_json(cls, line: JsonObject) -> Begun:
-        held = line.get("earlier", {})
-        if not all(isinstance(one, str) for one in held.values()):
+        held, rows = line.get("earlier", {}), line.get("rows", {})
+        if not all(isinstance(one, str) for one in (*held.values(), *rows.values())):
             raise TypeError("the content of a table must be text")
         return cls(
             line["version"],
@@ -53,10 +54,12 @@ class Begun:
             },
             None if line.get("number") is None else int(line["number"]),
             {one: StoredTable(held[one]) for one in CaptionFormat if one in held},
+            {path: StoredTable(packed) for path, packed in rows.items()},
         )
 
     def to_json(self) -> JsonObject:
         earlier = {one.value: table.packed for one, table in self.earlier.items()}
+        rows = {path: table.packed for path, table in self.rows.items()}
         return {
             "kind": Kind.BEGIN,
             "journal": VERSION,
@@ -68,6 +71,7 @@ class Begun:
             "exports": {one.value: str(path) for one, path in self.tables.items()},
             **({} if self.number is None else {"number": self.number}),
             **({"earlier": earlier} if earlier else {}),
+            **({"rows": rows} if rows else {}),
         }
 
 

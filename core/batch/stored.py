@@ -78,7 +78,8 @@ _ANSWER_KEYS = ("prompt", "caption", "text", "ending", "tokens", "seconds", "see
 
 @dataclass(frozen=True, slots=True)
 class StoredChange:
-    """The content of a file before and after a change, in base64; None if there is no file.
+    """The content of a file before and after a change, in base64; None if there is no file. With
+    `row` it is the caption in a table's row for this image.
 
     It is decoded only where it is needed: a run of 100,000 images reads as many on resuming.
     """
@@ -86,11 +87,19 @@ class StoredChange:
     path: str
     before: str | None
     after: str | None
+    row: str = ""
 
     @classmethod
-    def of(cls, path: Path, before: bytes | None, after: bytes | None) -> StoredChange:
+    def of(
+        cls, path: Path, before: bytes | None, after: bytes | None, row: str = ""
+    ) -> StoredChange:
         """Returns what a journal keeps of a change."""
-        return cls(str(path), _encoded(before), _encoded(after))
+        return cls(str(path), _encoded(before), _encoded(after), row)
+
+    @property
+    def key(self) -> str:
+        """Returns what places are told apart by, as `core.batch.targets.Target` has it."""
+        return f"{self.path}\n{self.row}" if self.row else self.path
 
     @property
     def before_bytes(self) -> bytes | None:
@@ -149,9 +158,13 @@ def file_from(text: str) -> Path:
 
 def changes_from(stored: Sequence[JsonObject]) -> tuple[StoredChange, ...]:
     """Reads the file changes of a journal line."""
-    changes = tuple(StoredChange(one["path"], one["before"], one["after"]) for one in stored)
+    changes = tuple(
+        StoredChange(one["path"], one["before"], one["after"], one.get("row", "")) for one in stored
+    )
     for change in changes:
         file_from(change.path)
+        if change.row:
+            file_from(change.row)
         for content in (change.before, change.after):
             if content is not None and (len(content) % 4 or not _BASE64.fullmatch(content)):
                 raise ValueError("the content of a file must be base64")
@@ -163,7 +176,11 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 def changes_json(changes: Sequence[StoredChange]) -> list[JsonObject]:
     """Returns file changes as a journal line holds them."""
-    return [{"path": one.path, "before": one.before, "after": one.after} for one in changes]
+    return [
+        {"path": one.path, "before": one.before, "after": one.after}
+        | ({"row": one.row} if one.row else {})
+        for one in changes
+    ]
 
 
 def item_from(path: Path, stored: JsonObject) -> Item:
@@ -203,7 +220,7 @@ def options_from(stored: JsonObject) -> BatchOptions:
     values["existing"] = Existing(values["existing"])
     if "table_paths" in values:
         values["table_paths"] = TablePaths(values["table_paths"])
-    for several in ("prompts", "replaces_edited", "vocabulary"):
+    for several in ("prompts", "replaces_edited", "vocabulary", "tables"):
         values[several] = tuple(values.get(several, ()))
     values["image_notes"] = tuple(
         (str(path), str(text)) for path, text in values.get("image_notes", ())
@@ -247,6 +264,8 @@ _ADDED_OPTIONS = {
     "most_characters",
     "vocabulary",
     "has_keywords",
+    "tables",
+    "is_again",
 }
 
 

@@ -12,7 +12,7 @@ from core.batch.asking_again import AskingAgain
 from core.batch.changes import existing_caption
 from core.batch.items import NO_WORDS
 from core.batch.options import BatchOptions
-from core.captions.naming import CaptionNames
+from core.batch.targets import CaptionTargets
 from core.engine import Engine
 from core.errors import AppError
 from core.picture import open_picture
@@ -112,4 +112,4 @@ def _caption_before(picture: Path, options: BatchOptions) -> str:
     """Returns the caption beside an image, if a prompt asks about it. Raises StoreError."""
     if not any("{caption}" in prompt for prompt in options.prompts):
         return ""
-    return existing_caption(picture, CaptionNames(options.name, options.writes, (), [picture]))
+    return existing_caption(CaptionTargets(options, (picture.parent,), [picture]).of(picture))

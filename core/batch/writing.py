@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +31,7 @@ def write_files(ledger: Ledger, event: CaptionEvent, on_item: OnItem) -> None:
         item = _make_all(ledger, event)
     except DiskFull:
         if isinstance(event, Captioned):
-            take_back(event)
+            take_back(ledger, event)
         raise
     del ledger.replayed.unwritten[name]
     if isinstance(event, Captioned):
@@ -38,9 +40,27 @@ def write_files(ledger: Ledger, event: CaptionEvent, on_item: OnItem) -> None:
     ledger.set_item(ledger.numbers[name], item, on_item)
 
 
-def take_back(event: CaptionEvent) -> None:
+def write_rows(ledger: Ledger, events: Sequence[CaptionEvent]) -> None:
+    """Makes the changes of events to rows of tables, each table in one step: `write_files` finds
+    them made. What cannot be written is left to it. Raises DiskFull."""
+    rows: list[Change] = []
+    for stored in (change for event in events for change in event.changes if change.row):
+        change = Change.from_stored(stored, ledger.targets.rows)
+        with suppress(StoreError):
+            if change.is_to_make:
+                rows.append(change)
+    try:
+        ledger.targets.rows.put([(one.target, one.before, one.after) for one in rows])
+    except DiskFull:
+        raise
+    except StoreError:
+        return
+
+
+def take_back(ledger: Ledger, event: CaptionEvent) -> None:
     """Undoes those changes of an event that were made before one failed, as far as possible."""
-    for change in map(Change.from_stored, reversed(event.changes)):
+    for stored in reversed(event.changes):
+        change = Change.from_stored(stored, ledger.targets.rows)
         try:
             if change.is_made and not change.is_to_make:
                 change.reversed().make()
@@ -56,7 +76,8 @@ def clear_partial_files(event: CaptionEvent) -> None:
 
 def _make_all(ledger: Ledger, event: CaptionEvent) -> Item:
     """Makes the changes of an event, says so in the journal, and returns the item since then."""
-    made = [_make(ledger, Change.from_stored(stored)) for stored in event.changes]
+    rows = ledger.targets.rows
+    made = [_make(ledger, Change.from_stored(stored, rows)) for stored in event.changes]
     item = item_after(event)
     if isinstance(event, Captioned) and made and not any(made):
         ledger.journal.append(Unused(event.picture, event.answers), is_durable=False)

@@ -12,13 +12,14 @@ from core.batch.history import KeptRun, find_runs
 from core.batch.journal import read_events
 from core.batch.run_events import UndoBegun
 from core.batch.stored import StoredChange
+from core.batch.targets import Rows
 from core.captions.sidecar import fingerprint
 from core.errors import StoreError
 
 
 def files_written_by_runs(journals: Path, roots: Iterable[Path]) -> dict[str, WrittenFile]:
-    """Returns what runs over these folders wrote last into each file, by its path. Of runs that are
-    undone, only what was edited by hand and left counts. Raises StoreError."""
+    """Returns what runs over these folders wrote last into each place, by its key (`targets`). Of
+    runs that are undone, only what was edited by hand and left counts. Raises StoreError."""
     written: dict[str, WrittenFile] = {}
     for kept in reversed(find_runs(journals)):
         if _overlap(kept.roots, roots):
@@ -34,6 +35,7 @@ class _WrittenByRun:
         self._before: dict[str, WrittenFile | None] = {}
         self._by_run: dict[str, WrittenFile] = {}
         self._under_way: dict[str, _UnderWay] = {}
+        self._rows = Rows()
 
     def add(self) -> None:
         """Reads the run's journal. Raises StoreError."""
@@ -51,16 +53,16 @@ class _WrittenByRun:
                     pass
         for picture, under_way in list(self._under_way.items()):
             # The process was killed: it had written these files or had not.
-            if any(map(_is_as_before, under_way.changes)):
+            if any(_is_as_before(one, self._rows) for one in under_way.changes):
                 self._take_back(picture)
 
     def _add(self, event: Captioned | Edited | EditUndone) -> None:
-        paths = [change.path for change in event.changes]
+        paths = [change.key for change in event.changes]
         files = {path: self._written.get(path) for path in paths}
         by_run = {path: self._by_run.get(path) for path in paths}
         self._under_way[event.picture] = _UnderWay(event.changes, files, by_run)
         for change in event.changes:
-            path = change.path
+            path = change.key
             self._before.setdefault(path, self._written.get(path))
             if isinstance(event, Captioned):
                 file = self._captioned(change, event.recipe)
@@ -74,7 +76,7 @@ class _WrittenByRun:
                 _put(self._written, path, self._by_run.get(path, self._before[path]))
 
     def _captioned(self, change: StoredChange, recipe: str) -> WrittenFile:
-        last = self._written.get(change.path)
+        last = self._written.get(change.key)
         recipes = {recipe}
         is_added = self._kept.options.adds_to_captions
         if is_added and last and last.fingerprint == fingerprint(change.before_bytes):
@@ -113,9 +115,9 @@ def _put(files: dict[str, WrittenFile], path: str, file: WrittenFile | None) -> 
         files[path] = file
 
 
-def _is_as_before(stored: StoredChange) -> bool:
+def _is_as_before(stored: StoredChange, rows: Rows) -> bool:
     try:
-        return Change.from_stored(stored).is_to_make
+        return Change.from_stored(stored, rows).is_to_make
     except StoreError:
         return False
 

@@ -46,7 +46,7 @@ _FIELDS = {
     "note": "note",
     "most_characters": "most_characters",
     "vocabulary": "vocabulary",
-    "write": "writes",
+    "write": "written",
     "existing": "existing",
     "name": "name",
     "recursive": "is_recursive",

@@ -18,7 +18,14 @@ from core.message import translatable
 from core.picture import look_for_pictures
 from core.terminal import values
 from core.terminal.output import ALL_WELL, INTERRUPTED, SOME_FAILED, WRONG_USE, say, show_progress
-from core.workspace import ReviewState, Workspace, WorkspaceOptions
+from core.workspace import (
+    ImageRow,
+    ReviewState,
+    ScanStage,
+    Workspace,
+    WorkspaceOptions,
+    only_table,
+)
 from core.workspace.export import (
     CAPTION_FORMATS,
     Contents,
@@ -54,7 +61,7 @@ def _add_export(add_parser: _AddVerb) -> None:
     parser = add_parser(
         "export",
         help="hand captions over to other programs",
-        description="Write the captions beside images in another format. Images without a caption "
+        description="Write the captions of images in another format. Images without a caption "
         "are left out, and no file is replaced that an export did not write.",
         epilog="Exit status: 0 success, 1 some images failed, 2 wrong usage, 130 interrupted.",
     )
@@ -95,8 +102,8 @@ def _add_import(add_parser: _AddVerb) -> None:
         "import",
         help="take captions that other programs wrote",
         description="Read captions from a CSV, JSON lines, JSON (COCO's or kohya's) or Parquet "
-        "file, or from a folder of text files, and write them beside the images. Reviews in them "
-        "are taken over too. The window's Undo takes it back.",
+        "file, or from a folder of text files, and write them beside the images, or into a table "
+        "of the folder. Reviews in them are taken over too. The window's Undo takes it back.",
         epilog="Exit status: 0 success, 1 some captions were not written, 2 wrong usage, "
         "130 interrupted.",
     )
@@ -105,8 +112,9 @@ def _add_import(add_parser: _AddVerb) -> None:
     add("--from", required=True, dest="source", type=values.path, metavar="PATH",
         help="the file or folder with captions")  # fmt: skip
     add("--recursive", action="store_true", help="include subfolders")
-    add("--write", type=CaptionFormat, choices=list(CAPTION_FORMATS), default=CaptionFormat.TXT,
-        help="format of the caption files (default: %(default)s)")  # fmt: skip
+    add("--write", type=values.caption_source, default=CaptionFormat.TXT, metavar="KIND|TABLE",
+        help=f"format of the caption files, {', '.join(CAPTION_FORMATS)}, or a table such as "
+        "metadata.jsonl (default: %(default)s)")  # fmt: skip
     _add_name(parser)
     add("--replace", action="store_true",
         help="also where an image has another caption or review")  # fmt: skip
@@ -122,11 +130,10 @@ def _reviews(text: str) -> frozenset[ReviewState]:
 def _add_beside(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--captions",
-        type=values.formats,
-        default=CAPTION_FORMATS,
-        metavar="KIND,…",
-        help="where captions are: the first of these that an image has "
-        f"(default: {','.join(CAPTION_FORMATS)})",
+        type=values.caption_sources,
+        metavar="KIND,…|TABLE",
+        help="where captions are: the first of these that an image has, or a table such as "
+        f"metadata.jsonl (default: {','.join(CAPTION_FORMATS)}, or the only table with captions)",
     )
     _add_name(parser)
 
@@ -175,10 +182,10 @@ def _pictures(paths: Sequence[Path], *, is_recursive: bool) -> list[Path]:
 def _export(
     pictures: list[Path], options: argparse.Namespace, stop: threading.Event, print_line: Print
 ) -> int:
-    wrong = set(options.captions) - set(CAPTION_FORMATS)
-    if wrong:
-        say(f"onlooker: --captions takes {', '.join(CAPTION_FORMATS)}.")
-        return WRONG_USE
+    table = _table(options)
+    formats: tuple[CaptionFormat, ...] = CAPTION_FORMATS
+    if not table:
+        formats = options.captions or formats
     # Only what keeps files of ours needs platformdirs.
     from core.locations import locations
 
@@ -191,10 +198,14 @@ def _export(
             raise Cancelled("")
         show_progress(min(0.999, done / len(pictures)), "Reading captions")
 
-    found = gathered(pictures, common_root(options.paths), options.captions, options.name, step)
+    known = _captions_in(pictures, table, options, stop) if table else None
+    is_damaged = known is not None and len(known) < len(pictures)
+    pictures = pictures if known is None else list(known)
+    root = common_root(options.paths)
+    found = gathered(pictures, root, formats, options.name, step, known)
     items = found.items
     if options.only or options.reviews:
-        items = _reviewed(items, options, stop)
+        items = _reviewed(items, options, table or formats[0], stop)
     show_progress(0.0, "Writing")
     report = export(items, _export_options(options), locations().data / "exports.sqlite", stop)
     show_progress(1.0, "")
@@ -204,15 +215,50 @@ def _export(
         say(f"{report.without_caption:,} images without a caption were left out.")
     reviews = f" and {report.reviews:,} reviews" if options.reviews else ""
     print_line(f"Exported {report.images:,} captions{reviews} to {report.output}.")
+    is_damaged |= bool(found.failures or report.failures)
     is_empty = not report.images and not report.reviews
-    return SOME_FAILED if found.failures or report.failures or is_empty else ALL_WELL
+    return SOME_FAILED if is_damaged or is_empty else ALL_WELL
+
+
+def _table(options: argparse.Namespace) -> str:
+    """Returns the table with the captions; "" where they are beside the images."""
+    if options.captions is None and "name" not in options.given:
+        return only_table(_roots(options))
+    return options.captions if isinstance(options.captions, str) else ""
+
+
+def _captions_in(
+    pictures: Sequence[Path], table: str, options: argparse.Namespace, stop: threading.Event
+) -> dict[Path, str]:
+    """Returns the captions in a table, without those that cannot be read, which it names. Raises
+    Cancelled, and StoreError."""
+    with closing(_workspace(options, table)) as workspace:
+        workspace.scan(stop, lambda _: None, until=ScanStage.CAPTIONS)
+        if stop.is_set():
+            raise Cancelled("")
+        rows = workspace.rows(workspace.ids())
+    for problem, names in _by_problem(rows).items():
+        _say_names(names, problem)
+    known = {row.path: row.caption for row in rows if not row.problem}
+    return {path: known[path.absolute()] for path in pictures if path.absolute() in known}
+
+
+def _by_problem(rows: Sequence[ImageRow]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.problem:
+            found.setdefault(row.problem, []).append(str(row.path))
+    return found
 
 
 def _reviewed(
-    items: Sequence[ExportItem], options: argparse.Namespace, stop: threading.Event
+    items: Sequence[ExportItem],
+    options: argparse.Namespace,
+    source: CaptionFormat | str,
+    stop: threading.Event,
 ) -> list[ExportItem]:
     """Returns the items with the wanted reviews. Raises Cancelled, and StoreError."""
-    with closing(_workspace(options, options.captions[0])) as workspace:
+    with closing(_workspace(options, source)) as workspace:
         workspace.scan(stop, lambda _: None)
         if stop.is_set():
             raise Cancelled("")
@@ -226,17 +272,15 @@ def _reviewed(
     return with_reviews(items, rows) if options.reviews else list(items)
 
 
-def _workspace(options: argparse.Namespace, caption_format: CaptionFormat) -> Workspace:
+def _roots(options: argparse.Namespace) -> list[Path]:
+    return [path.absolute() for path in expanded(options.paths)]
+
+
+def _workspace(options: argparse.Namespace, source: CaptionFormat | str) -> Workspace:
     from core.locations import locations
 
-    roots = [path.absolute() for path in expanded(options.paths)]
-    return Workspace.open(
-        roots,
-        locations().data,
-        WorkspaceOptions(
-            is_recursive=options.recursive, format=caption_format, pattern=options.name
-        ),
-    )
+    wanted = WorkspaceOptions(is_recursive=options.recursive, pattern=options.name)
+    return Workspace.open(_roots(options), locations().data, wanted.reading(source))
 
 
 def _export_options(options: argparse.Namespace) -> ExportOptions:
@@ -269,15 +313,15 @@ class _Import:
         if not exists(options.source):
             say(f"onlooker: {options.source}: no such file or folder.")
             return WRONG_USE
-        roots = [path.absolute() for path in expanded(options.paths)]
         pictures = [path.absolute() for path in self.pictures]
+        root = common_root(_roots(options))
         found = read_captions(options.source)
         with closing(_workspace(options, options.write)) as workspace:
             workspace.scan(self.stop, lambda _: None)
             if self.stop.is_set():
                 return INTERRUPTED
             rows = workspace.rows(workspace.ids())
-            matches = matched(found, pictures, common_root(roots), Contents(rows))
+            matches = matched(found, pictures, root, Contents(rows))
             return self._write(workspace, compared(rows, matches))
 
     def _write(self, workspace: Workspace, found: FoundInFile) -> int:

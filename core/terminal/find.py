@@ -1,4 +1,4 @@
-"""`onlooker find`: the images of folders that a query finds, by the captions beside them."""
+"""`onlooker find`: the images of folders that a query finds, by their captions."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from core.workspace import (
     WorkspaceOptions,
     parse_query,
 )
+from core.workspace.export import CAPTION_FORMATS
 
 Print = Callable[[str], None]
-_FORMATS = (CaptionFormat.TXT, CaptionFormat.CAPTION, CaptionFormat.XMP)
 
 
 def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
@@ -61,10 +61,10 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     find.add_argument("--not-recursive", action="store_true", help="leave out subfolders")
     find.add_argument(
         "--captions",
-        type=CaptionFormat,
-        choices=_FORMATS,
-        default=CaptionFormat.TXT,
-        help="the format of the captions beside the images (default: txt)",
+        type=values.caption_source,
+        metavar="KIND|TABLE",
+        help=f"where captions are: {', '.join(CAPTION_FORMATS)} beside the images, or a table such "
+        "as metadata.jsonl (default: as in the window; txt, or the only table with captions)",
     )
     find.add_argument(
         "--name", default="{stem}", metavar="PATTERN", help="their names (default: {stem})"
@@ -77,11 +77,7 @@ def run(arguments: argparse.Namespace, stop: threading.Event, print_result: Prin
     text = " ".join(arguments.query)
     try:
         query = parse_query(text)
-        options = WorkspaceOptions(
-            is_recursive=not arguments.not_recursive,
-            format=arguments.captions,
-            pattern=arguments.name,
-        )
+        options = _options(arguments)
         folder: Path = arguments.folder
         if not folder.is_dir():
             say(f"onlooker: “{folder}” is not a folder. Name the folder with the images.")
@@ -111,6 +107,16 @@ def run(arguments: argparse.Namespace, stop: threading.Event, print_result: Prin
     for row in rows:
         print_result(_json(row) if arguments.json else str(row.path))
     return ALL_WELL if rows else SOME_FAILED
+
+
+def _options(arguments: argparse.Namespace) -> WorkspaceOptions:
+    options = WorkspaceOptions(
+        is_recursive=not arguments.not_recursive,
+        pattern=arguments.name,
+        takes_kept_format=not {"captions", "name"} & arguments.given,
+    )
+    source: CaptionFormat | str = arguments.captions or CaptionFormat.TXT
+    return options.reading(source)
 
 
 def _json(row: ImageRow) -> str:

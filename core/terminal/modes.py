@@ -137,6 +137,7 @@ def refusal(options: argparse.Namespace) -> str | None:
     if options.then_model and "evidence" in options.given:
         return "--evidence does not work with --then-model. Leave it out."
     beside = {*TEXT_FORMATS, CaptionFormat.XMP} & set(options.write or ())
+    has_rows = any(isinstance(one, Path) for one in options.write or ())
     for name, is_used, need in (
         ("top_p", options.temperature > 0, "a --temperature above 0"),
         ("seed", options.temperature > 0, "a --temperature above 0"),
@@ -157,8 +158,8 @@ def refusal(options: argparse.Namespace) -> str | None:
         ),
         (
             "existing",
-            beside or options.existing in (Existing.SKIP, Existing.REPLACE),
-            "--write with a file beside each image",
+            beside or has_rows or options.existing in (Existing.SKIP, Existing.REPLACE),
+            "--write with a file beside each image, or a table such as metadata.jsonl",
         ),
         (
             "name",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.batch import BatchOptions
-from core.captions.formats import SEPARATORS
+from core.captions.formats import SEPARATORS, CaptionFormat
 from core.errors import StoreError
 from core.model_reference import ServerModel
 from core.terminal.modes import Mode, mode_of, refusal
@@ -36,7 +36,7 @@ class FolderRunOptions:
     @property
     def begun(self) -> BatchOptions | None:
         """Returns what a new run is to do; None if nothing is to be written anew."""
-        return self.asked if self.asked.writes else None
+        return self.asked if self.asked.written else None
 
     @property
     def continues(self) -> bool:
@@ -205,7 +205,8 @@ def _batch_options(
 ) -> BatchOptions:
     return BatchOptions(
         prompts=tuple(prompts),
-        writes=arguments.write or (),
+        writes=tuple(one for one in arguments.write or () if isinstance(one, CaptionFormat)),
+        tables=tuple(str(one) for one in arguments.write or () if isinstance(one, Path)),
         existing=arguments.existing,
         name=arguments.name,
         is_recursive=arguments.recursive,

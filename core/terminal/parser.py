@@ -139,9 +139,10 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add(
         "--write",
-        type=values.formats,
+        type=values.written,
         metavar="KIND,…",
-        help=f"formats to write: {', '.join(CaptionFormat)}",
+        help=f"formats to write: {', '.join(CaptionFormat)}; or a table such as metadata.jsonl, in "
+        "whose rows the captions of the folder are",
     )
     add(
         "--existing",

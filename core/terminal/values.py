@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from core.captions.formats import CaptionFormat
+from core.captions.formats import TEXT_FORMATS, CaptionFormat
 from core.captions.sidecar import Existing
 from core.errors import ServerError
 from core.model_reference import weighted_address
@@ -116,6 +116,52 @@ def formats(text: str) -> tuple[CaptionFormat, ...]:
     if not names or set(names) - set(CaptionFormat):
         raise argparse.ArgumentTypeError(f"must be some of {', '.join(CaptionFormat)}")
     return tuple(map(CaptionFormat, names))
+
+
+def written(text: str) -> tuple[CaptionFormat | Path, ...]:
+    """Formats of caption files and tables, and tables whose rows are changed, with commas between.
+    A table without a folder is looked for in the folders of the images."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    found = [CaptionFormat(name) if name in set(CaptionFormat) else _table(name) for name in names]
+    if not found:
+        raise argparse.ArgumentTypeError(_NO_FORMAT)
+    return tuple(found)
+
+
+def _table(name: str) -> Path:
+    path = Path(name)
+    if path.suffix.lower() not in (".jsonl", ".csv"):
+        raise argparse.ArgumentTypeError(_NO_FORMAT)
+    return path if path.parent == Path() and not name.startswith(".") else path.absolute()
+
+
+_NO_FORMAT = f"must be some of {', '.join(CaptionFormat)}, or tables such as metadata.jsonl"
+
+
+def caption_source(text: str) -> CaptionFormat | str:
+    """The format of files beside images, or the name of a table with captions."""
+    if text in _FORMATS_BESIDE:
+        return CaptionFormat(text)
+    if "/" in text or "\\" in text or Path(text).suffix.lower() not in (".jsonl", ".csv"):
+        raise argparse.ArgumentTypeError(
+            f"must be one of {', '.join(_FORMATS_BESIDE)}, or the name of a table such as "
+            "metadata.jsonl"
+        )
+    return text
+
+
+def caption_sources(text: str) -> tuple[CaptionFormat, ...] | str:
+    """Several formats with commas between, or the name of a table."""
+    found = [caption_source(name.strip()) for name in text.split(",") if name.strip()]
+    if len(found) == 1 and not isinstance(found[0], CaptionFormat):
+        return found[0]
+    formats = tuple(one for one in found if isinstance(one, CaptionFormat))
+    if not formats or len(formats) < len(found):
+        raise argparse.ArgumentTypeError("must be formats, or one table")
+    return formats
+
+
+_FORMATS_BESIDE = (*TEXT_FORMATS, CaptionFormat.XMP)
 
 
 def existing(text: str) -> Existing:

@@ -11,6 +11,7 @@ from pathlib import Path
 from core.batch import BatchOptions
 from core.captions.formats import SEPARATORS, CaptionFormat
 from core.captions.sidecar import Existing
+from core.files import is_folder
 from core.message import translatable
 from core.model_reference import server_model
 from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
@@ -36,7 +37,7 @@ def caption_command(
     words = ["onlooker", "caption", *map(_path_word, paths)]
     for prompt in options.prompts:
         words.append(f"--prompt={prompt}")
-    words.append(f"--write={','.join(options.writes)}")
+    words.append(f"--write={','.join((*options.writes, *_tables(paths, options)))}")
     words += _model(choice)
     server = server_model(choice.model)
     if slots:
@@ -58,6 +59,20 @@ def caption_command(
     if options.existing in (Existing.REPLACE, Existing.STALE, Existing.GENERATED):
         words += [f"--replace-edited={image}" for image in options.replaces_edited]
     return words
+
+
+def _tables(paths: Sequence[Path], options: BatchOptions) -> list[str]:
+    """Returns the tables whose rows are changed: by name where they are in the run's folders.
+    Raises ValueError for a name that the option would take apart."""
+    if any("," in table for table in options.tables):
+        text = translatable(
+            "core", "The command line takes no table with a comma in its path. Rename “{name}”."
+        )
+        raise ValueError(text.format(name=options.tables[0]))
+    folders = {str(path if is_folder(path) else path.parent) for path in paths}
+    names = {Path(table).name for table in options.tables}
+    is_in_place = {str(Path(table).parent) for table in options.tables} == folders
+    return list(names) if is_in_place and len(names) == 1 else list(options.tables)
 
 
 def _refuse_unwritable(options: BatchOptions) -> None:
@@ -137,17 +152,16 @@ def _sampling(options: BatchOptions, *, bans: bool) -> list[str]:
 def _values(options: BatchOptions, usual: BatchOptions) -> list[tuple[str, object, object]]:
     """Returns the options with a value that mean something beside the others."""
     separator = options.separator.replace("\n", "\\n").replace("\t", "\\t") or "none"
-    beside: list[tuple[str, object, object]] = [
-        ("existing", options.existing, usual.existing),
-        ("name", options.name, usual.name),
-    ]
+    existing: list[tuple[str, object, object]] = [("existing", options.existing, usual.existing)]
+    names = [("name", options.name, usual.name)]
     adding = [("separator", separator, "\\n")]
     tables = [("table-paths", options.table_paths, usual.table_paths)]
     columns = [("csv-separator", _NAMES[options.csv_separator], _NAMES[usual.csv_separator])]
     adds = options.existing in (Existing.APPEND, Existing.PREPEND)
     return [
-        *(beside if options.formats_beside else []),
-        *(adding if options.formats_beside and adds else []),
+        *(existing if options.formats_beside or options.tables else []),
+        *(names if options.formats_beside else []),
+        *(adding if (options.formats_beside or options.tables) and adds else []),
         *(tables if options.table_formats else []),
         *(columns if CaptionFormat.CSV in options.writes else []),
         ("begin", options.beginning, usual.beginning),

@@ -11,7 +11,7 @@ How the modules fit together, in the order in which to read them:
   is wrong, and `completion` what may follow. `search` goes through all images in parts.
 - `expressions` runs regular expressions that people write, and `literals` are the texts in them.
 - `caption_file` reads a caption file, and writes another caption in the same form. `readers` find
-  those beside images, `table_reader` reads and writes captions in tables, and `sources` says which
+  those beside images, `table_reader` reads captions in tables, and `sources` says which
   of them a folder has.
 - `opening` opens the database, and `records` are the reviews, drafts and notes in it, with the
   `kept_options` of folders. `actions` keeps what an edit changes before it is made, `edits` makes,
@@ -71,7 +71,7 @@ from core.workspace.preview import Change, Preview
 from core.workspace.query import Query, parse_query, query_term
 from core.workspace.query_error import QueryError
 from core.workspace.search import Search
-from core.workspace.sources import USUAL_TABLES, PossibleSources
+from core.workspace.sources import USUAL_TABLES, PossibleSources, only_table
 from core.workspace.tags import TagList, tags_of
 from core.workspace.terms import QUERY_KEYS
 from core.workspace.trash import HAS_WAY_BACK as TRASH_HAS_WAY_BACK
@@ -127,6 +127,7 @@ __all__ = [
     "WorkspaceOptions",
     "completions",
     "fingerprint_of",
+    "only_table",
     "parse_query",
     "query_term",
     "read_presets",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from core.captions.encoding import plain
+from core.captions.open_tables import stamp_of
 from core.captions.table import caption_of_raw
 from core.errors import StoreError
 from core.message import Message, translatable
@@ -15,7 +16,7 @@ from core.workspace.edits import Edits, Outcome, moves_text
 from core.workspace.images import REVIEWS, Images, is_inside
 from core.workspace.messages import as_message
 from core.workspace.move import FileMove
-from core.workspace.readers import CaptionReader, stamp_of
+from core.workspace.readers import CaptionReader
 from core.workspace.records import Records
 
 # Beyond it an action is said to be about the folders of the workspace.

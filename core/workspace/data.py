@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from core.captions.formats import CaptionFormat
+from core.files import is_folder
 from core.message import Message
 
 
@@ -75,6 +76,14 @@ class CaptionSource:
         is_csv = name.lower().endswith(".csv")
         return cls(CaptionFormat.CSV if is_csv else CaptionFormat.JSONL, table=name)
 
+    def tables_in(self, roots: Iterable[Path]) -> tuple[str, ...]:
+        """Returns the tables in these folders, or those of these files, whether they exist or not;
+        none if captions are beside the images."""
+        if not self.table:
+            return ()
+        folders = (root if is_folder(root) else root.parent for root in roots)
+        return tuple(dict.fromkeys(str(folder / self.table) for folder in folders))
+
 
 @dataclass(frozen=True)
 class WorkspaceOptions:
@@ -88,6 +97,13 @@ class WorkspaceOptions:
     takes_kept_format: bool = False
     """Whether what a person has chosen for these folders counts instead, or a table where captions
     are nowhere else."""
+
+    def reading(self, source: CaptionFormat | str) -> WorkspaceOptions:
+        """Returns the options for captions in files of a format, or in tables with this name."""
+        if isinstance(source, CaptionFormat):
+            return replace(self, format=source)
+        table = CaptionSource.of_table(source)
+        return replace(self, format=table.format, table=table.table)
 
     @property
     def source(self) -> CaptionSource:

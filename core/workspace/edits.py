@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.captions.open_tables import OpenTables, RowChange
 from core.errors import StoreError
 from core.files import DiskFull
 from core.message import Message
@@ -21,7 +22,6 @@ from core.workspace.actions import Action, Actions, ActionState, Step, StepKind
 from core.workspace.messages import as_message
 from core.workspace.move import FileMove, perform, revert
 from core.workspace.syncing import Syncing, is_of_this_boot, new_mark, sync_files
-from core.workspace.table_reader import OpenTables
 from core.workspace.writing import ChangedOutside, Recovery, put
 
 # A few files are written so that a power cut loses none, which takes some milliseconds each.
@@ -159,14 +159,14 @@ class Edits:
         self, path: str, steps: list[Step], outcome: Outcome, *, is_recovery: bool
     ) -> None:
         try:
-            others = self._tables.put(path, steps, is_recovery=is_recovery)
+            changes = [RowChange(step.image, step.before, step.after) for step in steps]
+            others = self._tables.put(path, changes, is_recovery=is_recovery)
         except StoreError as error:
             reason = as_message(error.message)
             outcome.failed += [(step, reason) for step in steps]
             return
-        found = {step.number: step.before for step in others}
-        outcome.made += [step for step in steps if step.number not in found]
-        outcome.conflicts += [(step, found[step.number]) for step in steps if step.number in found]
+        outcome.made += [step for number, step in enumerate(steps) if number not in others]
+        outcome.conflicts += [(steps[number], found) for number, found in others.items()]
 
     def _finish(self, action: Action, state: ActionState, mark: str, steps: Sequence[Step]) -> None:
         """Notes that an action is made or undone, and brings its files to the disk."""

@@ -3,13 +3,13 @@ the images, or in tables (`table_reader`)."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from core.captions.naming import CaptionNames
+from core.captions.open_tables import stamp_of
 from core.errors import StoreError
 from core.message import translatable
 from core.workspace.actions import StepKind
@@ -141,13 +141,3 @@ class SidecarReader:
             return ReadCaption(target, file.caption, stamp=stamp)
         except StoreError as error:
             return ReadCaption(target, problem=error.message, stamp=stamp)
-
-
-def stamp_of(path: str) -> tuple[int, int]:
-    """Returns when a file was changed, and its size; zeros if there is none, or it cannot be
-    looked at."""
-    try:
-        status = os.lstat(path)
-    except (OSError, ValueError):
-        return 0, 0
-    return status.st_mtime_ns, status.st_size

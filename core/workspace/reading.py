@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event
 
 from core.captions.naming import CaptionNames
+from core.captions.open_tables import OpenTables
 from core.files import is_folder
 from core.message import Message
 from core.workspace.data import ScanProgress, ScanStage, Sort, WorkspaceOptions
@@ -17,7 +18,7 @@ from core.workspace.opening import failing
 from core.workspace.readers import CaptionReader, SidecarReader
 from core.workspace.records import Record, Records
 from core.workspace.scan import Scan, roots_in
-from core.workspace.table_reader import OpenTables, TableReader
+from core.workspace.table_reader import TableReader
 
 _ALL = Sort()
 _STAGES = list(ScanStage)

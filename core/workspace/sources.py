@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from core.captions.formats import CaptionFormat
+from core.captions.open_tables import OpenTables
 from core.captions.table import LARGEST, CaptionTable
 from core.errors import StoreError
 from core.files import open_regular
@@ -18,7 +19,6 @@ from core.workspace.data import CaptionMode, CaptionSource, WorkspaceOptions
 from core.workspace.images import Images
 from core.workspace.kept_options import KeptOptions
 from core.workspace.opening import failing
-from core.workspace.table_reader import OpenTables
 
 USUAL_TABLES = ("metadata.jsonl", "metadata.csv", "captions.jsonl", "captions.csv")
 """What tables of captions are called, those for Hugging Face's image folders first."""

@@ -1,95 +1,18 @@
-"""Captions in tables: found in an image's folder or one above it, read, and written as a whole.
-
-A table is written in one step, so that a kill leaves it with all captions of an edit or with none.
-"""
+"""Captions in tables: found in an image's folder or one above it, and read."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.captions.table import LARGEST, CaptionTable, key_of
+from core.captions.open_tables import OpenTables, TablePlaces, no_text
 from core.errors import StoreError
-from core.files import is_link, read_bytes, remove_partial, restore
-from core.message import Message, translatable
-from core.workspace.actions import Step, StepKind
+from core.workspace.actions import StepKind
 from core.workspace.caption_file import CaptionFile
-from core.workspace.images import CaptionState, Images, is_inside
-from core.workspace.readers import CaptionChange, NotedCaption, ReadCaption, stamp_of
-
-
-class OpenTables:
-    """The tables that were read, so that they are taken apart once. Used from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._is_changed = False
-        self._known: dict[str, tuple[tuple[int, int], bytes | None, CaptionTable | StoreError]] = {}
-
-    def table(self, path: str, *, is_sure: bool = False) -> CaptionTable:
-        """Returns the table in a file, an empty one for no file. With `is_sure` the content is
-        compared, else the file's time and size. Raises StoreError."""
-        with self._lock:
-            stamp = stamp_of(path)
-            known = self._known.get(path)
-            if known is None or known[0] != stamp or is_sure:
-                before = known
-                known = self._known[path] = _read(path, stamp, known)
-                self._is_changed |= before is None or known[2] is not before[2]
-            if isinstance(known[2], StoreError):
-                raise known[2]
-            return known[2]
-
-    def take_changes(self, paths: Iterable[str]) -> bool:
-        """Returns whether other programs have changed the tables that were read, or made those at
-        `paths`, since the last call."""
-        for path in {*self.times, *filter(os.path.lexists, paths)}:
-            with suppress(StoreError):
-                self.table(path)
-        with self._lock:
-            changed, self._is_changed = self._is_changed, False
-            return changed
-
-    @property
-    def times(self) -> dict[str, int]:
-        """When the files that were read were changed last, in nanoseconds."""
-        with self._lock:
-            return {path: stamp[0] for path, (stamp, _, _) in self._known.items()}
-
-    def write(self, path: str, table: CaptionTable) -> None:
-        """Puts a table into its file, in one step; without any row there is no file. Raises
-        StoreError, and DiskFull."""
-        data = None if table.is_empty else table.data
-        with self._lock:
-            restore(Path(path), data)
-            stamp, found = stamp_of(path), read_bytes(Path(path), most=LARGEST)
-            # What another program has written at once is read the next time.
-            self._known[path] = stamp if found == data else (0, 0), data, table
-
-    def put(self, path: str, steps: Sequence[Step], *, is_recovery: bool) -> list[Step]:
-        """Gives images the captions that these steps have, if they have those from before. Returns
-        the steps whose row another program has changed, with what it holds as `before`. Raises
-        StoreError, and DiskFull; then the table is as it was."""
-        if is_recovery:
-            remove_partial(Path(path))
-        table = self.table(path, is_sure=True)
-        raws: list[tuple[str, str, bytes | None]] = []
-        changed_outside: list[Step] = []
-        for step in steps:
-            key, name = place_in(table, path, step.image)
-            found = table.raw(key)
-            caption = table.caption(found)
-            if caption == table.caption(step.before):
-                raws.append((key, name, step.after))
-            elif caption != table.caption(step.after):
-                changed_outside.append(step._replace(before=found))
-        if raws:
-            self.write(path, table.with_raws(raws))
-        return changed_outside
+from core.workspace.images import CaptionState, Images
+from core.workspace.readers import CaptionChange, NotedCaption, ReadCaption
 
 
 class TableReader:
@@ -97,9 +20,7 @@ class TableReader:
     new table is made."""
 
     def __init__(self, tables: OpenTables, name: str, places: Iterable[Path]):
-        self._tables, self._name = tables, name
-        self._places = [str(place) for place in places]
-        self._paths: dict[str, list[str]] = {}
+        self._rows = TablePlaces(tables, name, places)
 
     def claim(self, images: Images, ids: Iterable[int]) -> None:
         """See `CaptionReader.claim`: rows are not shared."""
@@ -114,9 +35,9 @@ class TableReader:
     def change(self, images: Images, id: int, caption: str) -> CaptionChange:
         """See `CaptionReader.change`."""
         image = images.path_text(id)
-        path, table, key = self._row(image)
+        path, table, key = self._rows.row(image)
         if not table.is_text(key):
-            raise StoreError(_no_text(path, image))
+            raise StoreError(no_text(path, image))
         before = table.raw(key)
         after = table.written(key, caption)
         return CaptionChange(path, StepKind.ROW, before, after, table.caption(before))
@@ -127,46 +48,14 @@ class TableReader:
 
     def found(self, image: str) -> ReadCaption:
         """Returns the caption of an image, or the problem with it."""
-        path = self._tables_of(os.path.dirname(image))[0]  # noqa: PTH120 (quick)
+        path = self._rows.paths(os.path.dirname(image))[0]  # noqa: PTH120 (quick)
         try:
-            path, table, key = self._row(image)
+            path, table, key = self._rows.row(image)
             if not table.is_text(key):
-                return ReadCaption(path, problem=_no_text(path, image))
+                return ReadCaption(path, problem=no_text(path, image))
             return ReadCaption(path, table.caption(table.raw(key)))
         except StoreError as error:
             return ReadCaption(path, problem=error.message)
-
-    def _row(self, image: str) -> tuple[str, CaptionTable, str]:
-        """Returns the table with the row of an image, or else the nearest one, and the row's key.
-        Raises StoreError."""
-        nearest: tuple[str, CaptionTable, str] | None = None
-        for path in self._tables_of(os.path.dirname(image)):  # noqa: PTH120 (quick)
-            table = self._tables.table(path)
-            key, _ = place_in(table, path, image)
-            nearest = nearest or (path, table, key)
-            if key in table.places:
-                return path, table, key
-        assert nearest is not None
-        return nearest
-
-    def _tables_of(self, folder: str) -> list[str]:
-        """Returns the tables that may have rows of a folder's images, the nearest first; the one
-        to be made if there is none."""
-        known = self._paths.get(folder)
-        if known is None:
-            known = self._paths[folder] = self._listed(folder)
-        return known
-
-    def _listed(self, folder: str) -> list[str]:
-        place = next((one for one in self._places if is_inside(folder, one)), folder)
-        at, found = Path(folder), list[str]()
-        while True:
-            path = at / self._name
-            if os.path.lexists(path):
-                found.append(str(path))
-            if str(at) == place or at == at.parent:
-                return found or [str(Path(place) / self._name)]
-            at = at.parent
 
 
 @dataclass(frozen=True)
@@ -177,40 +66,3 @@ class _Row:
 
     def note(self, images: Images, id: int) -> None:
         self.reader.found(images.path_text(id)).note(images, id)
-
-
-def place_in(table: CaptionTable, path: str, image: str) -> tuple[str, str]:
-    """Returns the key of an image's row in a table, and what a new row calls the image."""
-    folder = os.path.dirname(path).rstrip(os.sep) + os.sep  # noqa: PTH120 (quick)
-    name = image.removeprefix(folder) if image.startswith(folder) else image
-    if os.sep != "/":
-        name = name.replace(os.sep, "/")
-    key = key_of(name)
-    if key not in table.places and (absolute := key_of(image)) in table.places:
-        return absolute, image
-    return key, name
-
-
-def _read(
-    path: str,
-    stamp: tuple[int, int],
-    known: tuple[tuple[int, int], bytes | None, CaptionTable | StoreError] | None,
-) -> tuple[tuple[int, int], bytes | None, CaptionTable | StoreError]:
-    file = Path(path)
-    try:
-        if is_link(file):
-            text = translatable("core", "“{name}” is a link. Replace it with a file.")
-            raise StoreError(text.format(name=file.name))
-        data = read_bytes(file, most=LARGEST)
-        if known is not None and data == known[1] and isinstance(known[2], CaptionTable):
-            return stamp, data, known[2]
-        return stamp, data, CaptionTable.of(data, file.name)
-    except StoreError as error:
-        return stamp, None, error
-
-
-def _no_text(path: str, image: str) -> Message:
-    text = translatable(
-        "core", "The caption of “{image}” in “{name}” is no text. Change it in another program."
-    )
-    return text.format(image=Path(image).name, name=Path(path).name)

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event
 
 from core.captions.formats import CaptionFormat
+from core.captions.open_tables import OpenTables
 from core.files import is_folder
 from core.message import Message, translatable
 from core.workspace.answers import Answers
@@ -48,7 +49,6 @@ from core.workspace.similar import groups_of_similar
 from core.workspace.sources import Sources, chosen_options
 from core.workspace.statistics import GiveWay, in_slices, look_like_tags, statistics_of
 from core.workspace.syncing import Syncing
-from core.workspace.table_reader import OpenTables
 from core.workspace.tags import counted
 from core.workspace.trash import HAS_WAY_BACK, planned_deletions, send_to_trash
 

@@ -52,14 +52,6 @@ class AgainWiring(QObject):
         rows, untouched = await self._workspace.read(read) or ([], [])
         if not rows:
             return
-        if self._workspace.source.table:
-            self._window.show_notice(
-                self.tr(
-                    "The captions of this folder are in a table, which a folder run does not "
-                    "change. Choose “Generate captions” to write files beside the images."
-                )
-            )
-            return
         prompts = self._batch.prepared_options().prompts
         dialog = AgainDialog(rows, set(untouched), prompts, self._window)
         paths = [row.path for row in rows]
@@ -71,8 +63,9 @@ class AgainWiring(QObject):
         source = self._workspace.source
         options = replace(
             self._batch.prepared_options(),
-            writes=(source.format,),
+            writes=() if source.table else (source.format,),
             name=source.pattern,
+            tables=source.tables_in(self._workspace.roots),
             existing=Existing.REPLACE if replaces_all else Existing.GENERATED,
             replaces_edited=tuple(map(str, paths)) if replaces_all else (),
             is_recursive=False,

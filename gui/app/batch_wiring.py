@@ -17,6 +17,7 @@ from core.captions.wording import Replacement
 from core.engine import Capability
 from core.files import exists
 from core.settings import Settings
+from core.workspace import CaptionSource
 from gui.app.conflict_wiring import ConflictWiring
 from gui.app.run_offer import RunOffer
 from gui.app.run_state import run_state
@@ -51,6 +52,7 @@ class BatchWiring(QObject):
         self._offer = RunOffer(window, self)
         self._offer.taken.connect(self.choose)
         self._roots: list[Path] = []
+        self._source: tuple[tuple[Path, ...], CaptionSource] | None = None
         self._kept: KeptRun | None = None
         self._is_known = False
         self._steps = self._edits = 0
@@ -208,8 +210,19 @@ class BatchWiring(QObject):
         """Offer what the model can do."""
         why_not = state.model.why_not
         self._panel.form.more.show_missing(why_not)
+        self._show_source(state)
         for variant in self._panel.trial_page.variants:
             variant.show_why_no_temperature(why_not(Capability.TEMPERATURE))
+
+    def _show_source(self, state: ViewState) -> None:
+        """A run starts with where the captions of the folder are, once that is known, and again
+        when it is another place."""
+        known = (state.picture.roots, state.workspace.source)
+        if known == self._source or not state.workspace.is_open:
+            return
+        self._source = known
+        roots, source = known
+        self._panel.form.show_source(source, source.tables_in(roots))
 
     @Slot(object)
     def _on_notice_action_chosen(self, action: NoticeAction) -> None:

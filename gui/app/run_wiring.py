@@ -22,6 +22,8 @@ from gui.window.main_window import MainWindow
 from gui.window.notification import notify
 
 _PAUSE_MS = 300
+# A table is read as a whole.
+_PAUSE_MS_WITH_TABLE = 1500
 
 
 class RunWiring(QObject):
@@ -90,7 +92,8 @@ class RunWiring(QObject):
         if item.state is ItemState.DONE and self._workspace.is_open:
             self._written.add(item.path)
             if not self._timer.isActive():
-                self._timer.start()
+                has_table = bool(self._workspace.source.table)
+                self._timer.start(_PAUSE_MS_WITH_TABLE if has_table else _PAUSE_MS)
 
     @Slot(object)
     def _on_doubts_found(self, doubts: list[Doubt]) -> None:

@@ -18,15 +18,16 @@ from PySide6.QtWidgets import (
 )
 
 from core.batch import BatchOptions
-from core.captions.formats import TABLE_FORMATS, CaptionFormat
+from core.captions.formats import TABLE_FORMATS, TEXT_FORMATS, CaptionFormat
 from core.captions.sidecar import Existing
 from core.captions.variables import variables_in
 from core.transcript import Sampling
-from core.workspace import Preset
+from core.workspace import CaptionSource, Preset
 from gui.batch.form_fields import combo, field_row, key_label
 from gui.batch.more_options import MoreOptions
 from gui.batch.preset_options import as_preset, with_preset
 from gui.batch.prompt_list import PromptList
+from gui.batch.source_line import SourceLine
 from gui.conversation.unknown_words import UnknownWords
 from gui.widgets.theme import Theme
 
@@ -60,6 +61,8 @@ class BatchForm(QScrollArea):
         self._build_choices()
         self.more = MoreOptions()
         self.more_area = _MoreArea(self.more)
+        self.source_line = SourceLine()
+        self._source = CaptionSource()
         self._place()
         self.recursive_box.toggled.connect(self.recursion_changed)
         for beside in (CaptionFormat.TXT, CaptionFormat.XMP):
@@ -74,6 +77,7 @@ class BatchForm(QScrollArea):
         for kind in TABLE_FORMATS:
             self.write_boxes[kind].toggled.connect(self._on_tables_changed)
         self._on_tables_changed()
+        self._connect_source()
         for field in (self.existing_box, *self.more.wheel_fields):
             field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             field.installEventFilter(self)
@@ -115,7 +119,19 @@ class BatchForm(QScrollArea):
             sampling=self._sampling,
         )
         note, image_notes = self._notes
-        return replace(self.more.applied_to(options), note=note, image_notes=image_notes)
+        return replace(
+            self.more.applied_to(options),
+            note=note,
+            image_notes=image_notes,
+            tables=self.source_line.tables,
+        )
+
+    def show_source(self, source: CaptionSource, tables: tuple[str, ...] = ()) -> None:
+        """Lets captions go where those of the folder are, in these `tables` if there are any, until
+        something else is chosen."""
+        self._source = source
+        self.source_line.show_source(source, tables)
+        self._take_source()
 
     def show_notes(self, folder: str, images: tuple[tuple[str, str], ...]) -> None:
         """Sets what a person noted about the folder and its images, for the prompts."""
@@ -163,6 +179,7 @@ class BatchForm(QScrollArea):
             is_text = kind is CaptionFormat.TXT and bool(options.text_formats)
             box.setChecked(kind in options.writes or is_text)
         self.existing_box.setCurrentIndex(self.existing_box.findData(options.existing))
+        self.source_line.show_options(options)
         self.more.show_options(options)
         self._show_sampling(options.sampling)
         # Without `recursion_changed`, which would look for images again.
@@ -268,10 +285,33 @@ class BatchForm(QScrollArea):
         column.addWidget(self.unknown_words)
         labels = key_label(self.tr("Write")), key_label(self.tr("Existing captions"))
         column.addLayout(field_row(labels[0], *self.write_boxes.values()))
+        column.addWidget(self.source_line)
         column.addLayout(field_row(labels[1], self.existing_box, self.recursive_box))
-        self._labels = (*labels, *self.more.labels)
+        self._labels = (*labels, self.source_line.indent, *self.more.labels)
         self.setWidget(self._page)
         self._page.installEventFilter(self)
+
+    def _connect_source(self) -> None:
+        self.source_line.taken.connect(self._take_source)
+        self.source_line.table_toggled.connect(self._on_written_changed)
+        for beside in (CaptionFormat.TXT, CaptionFormat.XMP):
+            self.write_boxes[beside].toggled.connect(self._compare_source)
+        self.more.name_box.currentTextChanged.connect(self._compare_source)
+        self.more.suffix_box.currentIndexChanged.connect(self._compare_source)
+        self._compare_source()
+
+    @Slot()
+    def _take_source(self) -> None:
+        source = self._source
+        is_text = not source.table and source.format in TEXT_FORMATS
+        self.write_boxes[CaptionFormat.TXT].setChecked(is_text)
+        self.write_boxes[CaptionFormat.XMP].setChecked(source.format is CaptionFormat.XMP)
+        self.more.show_source(source)
+        self._compare_source()
+
+    @Slot()
+    def _compare_source(self) -> None:
+        self.source_line.show_written(self.unchecked_options)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

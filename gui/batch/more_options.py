@@ -21,6 +21,7 @@ from core.batch import BatchOptions
 from core.captions.formats import TEXT_FORMATS, CaptionFormat, TablePaths
 from core.device.memory import Card
 from core.engine import Capability
+from core.workspace import CaptionSource
 from gui.batch.after_run import AfterRun, AfterRunBox
 from gui.batch.answer_checks import AnswerChecks
 from gui.batch.card_boxes import CardBoxes
@@ -148,6 +149,13 @@ class MoreOptions(QWidget):
         self.banned_edit.setText(", ".join(options.sampling.banned_words))
         self.edited_edit.setText(", ".join(options.replaces_edited))
         self.checks.show_options(options)
+
+    def show_source(self, source: CaptionSource) -> None:
+        """Names caption files as those of a folder are named, unless they are in a table."""
+        if not source.table:
+            self.name_box.setCurrentText(source.pattern)
+        if not source.table and source.format in TEXT_FORMATS:
+            self.suffix_box.setCurrentIndex(self.suffix_box.findData(source.format))
 
     def show_written(self, *, text: bool, xmp: bool) -> None:
         """Enables the names of caption files if text or XMP files are written."""

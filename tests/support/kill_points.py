@@ -33,6 +33,12 @@ BEFORE = {"2.txt": "früher\r\n".encode("cp1252")}
 ADDED_TO = {"2.txt": "früher\n".encode()}
 """The same before runs that add to captions, which they must be able to read."""
 
+TABLE = "metadata.jsonl"
+TABLE_BEFORE = (
+    b'{"file_name": "2.png", "n": 1.50, "text": "before"}\r\n'
+    b'{"file_name": "9.png", "text": "other"}\r\n'
+)
+
 PROMPT = "What is it?"
 ANOTHER_PROMPT = "And where?"
 ALL = (CaptionFormat.TXT, CaptionFormat.XMP, CaptionFormat.CSV)
@@ -112,6 +118,16 @@ def undo_without_edits(folder: Path) -> None:
     with_run(folder, Batch.undo)
 
 
+def rows(folder: Path) -> None:
+    """Captions all images into the rows of a table."""
+    _begin(folder, (), tables=(TABLE,))
+
+
+def edit_rows(folder: Path) -> None:
+    """Edits two captions there at once."""
+    with_run(folder, lambda batch: batch.edit_all(EDITS))
+
+
 STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "run": (begin,),
     "edit": (begin, edit),
@@ -130,10 +146,18 @@ FURTHER_STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "undo-without-edits": (begin, edit, undo_without_edits),
 }
 """The same, for steps of which only rows and caption files are compared."""
+ROW_STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
+    "rows": (rows,),
+    "edit-rows": (rows, edit_rows),
+    "undo-rows": (rows, edit_rows, undo),
+}
+"""The same, for captions in the rows of a table."""
 
 
 def before(step: str) -> dict[str, bytes]:
     """The caption files that are there before anything happens."""
+    if step in ROW_STEPS:
+        return {TABLE: TABLE_BEFORE}
     return ADDED_TO if step in ("add", "edit-added") else BEFORE
 
 
@@ -151,8 +175,9 @@ def _begin(
     *,
     existing: Existing = Existing.REPLACE,
     fails: bool = False,
+    tables: tuple[str, ...] = (),
 ) -> None:
-    options = BatchOptions((prompt,), writes=writes, existing=existing)
+    options = BatchOptions((prompt,), writes=writes, existing=existing, tables=tables)
     batch = Batch.begin([folder / "images"], options, folder / "journals")
     is_written = threading.Event()
     is_written.set()
@@ -193,7 +218,7 @@ def main(shim: str, root: Path, step: str, points: list[str]) -> None:
         if process := os.fork():
             os.waitpid(process, 0)
             continue
-        *earlier, last = (STEPS | FURTHER_STEPS)[step]
+        *earlier, last = (STEPS | FURTHER_STEPS | ROW_STEPS)[step]
         for act in earlier:
             act(folder)
         shutil.copytree(folder / "images", folder / "before")

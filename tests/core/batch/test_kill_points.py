@@ -24,7 +24,10 @@ from tests.support.kill_points import (
     FURTHER_STEPS,
     NAMES,
     PROMPT,
+    ROW_STEPS,
     STEPS,
+    TABLE,
+    TABLE_BEFORE,
     before,
 )
 from tests.support.tiers import mostly_slow
@@ -32,7 +35,7 @@ from tests.support.tiers import mostly_slow
 ROOT = Path(__file__).parents[3]
 SAMPLED = 3
 # Each starts processes; `edit` is in the steps after it.
-SAMPLED_STEPS = ("run", "redo-edit", "undo", "continue", "edit-added")
+SAMPLED_STEPS = ("rows", "run", "redo-edit", "undo", "continue", "edit-added")
 TWICE = {name: f"{name}: {PROMPT}" for name in NAMES}
 BY_HAND = {name: EDITS.get(index, "one by hand") for index, name in enumerate(NAMES)}
 
@@ -196,7 +199,44 @@ def check_killed_further(step, folder):
     assert contents(images) == first
 
 
-@pytest.mark.parametrize("step", mostly_slow([*STEPS, *FURTHER_STEPS], SAMPLED_STEPS))
+def rows_in(table):
+    rows = map(json.loads, table.read_text().splitlines())
+    return {row["file_name"]: row["text"] for row in rows}
+
+
+def check_killed_rows(step, folder):
+    """The table has every caption of the run and of others, once; the run is ended and undone."""
+    images, table = folder / "images", folder / "images" / TABLE
+    runs = find_runs(folder / "journals")
+    if not runs:
+        assert contents(images) == {TABLE: TABLE_BEFORE}
+        return
+
+    def check(batch):
+        done = [item for item in batch.items if item.state is ItemState.DONE]
+        captions = {"2.png": "before", "9.png": "other"}
+        assert rows_in(table) == captions | {item.path.name: item.caption for item in done}
+        assert len(table.read_text().splitlines()) == len(rows_in(table))
+
+    with closing(Batch.resume(runs[0].journal)) as batch:
+        assert batch.notes == []
+        check(batch)
+        seen = list(batch.items)
+    with closing(Batch.resume(runs[0].journal)) as batch:
+        assert list(batch.items) == seen
+        engine = FolderEngine()
+        batch.run(engine, Control())
+        waiting = [item.path.name for item in seen if item.state is ItemState.WAITING]
+        assert sorted({name for name, _ in engine.asked}) == waiting
+        check(batch)
+        assert batch.undo(keeps_edits=False) == []
+    assert contents(images) == {TABLE: TABLE_BEFORE}
+
+
+ALL_STEPS = [*STEPS, *FURTHER_STEPS, *ROW_STEPS]
+
+
+@pytest.mark.parametrize("step", mostly_slow(ALL_STEPS, SAMPLED_STEPS))
 def test_killed_at_some_operations_rows_and_files_agree(step, shim, tmp_path):
     (counted,) = killed(shim, tmp_path, step, ["count"])
     operations = int((counted / "operations").read_text())
@@ -206,7 +246,7 @@ def test_killed_at_some_operations_rows_and_files_agree(step, shim, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", [*STEPS, *FURTHER_STEPS])
+@pytest.mark.parametrize("step", ALL_STEPS)
 def test_killed_at_every_operation_rows_and_files_agree(step, shim, tmp_path):
     (counted,) = killed(shim, tmp_path, step, ["count"])
     operations = int((counted / "operations").read_text())
@@ -218,6 +258,7 @@ def test_killed_at_every_operation_rows_and_files_agree(step, shim, tmp_path):
 def check_points(step, folders):
     """Checks all points, and names those that fail."""
     check = check_killed if step in STEPS else check_killed_further
+    check = check_killed_rows if step in ROW_STEPS else check
     failed = {}
     for folder in folders:
         assert not (folder / "operations").exists(), "it was not killed"

@@ -194,3 +194,22 @@ def review(folder, home, reviews):
 def reviews_of(folder, home):
     with closing(opened(folder, home)) as workspace:
         return {row.path.stem: str(row.review) for row in workspace.rows(workspace.ids())}
+
+
+def test_captions_in_a_table_are_exported_and_imported(folder, tmp_path, capsys):
+    table, output = folder / "metadata.jsonl", tmp_path / "out.csv"
+    rows = {"a.png": "A horse.", "sub/c.png": 5}
+    lines = [json.dumps({"file_name": name, "text": text}) for name, text in rows.items()]
+    table.write_text("\n".join(lines))
+    arguments = ["export", str(folder), "--to", "csv", "--output", str(output), "--recursive"]
+    assert terminal.main([*arguments, "--captions", "metadata.jsonl"]) == 1
+    assert "is no text" in capsys.readouterr().err
+    assert "A horse." in output.read_text()
+    assert "A cat." not in output.read_text()
+    source = tmp_path / "source.csv"
+    source.write_text("file,caption\na.png,A pony.\nb.png,A bee.\n")
+    arguments = ["import", str(folder), "--from", str(source), "--write", "metadata.jsonl"]
+    assert terminal.main([*arguments, "--replace"]) == 0
+    captions = [json.loads(line)["text"] for line in table.read_text().splitlines()]
+    assert captions == ["A pony.", 5, "A bee."]
+    assert not (folder / "b.txt").exists()

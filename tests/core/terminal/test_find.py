@@ -43,3 +43,16 @@ def test_find_says_what_is_wrong_with_a_query_and_where(found):
     status, out, err = found("dog", "(cat")
     assert (status, out) == (2, [])
     assert err == "onlooker: Close this parenthesis.\n  dog (cat\n      ^\n"
+
+
+def test_find_reads_a_table_that_is_named_or_has_the_only_captions(found, tmp_path):
+    table = tmp_path / "images" / "metadata.jsonl"
+    table.write_text(json.dumps({"file_name": "inner/1.png", "text": "a zebra"}) + "\n")
+    assert found("zebra")[:2] == (1, [])
+    assert found("zebra", "--captions", "metadata.jsonl")[:2] == (0, ["/inner/1.png"])
+    for text in (tmp_path / "images").glob("*.txt"):
+        text.unlink()
+    assert found("zebra")[:2] == (0, ["/inner/1.png"])
+    assert found("zebra", "--captions", "txt")[:2] == (1, [])
+    with pytest.raises(SystemExit):
+        found("zebra", "--captions", "metadata.txt")

@@ -51,6 +51,19 @@ RUNS = [
         ModelChoice(),
     ),
     (replace(USUAL, name="{stem}-x", separator="\n"), ModelChoice(SERVER)),
+    (
+        replace(
+            USUAL,
+            writes=(CaptionFormat.XMP,),
+            tables=("/else where/metadata.jsonl",),
+            existing=Existing.GENERATED,
+        ),
+        ModelChoice(),
+    ),
+    (
+        replace(USUAL, writes=(), tables=("captions.csv",), existing=Existing.APPEND),
+        ModelChoice(),
+    ),
 ]
 
 

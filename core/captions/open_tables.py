@@ -1,0 +1,189 @@
+"""Tables of captions in their files: read once, written as a whole, searched for an image's row.
+
+A table is written in one step, so that a kill leaves it with all captions of an edit or with none.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from core.captions.table import LARGEST, CaptionTable, key_of
+from core.errors import StoreError
+from core.files import is_link, read_bytes, remove_partial, restore
+from core.message import Message, translatable
+
+
+class RowChange(NamedTuple):
+    """How the caption of an image is written in a table before a change and after it; None for no
+    row."""
+
+    image: str
+    before: bytes | None
+    after: bytes | None
+
+
+class OpenTables:
+    """The tables that were read, so that they are taken apart once. Used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_changed = False
+        self._known: dict[str, tuple[tuple[int, int], bytes | None, CaptionTable | StoreError]] = {}
+
+    def table(self, path: str, *, is_sure: bool = False) -> CaptionTable:
+        """Returns the table in a file, an empty one for no file. With `is_sure` the content is
+        compared, else the file's time and size. Raises StoreError."""
+        with self._lock:
+            stamp = stamp_of(path)
+            known = self._known.get(path)
+            if known is None or known[0] != stamp or is_sure:
+                before = known
+                known = self._known[path] = _read(path, stamp, known)
+                self._is_changed |= before is None or known[2] is not before[2]
+            if isinstance(known[2], StoreError):
+                raise known[2]
+            return known[2]
+
+    def take_changes(self, paths: Iterable[str]) -> bool:
+        """Returns whether other programs have changed the tables that were read, or made those at
+        `paths`, since the last call."""
+        for path in {*self.times, *filter(os.path.lexists, paths)}:
+            with suppress(StoreError):
+                self.table(path)
+        with self._lock:
+            changed, self._is_changed = self._is_changed, False
+            return changed
+
+    @property
+    def times(self) -> dict[str, int]:
+        """When the files that were read were changed last, in nanoseconds."""
+        with self._lock:
+            return {path: stamp[0] for path, (stamp, _, _) in self._known.items()}
+
+    def write(self, path: str, table: CaptionTable) -> None:
+        """Puts a table into its file, in one step; without any row there is no file. Raises
+        StoreError, and DiskFull."""
+        data = None if table.is_empty else table.data
+        with self._lock:
+            restore(Path(path), data)
+            stamp, found = stamp_of(path), read_bytes(Path(path), most=LARGEST)
+            # What another program has written at once is read the next time.
+            self._known[path] = stamp if found == data else (0, 0), data, table
+
+    def put(
+        self, path: str, changes: Sequence[RowChange], *, is_recovery: bool = False
+    ) -> dict[int, bytes | None]:
+        """Makes changes to rows of a table, if they are as before. Returns what those rows hold
+        that another program has changed, by their place in `changes`. Raises StoreError, and
+        DiskFull; then the table is as it was."""
+        if is_recovery:
+            remove_partial(Path(path))
+        table = self.table(path, is_sure=True)
+        raws: list[tuple[str, str, bytes | None]] = []
+        changed_outside: dict[int, bytes | None] = {}
+        for number, change in enumerate(changes):
+            key, name = place_in(table, path, change.image)
+            found = table.raw(key)
+            caption = table.caption(found)
+            if caption == table.caption(change.before):
+                raws.append((key, name, change.after))
+            elif caption != table.caption(change.after):
+                changed_outside[number] = found
+        if raws:
+            self.write(path, table.with_raws(raws))
+        return changed_outside
+
+
+class TablePlaces:
+    """Finds the row of an image in tables called `name`: in its folder or one above it, up to the
+    one of `places` that it is in, where a new table is made. Used from any thread."""
+
+    def __init__(self, tables: OpenTables, name: str, places: Iterable[Path]):
+        self._tables, self._name = tables, name
+        self._places = [Path(place) for place in places]
+        self._paths: dict[str, list[str]] = {}
+
+    def row(self, image: str) -> tuple[str, CaptionTable, str]:
+        """Returns the table with the row of an image, or else the nearest one, and the row's key.
+        Raises StoreError."""
+        nearest: tuple[str, CaptionTable, str] | None = None
+        for path in self.paths(os.path.dirname(image)):  # noqa: PTH120 (quick)
+            table = self._tables.table(path)
+            key, _ = place_in(table, path, image)
+            nearest = nearest or (path, table, key)
+            if key in table.places:
+                return path, table, key
+        assert nearest is not None
+        return nearest
+
+    def paths(self, folder: str) -> list[str]:
+        """Returns the tables that may have rows of a folder's images, the nearest first; the one
+        to be made if there is none."""
+        known = self._paths.get(folder)
+        if known is None:
+            known = self._paths[folder] = self._listed(folder)
+        return known
+
+    def _listed(self, folder: str) -> list[str]:
+        at, found = Path(folder), list[str]()
+        place = next((one for one in self._places if at.is_relative_to(one)), at)
+        while True:
+            path = at / self._name
+            if os.path.lexists(path):
+                found.append(str(path))
+            if at in (place, at.parent):
+                return found or [str(place / self._name)]
+            at = at.parent
+
+
+def place_in(table: CaptionTable, path: str, image: str) -> tuple[str, str]:
+    """Returns the key of an image's row in a table, and what a new row calls the image."""
+    folder = os.path.dirname(path).rstrip(os.sep) + os.sep  # noqa: PTH120 (quick)
+    name = image.removeprefix(folder) if image.startswith(folder) else image
+    if os.sep != "/":
+        name = name.replace(os.sep, "/")
+    key = key_of(name)
+    if key not in table.places and (absolute := key_of(image)) in table.places:
+        return absolute, image
+    return key, name
+
+
+def stamp_of(path: str) -> tuple[int, int]:
+    """Returns when a file was changed, and its size; zeros if there is none, or it cannot be
+    looked at."""
+    try:
+        status = os.lstat(path)
+    except (OSError, ValueError):
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
+
+
+def no_text(path: str, image: str) -> Message:
+    """Returns why a caption that is a number or a list is not changed."""
+    text = translatable(
+        "core", "The caption of “{image}” in “{name}” is no text. Change it in another program."
+    )
+    return text.format(image=Path(image).name, name=Path(path).name)
+
+
+def _read(
+    path: str,
+    stamp: tuple[int, int],
+    known: tuple[tuple[int, int], bytes | None, CaptionTable | StoreError] | None,
+) -> tuple[tuple[int, int], bytes | None, CaptionTable | StoreError]:
+    file = Path(path)
+    try:
+        if is_link(file):
+            text = translatable("core", "“{name}” is a link. Replace it with a file.")
+            raise StoreError(text.format(name=file.name))
+        data = read_bytes(file, most=LARGEST)
+        if known is not None and data == known[1] and isinstance(known[2], CaptionTable):
+            return stamp, data, known[2]
+        return stamp, data, CaptionTable.of(data, file.name)
+    except StoreError as error:
+        return stamp, None, error
