@@ -1,17 +1,18 @@
-"""Offers a folder run in a notice, over images that are opened."""
+"""Offers a folder run over images that are opened, and shows one that is folded away."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Signal, Slot
 
 from core.files import is_folder
 from gui.widgets.notice import NoticeAction, NoticeActionKind, StandsWhile
 from gui.window.main_window import MainWindow
+from gui.window.shown import offered_run
 from gui.window.view_state import ViewState
 
-# In a lower window the notice would take the room of the conversation; the menu has the same.
+# In a lower window a notice would take the room of the conversation: the status line offers there.
 _LEAST_HEIGHT = 480
 
 
@@ -32,6 +33,14 @@ class RunOffer(QObject):
         window.paths_opened.connect(self._on_paths_opened)
         window.states.changed.connect(self._on_window_changed)
         window.notice_action_chosen.connect(self._on_notice_action_chosen)
+        window.status_line.run_asked.connect(self._on_run_asked)
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Notes whether the window has room for a notice."""
+        if watched is self._window and event.type() == QEvent.Type.Resize:
+            self._window.states.update(is_low=self._window.height() < _LEAST_HEIGHT)
+        return super().eventFilter(watched, event)
 
     def withdraw(self) -> None:
         """Offer nothing, as a run is chosen."""
@@ -59,7 +68,7 @@ class RunOffer(QObject):
         """Offer the run once the images are listed."""
         if self._offered and state.picture.count and state.picture.roots != self._before:
             offered, self._offered = self._offered, []
-            if state.picture.count > 1 and self._window.height() >= _LEAST_HEIGHT:
+            if state.picture.count > 1:
                 kind = NoticeActionKind.CAPTION_ALL
                 self._window.show_notice(
                     self.tr("These images can be captioned in one run."),
@@ -68,6 +77,13 @@ class RunOffer(QObject):
                     about=state.picture.roots,
                     on_run_page=False,
                 )
+
+    @Slot()
+    def _on_run_asked(self) -> None:
+        if offer := offered_run(self._window.state):
+            self._window.notice_action_chosen.emit(offer)
+        else:
+            self._window.show_batch_panel()
 
     @Slot(object)
     def _on_notice_action_chosen(self, action: NoticeAction) -> None:

@@ -68,7 +68,7 @@ def progress_text(phase: Phase, progress: Progress) -> str:
     match phase:
         case Phase.RUNNING:
             if progress.rate:
-                parts.append(_rate(progress.rate))
+                parts.append(rate_text(progress.rate))
             if progress.seconds_left is not None and left:
                 time = translated(format_duration(progress.seconds_left))
                 parts.append(translate("RunProgress", "{time} left").format(time=time))
@@ -93,8 +93,8 @@ def progress_text(phase: Phase, progress: Progress) -> str:
     return "  ·  ".join(part for part in parts if part)
 
 
-def _rate(rate: float) -> str:
-    """Images per second, or per minute where that would be a fraction."""
+def rate_text(rate: float) -> str:
+    """Returns images per second, or per minute where that would be a fraction."""
     if rate >= 1:
         return translate("RunProgress", "{count} images/s").format(count=f"{rate:.1f}")
     return translate("RunProgress", "{count} images/min").format(count=f"{rate * 60:.0f}")

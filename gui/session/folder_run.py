@@ -45,10 +45,10 @@ log = logging.getLogger(__name__)
 class FolderRun(QObject):
     """One run at a time. Its coroutines belong to the window's loop; what is wrong is a notice.
 
-    `items` are its images, `engines` what captions them, `existing` the captions that they have
-    already, `edits` changes captions, `again` has the model write one again, `trial` tries the
-    options first, and `doubt_search` looks through the finished captions; each has signals of its
-    own.
+    `items` are its images, `pace` is how fast they are done, `engines` what captions them,
+    `existing` the captions that they have already, `edits` changes captions, `again` has the model
+    write one again, `trial` tries the options first, and `doubt_search` looks through the finished
+    captions; each has signals of its own.
 
     `phase_changed(Phase)`, `progressed(Progress)`, `options_replaced(BatchOptions)`,
     `roots_changed(list[Path])`, `noticed(str)`: a sentence to show about
@@ -82,8 +82,8 @@ class FolderRun(QObject):
         self._ended.set()
         self.items = RunItems(self)
         self.engines = RunEngines(model, self)
-        self._pace = RunPace(self.items, self)
-        self._pace.progressed.connect(self.progressed)
+        self.pace = RunPace(self.items, self)
+        self.pace.progressed.connect(self.progressed)
         self._inbox = Inbox(self.items.handle, self)
         self.existing = ExistingCaptions(self.items, self)
         self.edits = CaptionEdits(self.items, self._inbox, self)
@@ -91,7 +91,7 @@ class FolderRun(QObject):
         self.doubt_search = DoubtSearch(model, self.items, self)
         self.edits.changed.connect(self._on_edits_changed)
         # A new caption of the run drops the edits of the one before.
-        self._pace.progressed.connect(self.edits.report_changes)
+        self.pace.progressed.connect(self.edits.report_changes)
         self.again = CaptionAgain(model, self.items, self.edits, self)
         self._stoppable = (self.trial, self.doubt_search, self.again)
         for part in (self.trial, self.doubt_search):
@@ -326,7 +326,7 @@ class FolderRun(QObject):
         self._is_stopped = False
         self._ended.clear()
         self._set_phase(Phase.RUNNING)
-        self._pace.start()
+        self.pace.start()
 
         work = self.engines.work_on(batch, self._control, self._inbox.put)
         try:
@@ -337,7 +337,7 @@ class FolderRun(QObject):
         except AppError as error:
             self.noticed.emit(translated(error))
         finally:
-            self._pace.stop()
+            self.pace.stop()
             summary = await asyncio.to_thread(batch.summary)
             await self.edits.report()
             self._ended.set()

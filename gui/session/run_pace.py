@@ -30,6 +30,11 @@ class RunPace(QObject):
         self._tick = QTimer(self, interval=TICK_MS)
         self._tick.timeout.connect(self._on_tick)
 
+    @property
+    def rate(self) -> float:
+        """Images per second; 0 while it is not measured or unknown."""
+        return self._pace.rate if self._tick.isActive() else 0.0
+
     def start(self) -> None:
         """Measure from now on."""
         self._pace, self._ticked = Pace(), time.monotonic()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QCoreApplication
 
+from core.batch import Phase
 from core.engine import Absent, EngineFacts, Failed, Loading, Ready
 from core.formatting import format_bytes
 from core.model_reference import short_name
 from core.transcript import BUILT_IN
+from gui.batch.run_progress import rate_text
 from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer, PromptOffer
-from gui.widgets.notice import Notice, StandsWhile
+from gui.widgets.notice import Notice, NoticeAction, NoticeActionKind, StandsWhile
 from gui.widgets.translated import translated
 from gui.window.view_state import Page, ViewState
 
@@ -46,10 +48,44 @@ class Status:
     text: str
     fraction: float | None = None
     speed: str = ""
+    run: str = ""
+    """How far a folder run is that is folded away, or the offer of one."""
 
 
 def status(state: ViewState) -> Status:
-    """Returns what the status line shows of the model, and of the conversation in view."""
+    """Returns what the status line shows of the model, of the conversation in view, and of a folder
+    run that is not in view."""
+    return replace(_model_status(state), run=_run_line(state))
+
+
+def offered_run(state: ViewState) -> NoticeAction | None:
+    """Returns the offer of a folder run that the status line makes, where a notice has no room."""
+    actions = (notice.action for notice in standing_notices(state) if state.is_low)
+    kind = NoticeActionKind.CAPTION_ALL
+    return next((action for action in actions if action and action.kind is kind), None)
+
+
+def _run_line(state: ViewState) -> str:
+    run = state.run
+    if state.shows_run:
+        return ""
+    if run.phase is Phase.UNDOING:
+        return translate("StatusLine", "Undoing the run…")
+    if run.fraction is None:
+        offer = offered_run(state)
+        return offer.text if offer else ""
+    count = translate("StatusLine", "{done} of {total}")
+    texts = {
+        Phase.ENDING: translate("StatusLine", "Stopping at {count}"),
+        Phase.PAUSED: translate("StatusLine", "Run paused at {count}"),
+    }
+    text = texts.get(run.phase, translate("StatusLine", "Captioning {count}"))
+    text = text.format(count=count.format(done=f"{run.done:,}", total=f"{run.total:,}"))
+    has_rate = run.rate and run.phase is Phase.RUNNING
+    return f"{text}  ·  {rate_text(run.rate)}" if has_rate else text
+
+
+def _model_status(state: ViewState) -> Status:
     match state.model.state:
         case Loading(fraction, stage):
             return Status(f"{translated(stage)}  {fraction:.0%}", fraction)
@@ -150,7 +186,12 @@ def shown_notices(state: ViewState, page: Page) -> tuple[Notice, ...]:
     if not (state.shows_run if is_run else state.shows_image):
         return ()
     pages = (is_run, None) if is_run is state.covers_image else (is_run,)
-    return tuple(n for n in standing_notices(state) if n.on_run_page in pages)
+    offer = offered_run(state)
+    return tuple(
+        notice
+        for notice in standing_notices(state)
+        if notice.on_run_page in pages and (offer is None or notice.action != offer)
+    )
 
 
 def visible_notice(state: ViewState) -> Notice | None:

@@ -1,5 +1,5 @@
-"""The status line: model, device, precision, memory, speed, and the progress of loading and
-downloading."""
+"""The status line: model, device, precision, memory, speed, and the progress of loading,
+downloading and a folder run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ class StatusLine(QFrame):
     """The last line of the window.
 
     `loading_cancelled()`: loading is to end. `models_asked()`: all models are to be shown.
+    `run_asked()`: so is the folder run.
     """
 
     loading_cancelled = Signal()
     models_asked = Signal()
+    run_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
@@ -44,13 +46,18 @@ class StatusLine(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 0, 12, 0)
         row.setSpacing(12)
+        self.run_button = ElidedButton()
+        self.run_button.setObjectName("status_run_button")
+        self.run_button.setAccessibleDescription(self.tr("Shows the folder run"))
         row.addWidget(self.state_label, 1)
+        row.addWidget(self.run_button)
         row.addWidget(self.progress_bar)
         row.addWidget(self.cancel_button)
         row.addWidget(self.download_button)
         row.addWidget(self.speed_label)
         self.state_label.clicked.connect(self.models_asked)
         self.download_button.clicked.connect(self.models_asked)
+        self.run_button.clicked.connect(self.run_asked)
         self.cancel_button.clicked.connect(self._on_cancel_clicked)
         self.show_status(Status(""))
 
@@ -65,6 +72,8 @@ class StatusLine(QFrame):
             self.progress_bar.setValue(round(status.fraction * _STEPS))
         self.state_label.setText(status.text)
         self.speed_label.setText(status.speed)
+        self.run_button.setText(status.run)
+        self.run_button.setVisible(bool(status.run))
 
     def show_download(self, name: str, share: float) -> None:
         """Show how much of a model is downloaded, as a fraction; the name "" for no download."""

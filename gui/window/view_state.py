@@ -122,7 +122,8 @@ class RowState:
 
 @dataclass(frozen=True)
 class RunState:
-    """The folder run. `fraction` is the share that is done, None if none is under way or paused.
+    """The folder run. `fraction` is the share that is done, None if none is under way or paused;
+    `done` of `total` images are, at a `rate` per second, 0 if that is unknown.
 
     `offered` is what can be done with it. `is_known` says whether any run was ever begun; `journal`
     is that of an unfinished one that is not open. `steps` counts what was done with the run as a
@@ -134,6 +135,9 @@ class RunState:
     name: str = ""
     roots: tuple[Path, ...] = ()
     fraction: float | None = None
+    done: int = 0
+    total: int = 0
+    rate: float = 0.0
     is_open: bool = False
     is_known: bool = False
     journal: Path | None = None
@@ -275,9 +279,10 @@ class ViewState:
     """Everything that the window shows outside of its documents. `notices` has the newest first.
 
     The folder run is in view if it `shows_run`; it stands above the image, or in its place where it
-    `covers_image`. `has_part` says that a part of the image is marked, which questions are then
-    about. `engines` is where the person is on the way to an engine for the graphics card. `presets`
-    are the names of those with keys.
+    `covers_image`. A window that `is_low` has no room for the offer of one in a notice. `has_part`
+    says that a part of the image is marked, which questions are then about. `engines` is where the
+    person is on the way to an engine for the graphics card. `presets` are the names of those with
+    keys.
     """
 
     page: Page = Page.CONVERSATION
@@ -297,6 +302,7 @@ class ViewState:
     workspace: WorkspaceState = WorkspaceState()
     shows_run: bool = False
     covers_image: bool = False
+    is_low: bool = False
 
     @property
     def model_input(self) -> ImagePreprocessing | Sending | None:

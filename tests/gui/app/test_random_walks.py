@@ -269,6 +269,7 @@ class Walker:
             suggestion=shown.suggestion,
             shows_run=self.window.batch_panel.isVisible(),
             covers_image=not self.window.drop_zone.isVisible(),
+            is_low=self.window.height() < 480,
         )
 
     def _page(self):
@@ -338,6 +339,9 @@ class Walker:
             name=run.roots[0].name if run.roots else "",
             roots=tuple(run.roots),
             fraction=(total - left) / total if is_under_way and total else None,
+            done=total - left,
+            total=total,
+            rate=shown.rate,  # It is measured four times a second.
             is_open=run.has_run,
             is_known=shown.is_known or run.has_run,
             journal=shown.journal,
@@ -414,6 +418,7 @@ class Walker:
         line, wanted = window.status_line, status(state)
         assert line.state_label.text() == wanted.text, self.done
         assert line.speed_label.text() == wanted.speed, self.done
+        assert line.run_button.text() == wanted.run, self.done
         assert line.progress_bar.isVisible() == (wanted.fraction is not None), self.done
         self._compare_notices(state)
         for command, action in window.commands.items():

@@ -10,6 +10,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
 from core.batch import Phase
+from core.engine import Ready
 from core.terminal.options import CaptionOptions, parse
 from gui.window.commands import Command
 from tests.gui.conftest import until
@@ -71,8 +72,41 @@ def test_selected_images_are_captioned_and_their_captions_listed_and_the_command
         await until(lambda: window.state.workspace.has_focus)
         QTest.keyClick(images, KEY.Key_Home)
         await until(lambda: window.state.picture.name == "0.png")
+        first = await workspace.row_of(folder / "0.png")
+        await until(lambda: program.caption_editing.id == first.id)
         await until(window.commands[Command.NEXT_DOUBTFUL].isEnabled)
         QTest.keyClick(images, KEY.Key_D)
         await until(lambda: window.state.picture.name == "1.png")
+
+    live(story)
+
+
+def test_run_in_a_low_window_is_offered_and_followed_in_the_status_line(live, folder):
+    async def story(program):
+        window, run = program.window, program.folder_run
+        button = window.status_line.run_button
+        window.resize(640, 400)
+        await until(lambda: isinstance(program.model.state, Ready))
+        window.paths_opened.emit([folder])
+        await until(lambda: button.text() == "Caption all")
+        assert button.isVisible()
+        assert not window.notice_bar.isVisible()
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        await until(lambda: len(run.items) == 4 and run.phase is Phase.CHOOSING)
+        assert window.batch_panel.isVisible()
+        assert not button.isVisible()
+        window.batch_panel.form.prompt_edit.setPlainText("hold")
+        window.commands[Command.RUN_START].trigger()
+        await until(lambda: run.phase is Phase.RUNNING)
+        QTest.mouseClick(window.batch_panel.head.close_button, Qt.MouseButton.LeftButton)
+        await until(lambda: button.text() == "Captioning 0 of 4")
+        assert not window.batch_panel.isVisible()
+        button.setFocus()
+        QTest.keyClick(button, KEY.Key_Return)
+        await until(window.batch_panel.isVisible)
+        assert not button.isVisible()
+        window.hide_run()
+        run.stop_now()
+        await until(lambda: button.text() == "Run paused at 0 of 4")
 
     live(story)
