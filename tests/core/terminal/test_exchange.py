@@ -61,7 +61,7 @@ def test_every_format_can_be_chosen(folder, tmp_path, to):
     [
         (["--to", "docx", "--output", "x"], "invalid"),
         (["--to", "csv"], "--output"),
-        (["--to", "csv", "--output", "x", "--captions", "csv"], "--captions takes"),
+        (["--to", "csv", "--output", "x", "--captions", "csv"], "or the name of a table"),
         (["--to", "csv", "--output", "x", "--name", "a/b"], "is not a valid name"),
     ],
 )

@@ -54,5 +54,5 @@ def test_find_reads_a_table_that_is_named_or_has_the_only_captions(found, tmp_pa
         text.unlink()
     assert found("zebra")[:2] == (0, ["/inner/1.png"])
     assert found("zebra", "--captions", "txt")[:2] == (1, [])
-    with pytest.raises(SystemExit):
-        found("zebra", "--captions", "metadata.txt")
+    status, _, err = found("zebra", "--captions", "metadata.txt")
+    assert (status, "or the name of a table" in err) == (2, True)
