@@ -401,9 +401,12 @@ class Walker:
             redo=workspace.redo_text,
         )
 
-    def is_run_shown(self) -> bool:
-        """A run's counts are shown four times a second, and its edits once they are written."""
-        return self.window.state.run == self._run()
+    def is_settled(self) -> bool:
+        """A run's counts are shown four times a second, and its edits once they are written. The
+        caption of the image in view is read in another thread."""
+        is_read = self.program.caption_editing.id is not None
+        is_known = self.window.state.workspace.is_known == is_read
+        return is_known and self.window.state.run == self._run()
 
     # What is shown
 
@@ -482,7 +485,7 @@ def test_what_is_shown_is_what_the_state_says(
                     await walker.step()
                     # What is never shown fails in the comparison, which says what differs.
                     with contextlib.suppress(TimeoutError):
-                        await until(walker.is_run_shown)
+                        await until(walker.is_settled)
                     walker.compare()
         finally:
             checkpoint.release.set()
