@@ -25,6 +25,8 @@ from gui.window.key_bindings import Bindings, keys_of, rows_of
 from gui.window.view_state import ViewState
 
 Run = Callable[[], object]
+# Why it cannot be given, what it does now, and whether it is marked.
+_Shown = tuple[str | None, str, bool]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Actions(QObject):
         self._runs: dict[Command, Run] = {}
         self._buttons: dict[Command, QAbstractButton] = {}
         self._bindings: Bindings = {}
+        self._shown: dict[Command, _Shown] = {}
         for rows in self.table:
             if rows.menu is not Menu.CONTEXT:
                 self._add_menu(bar, rows)
@@ -90,16 +93,22 @@ class Actions(QObject):
         return self.by_command[command].shortcut().toString(native)
 
     def render(self, state: ViewState) -> None:
-        """Enables what can be done now, and says why the rest cannot."""
+        """Enables what can be done now, and says why the rest cannot. What stays the same, which is
+        nearly all, is left alone: the state changes with every key."""
         for command, action in self.by_command.items():
-            reason = obstacle(state, command)
+            row = self.rows[command]
+            is_marked = row.is_checkable and is_checked(state, command)
+            shown = obstacle(state, command), text_now(state, command), is_marked
+            if self._shown.get(command) == shown:
+                continue
+            self._shown[command] = shown
+            reason, text, _ = shown
             action.setEnabled(reason is None)
-            text = text_now(state, command)
-            action.setText(f"&{text}" if text else self.rows[command].text)
+            action.setText(f"&{text}" if text else row.text)
             # Qt would show the text again, with its ampersand; a blank tool tip shows nothing.
-            action.setToolTip(reason or self.rows[command].hint or " ")
-            if self.rows[command].is_checkable:
-                action.setChecked(is_checked(state, command))
+            action.setToolTip(reason or row.hint or " ")
+            if row.is_checkable:
+                action.setChecked(is_marked)
 
     def context_menu(
         self, *places: Place, clicked: Mapping[Command, Entry | None] | None = None
