@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import qasync
+import shiboken6
 from PIL import Image
 from PySide6.QtCore import QCoreApplication, QEvent, QThread
 from PySide6.QtWidgets import QApplication, QWidget
@@ -132,7 +133,8 @@ def ready(run, model):
 @pytest.fixture(autouse=True)
 def _no_thread_is_left():
     yield
-    threads = [thing for thing in gc.get_objects() if isinstance(thing, QThread)]
+    # Not `gc.get_objects`: there may be a million of those.
+    threads = [thing for thing in shiboken6.getAllValidWrappers() if isinstance(thing, QThread)]
     running = [thread.objectName() for thread in threads if _is_running(thread)]
     assert not running, f"threads are still running: {running}"
 

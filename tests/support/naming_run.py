@@ -1,14 +1,17 @@
-"""A folder run in a process of its own: `naming_run FOLDER JOURNALS KIND EXISTING NAME`.
+"""Folder runs in a process of their own, whose journals are in `naming_run JOURNALS`.
 
-Prints a JSON object: the state of each image's row, and the caption in each caption file. Then the
-run is undone.
+Each line of standard input is a JSON list: the folder, and kind, treatment and name of its caption
+files. Prints a JSON object a line: the state of each image's row, and the caption in each caption
+file, or the error. Then the run is undone.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import traceback
 from pathlib import Path
+from typing import Any
 
 from core.batch import Batch, BatchOptions, Control
 from core.captions import xmp
@@ -17,8 +20,19 @@ from core.captions.sidecar import Existing
 from tests.support.folder_run import FolderEngine
 
 
-def main(folder: Path, journals: Path, kind: str, existing: str, name: str) -> None:
-    """Runs, prints and undoes."""
+def main(journals: Path) -> None:
+    """Does one run after the other."""
+    for number, line in enumerate(sys.stdin):
+        folder, *how = json.loads(line)
+        try:
+            found = captioned(Path(folder), journals / str(number), *how)
+        except Exception:
+            found = {"error": traceback.format_exc()}
+        print(json.dumps(found), flush=True)
+
+
+def captioned(folder: Path, journals: Path, kind: str, existing: str, name: str) -> dict[str, Any]:
+    """Runs, undoes the run, and returns what there was before that."""
     options = BatchOptions(("x",), (CaptionFormat(kind),), Existing(existing), name=name)
     batch = Batch.begin([folder], options, journals)
     batch.run(FolderEngine(), Control())
@@ -28,9 +42,9 @@ def main(folder: Path, journals: Path, kind: str, existing: str, name: str) -> N
         if path.suffix.lower() in (".txt", ".xmp")
     }
     states = {item.path.name: item.state for item in batch.items}
-    sys.stdout.write(json.dumps({"states": states, "captions": captions}))
     batch.undo()
     batch.close()
+    return {"states": states, "captions": captions}
 
 
 def said(path: Path) -> str:
@@ -41,4 +55,4 @@ def said(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:6])
+    main(Path(sys.argv[1]))

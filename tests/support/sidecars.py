@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 NAMESPACES = (
     'xmlns:dc="http://purl.org/dc/elements/1.1/" '
@@ -33,11 +34,13 @@ def li(text, lang="x-default"):
     return f'<rdf:li xml:lang="{lang}">{text}</rdf:li>'
 
 
+@cache
 def text_forms() -> dict[str, bytes]:
     """Returns hostile text files by name."""
     return dict(_texts())
 
 
+@cache
 def xmp_forms() -> dict[str, bytes]:
     """Returns hostile XMP files by name."""
     return {n: form.encode() if isinstance(form, str) else form for n, form in _xmp()}

@@ -24,6 +24,30 @@ def shim(tmp_path_factory):
     return compiled("folding_disk.c", tmp_path_factory.mktemp("folding"))
 
 
+@pytest.fixture(scope="module")
+def captioned(shim, tmp_path_factory):
+    """Captions one folder after the other, all in one process on such a disk."""
+    disk = tmp_path_factory.mktemp("disk")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.naming_run", str(disk / "journals")],
+        env=os.environ | {"LD_PRELOAD": str(shim), "FOLDING_DISK": str(disk / "pictures")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def captioned(folder, *how):
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(json.dumps([str(folder), *how]) + "\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())
+
+    captioned.disk = disk / "pictures"
+    yield captioned
+    process.communicate(timeout=60)
+
+
 @pytest.mark.parametrize("existing", [slowly("skip"), "append"])
 @pytest.mark.parametrize(
     ("pictures", "kind", "name", "there", "new"),
@@ -42,25 +66,17 @@ def shim(tmp_path_factory):
     ],
 )
 def test_captions_are_found_and_no_file_gets_two(
-    shim, tmp_path, existing, pictures, kind, name, there, new
+    captioned, tmp_path, existing, pictures, kind, name, there, new
 ):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
+    folder = captioned.disk / tmp_path.name
+    folder.mkdir(parents=True)
     for picture in pictures:
         Image.new("RGB", (8, 6)).save(folder / picture, "PNG")
     for path, content in there.items():
         (folder / path).write_bytes(content)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    places = [str(folder), str(tmp_path / "journals")]
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.support.naming_run", *places, kind, existing, name],
-        env=os.environ | {"LD_PRELOAD": str(shim), "FOLDING_DISK": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    found = json.loads(run.stdout)
+    found = captioned(folder, kind, existing, name)
+    assert "error" not in found, found["error"]
     states, captions = found["states"], found["captions"]
     is_added = existing == "append" and not new
     assert sum(state == "done" for state in states.values()) == len(new) + is_added
