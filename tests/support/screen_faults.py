@@ -55,7 +55,9 @@ _IN_BOTH_THEMES = {"contrast", "focus"}
 
 def faults_of(screen: Screen, kinds: Sequence[str]) -> list[str]:
     """Returns the faults of these kinds."""
-    return [f"{screen.name}: {fault}" for kind in kinds for fault in LOOKS[kind](screen.widget)]
+    return [
+        f"{screen.name}, {kind}: {fault}" for kind in kinds for fault in LOOKS[kind](screen.widget)
+    ]
 
 
 async def _visit(

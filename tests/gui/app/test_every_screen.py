@@ -16,20 +16,21 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize(
-    ("kind", "display"),
+    ("kinds", "display"),
     [
         pytest.param(
-            *("accessible", LOW), id="all that takes the focus has a name; only what is seen shows"
+            *(("accessible", "reach"), LOW),
+            id="all can be reached and what takes the focus has a name; only what is seen shows",
         ),
         pytest.param(
-            *("contrast", LAPTOP),
+            *(("contrast",), LAPTOP),
             id="text is at 4.5 to 1, disabled text at 3 to 1",
             marks=pytest.mark.slow,
         ),
-        pytest.param("focus", LAPTOP, id="the focus is seen", marks=pytest.mark.slow),
+        pytest.param(*(("focus",), LAPTOP), id="the focus is seen", marks=pytest.mark.slow),
     ],
 )
-def test_on_every_screen(tmp_path, kind, display):
+def test_on_every_screen(tmp_path, kinds, display):
     folder = str(tmp_path / "work")
-    faults = run_on(tmp_path, "tests.support.screen_faults", [folder, kind], display)
+    faults = run_on(tmp_path, "tests.support.screen_faults", [folder, *kinds], display)
     assert not faults, "\n".join(faults)
