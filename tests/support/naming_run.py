@@ -28,7 +28,8 @@ def main(journals: Path) -> None:
             found = captioned(Path(folder), journals / str(number), *how)
         except Exception:
             found = {"error": traceback.format_exc()}
-        print(json.dumps(found), flush=True)
+        sys.stdout.write(f"{json.dumps(found)}\n")
+        sys.stdout.flush()
 
 
 def captioned(folder: Path, journals: Path, kind: str, existing: str, name: str) -> dict[str, Any]:
