@@ -32,6 +32,7 @@ from tests.support.tiny_chat import FAMILIES
 
 SEVERAL = ("llava_onevision", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "gemma3")
 TALL = Picture(None, Image.effect_noise((60, 120), 90).convert("RGB"))
+WIDE = Picture(None, Image.effect_noise((400, 24), 90).convert("RGB"))
 
 
 @pytest.fixture(scope="module")
@@ -221,20 +222,21 @@ def test_our_own_loop_says_what_generate_says(chat_engines, picture, family):
     said = plain.answer(first, lambda piece: None, threading.Event())
     following = replace(first, turns=(Turn("What is this?", said.text), Turn("And what else?")))
     requests = [first, following, replace(first, picture=TALL), replace(following, picture=TALL)]
+    requests.append(replace(first, picture=WIDE))
     wanted = [one.output_ids for _, one in plain.answer_all(requests, threading.Event(), slots=1)]
     # The second finds the image of the first in the cache, the third another one.
     one_by_one = [engine.answer(one, lambda piece: None, threading.Event()) for one in requests]
     assert [one.output_ids for one in one_by_one] == wanted
     together = dict(engine.answer_all(requests, threading.Event(), slots=3))
     assert [together[one].output_ids for one in requests] == wanted
-    assert len(set(wanted)) == 4
+    assert len(set(wanted)) == 5
 
 
 @pytest.mark.parametrize("family", sorted({*SEVERAL} & {*IN_LOOP}))
 def test_our_own_loop_says_the_same_of_several_pictures(chat_engines, picture, family):
     engine = chat_engines(family)
     question = (Turn("Which is taller?"),)
-    asked = Request(picture, question, Sampling(max_new_tokens=24), others=(TALL,))
+    asked = Request(picture, question, Sampling(max_new_tokens=24), others=(TALL, WIDE))
     pair = (engine, engine.by_generate())
     ids = [one.answer(asked, lambda piece: None, threading.Event()).output_ids for one in pair]
     assert ids[0] == ids[1]
