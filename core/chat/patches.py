@@ -168,7 +168,27 @@ def _idefics3(asked: _Asked) -> _Laid:
     width, height = asked.size
     images, count = asked.processor.image_processor, asked.processor.image_seq_len
     _, rows, columns = images.get_number_of_image_patches(height, width, {})
-    side = math.isqrt(count)
+    return _tiled(asked, rows, columns, count)
+
+
+def _internvl(asked: _Asked) -> _Laid:
+    """The same, where the processor cuts pictures into tiles; one tile is the whole."""
+    # Whoever has loaded such a model has its image processor; the package may leave it out.
+    from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
+
+    images, count = asked.processor.image_processor, asked.processor.image_seq_length
+    rows = columns = 0
+    if len(asked.tensors["pixel_values"]) > asked.pictures:
+        width, height = asked.size
+        tile = images.size.height, images.size.width
+        most = images.min_patches, images.max_patches
+        columns, rows = get_optimal_tiled_canvas((height, width), tile, *most)
+    return _tiled(asked, *((0, 0) if rows * columns == 1 else (rows, columns)), count)
+
+
+def _tiled(asked: _Asked, rows: int, columns: int, count: int) -> _Laid:
+    """Tiles row by row, then the whole picture in a square, of `count` positions each."""
+    (width, height), side = asked.size, math.isqrt(count)
     grids = []
     for number in range(rows * columns):
         row, column = divmod(number, columns)
@@ -208,5 +228,6 @@ _FAMILIES: Mapping[str, Callable[[_Asked], _Laid]] = {
     "qwen2_5_vl": _qwen,
     "qwen3_vl": _qwen,
     "gemma3": _gemma3,
+    "internvl": _internvl,
 }
 """By the configuration's `model_type`."""

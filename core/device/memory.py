@@ -263,7 +263,7 @@ def _vision(
 
     def size(name: str, *others: str) -> int:
         found = (vision[key] for key in (name, *others) if vision.get(key) is not None)
-        return _whole(name, next(found, _VISION_DEFAULTS[name]), _MOST["size"])
+        return _whole(name, next(found, _VISION_DEFAULTS.get(name)), _MOST["size"])
 
     # Qwen2-VL's tower calls its own width embed_dim; its hidden_size is that of the text model.
     width = size("embed_dim") if "embed_dim" in vision else size("hidden_size")
@@ -285,7 +285,13 @@ def _vision(
     return parameters + projector, min(_whole("image_seq_length", tokens, _MOST["size"]), 4096)
 
 
+# Also given as a height and a width, as by InternVL, or one for each layer, as by Gemma 3n.
+_LISTED = {"patch_size", "image_size", "intermediate_size"}
+
+
 def _whole(name: str, value: Any, most: int | None) -> int:
+    if name in _LISTED and isinstance(value, list) and value:
+        return max(_whole(name, one, most) for one in value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     # NaN, which JSON may hold, is in no range.
     if not is_number or not 1 <= value <= (most or 10**12):

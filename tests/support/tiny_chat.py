@@ -22,9 +22,9 @@ IMAGE = 28
 
 
 def write_chat_model(folder: Path, family: str, seed: int = 0) -> Path:
-    """A folder with a tiny random model of one of `FAMILIES`."""
+    """A folder with a tiny random model of one of `FAMILIES` or `MORE_FAMILIES`."""
     folder.mkdir(parents=True, exist_ok=True)
-    special, make, processor, template = FAMILIES[family]
+    special, make, processor, template = (FAMILIES | MORE_FAMILIES)[family]
     tokens = ["<unk>", "<s>", "</s>", "<pad>", *special.values()]
     ids = {token: number for number, token in enumerate(tokens)}
     config = make(ids, special)
@@ -207,6 +207,44 @@ def _qwen2_5_vl(ids: dict[str, int], special: dict[str, str]) -> Any:
             "window_size": 56,
         },
         **_qwen_ids(ids, special),
+    )
+
+
+def _qwen2_vl(ids: dict[str, int], special: dict[str, str]) -> Any:
+    from transformers import Qwen2VLConfig
+
+    return Qwen2VLConfig(
+        text_config={
+            **_LLAMA,
+            "rope_parameters": {
+                "rope_type": "default",
+                "mrope_section": [1, 1, 2],
+                "rope_theta": 1e4,
+            },
+        },
+        vision_config={
+            "depth": 2,
+            "embed_dim": 32,
+            "hidden_size": HIDDEN,
+            "num_heads": 2,
+            "mlp_ratio": 2,
+            "patch_size": 14,
+        },
+        **_qwen_ids(ids, special),
+    )
+
+
+def _internvl(ids: dict[str, int], special: dict[str, str]) -> Any:
+    """Four patches a side, of which two by two become one."""
+    from transformers import InternVLConfig, InternVLVisionConfig, Qwen2Config
+
+    tower = _TOWER | {"image_size": (56, 56), "patch_size": (14, 14)}
+    return InternVLConfig(
+        text_config=Qwen2Config(**_LLAMA),
+        vision_config=InternVLVisionConfig(**tower),
+        image_token_id=ids[special["context_image_token"]],
+        image_seq_length=4,
+        tie_word_embeddings=False,
     )
 
 
@@ -456,3 +494,35 @@ FAMILIES: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
 }
 """By name: the special tokens, what makes the configuration, the processor's settings, and the
 chat template."""
+
+
+MORE_FAMILIES: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
+    "qwen2_vl": (
+        _QWEN_TOKENS,
+        _qwen2_vl,
+        _qwen_processor("Qwen2VLProcessor"),
+        _QWEN,
+    ),
+    "internvl": (
+        {
+            "start_image_token": "<img>",
+            "end_image_token": "</img>",
+            "context_image_token": "<IMG_CONTEXT>",
+            "video_token": "<video>",
+        },
+        _internvl,
+        {
+            "processor_class": "InternVLProcessor",
+            "image_seq_length": 4,
+            "image_processor": {
+                "image_processor_type": "GotOcr2ImageProcessor",
+                "size": {"height": 56, "width": 56},
+                "crop_to_patches": True,
+                "min_patches": 1,
+                "max_patches": 4,
+            },
+        },
+        _CHATML.replace("{image}", "<IMG_CONTEXT>\n"),
+    ),
+}
+"""Those that the window offers no model of: fewer tests run them."""

@@ -28,7 +28,7 @@ from core.picture import Picture
 from core.trace import as_markdown
 from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
 from tests.support.tiers import slowly
-from tests.support.tiny_chat import FAMILIES
+from tests.support.tiny_chat import FAMILIES, MORE_FAMILIES, write_chat_model
 
 SEVERAL = ("llava_onevision", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "gemma3")
 TALL = Picture(None, Image.effect_noise((60, 120), 90).convert("RGB"))
@@ -240,6 +240,26 @@ def test_our_own_loop_says_the_same_of_several_pictures(chat_engines, picture, f
     pair = (engine, engine.by_generate())
     ids = [one.answer(asked, lambda piece: None, threading.Event()).output_ids for one in pair]
     assert ids[0] == ids[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", MORE_FAMILIES)
+def test_families_that_the_window_offers_none_of_say_what_generate_says(
+    tmp_path, opened, picture, family
+):
+    with closing(opened(write_chat_model(tmp_path, family))) as engine:
+        assert engine.facts.missing == {}
+        asked = [
+            Request(one, (Turn("What is this?"),), Sampling(max_new_tokens=24), others=others)
+            for one, others in ((picture, ()), (TALL, ()), (WIDE, ()), (picture, (TALL,)))
+        ]
+        plain = engine.by_generate()
+        for request in asked[: 3 if engine.facts.most_pictures == 1 else 4]:
+            ids = [
+                one.answer(request, lambda piece: None, threading.Event()).output_ids
+                for one in (engine, plain)
+            ]
+            assert ids[0] == ids[1]
 
 
 # ---- one family stands for all

@@ -17,18 +17,27 @@ from core.transcript import Answer, Ending, Request, Turn
 from core.vetting.kept import fingerprint, kept_verdicts
 from core.vetting.verdict import EngineKind, Trial, Verdict
 from tests.support.looking_chat import write_looking_model
+from tests.support.tiers import mostly_slow
+from tests.support.tiny_chat import FAMILIES
 
 SAID = Answer("a dog", Ending.COMPLETE, 0, 0.0)
 # Sizes of pictures, and how many rows and columns of patches can be told apart on them.
 SIZES = {
     "bakllava": (((70, 70), (2, 2)),),
     "joycaption": (((100, 70), (2, 2)), ((20, 300), (2, 2))),
-    "llava_next": (((56, 56), (4, 4)), ((120, 50), (2, 4)), ((50, 120), (4, 2))),
+    "llava_next": (
+        ((56, 56), (4, 4)),
+        ((120, 50), (2, 4)),
+        ((50, 120), (4, 2)),
+        ((400, 24), (2, 2)),
+    ),
     "llava_onevision": (((90, 90), (4, 4)), ((140, 56), (2, 4))),
     "idefics3": (((80, 80), (2, 2)), ((112, 28), (1, 2)), ((28, 112), (2, 1))),
     "qwen2_5_vl": (((112, 112), (4, 4)), ((28, 112), (4, 1))),
     "qwen3_vl": (((112, 84), (3, 4)),),
     "gemma3": (((70, 100), (2, 2)),),
+    "qwen2_vl": (((112, 84), (3, 4)),),
+    "internvl": (((56, 56), (2, 2)), ((112, 112), (4, 4)), ((50, 200), (8, 2))),
 }
 
 
@@ -86,7 +95,7 @@ def strongest(found):
     return x, top + (row + 0.5) * (bottom - top) / rows
 
 
-@pytest.mark.parametrize("family", SIZES)
+@pytest.mark.parametrize("family", mostly_slow(SIZES, FAMILIES))
 def test_map_shows_the_patch_that_the_model_looks_at_wherever_it_is(looking, family):
     engine = looking(family)
     assert engine.facts.why_not(Capability.MAPS) is None

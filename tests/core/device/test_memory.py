@@ -38,6 +38,64 @@ def test_sizes_of_the_published_models_are_found_from_their_settings():
     assert memory_need(LLAVA_13B, Precision.BITS_16).weights / GB == pytest.approx(26.7, rel=0.01)
 
 
+QWEN2_VL_7B = {
+    "model_type": "qwen2_vl",
+    "hidden_size": 3584,
+    "intermediate_size": 18944,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+    "vocab_size": 152064,
+    "vision_config": {
+        "depth": 32,
+        "embed_dim": 1280,
+        "hidden_size": 3584,
+        "mlp_ratio": 4,
+        "num_heads": 16,
+        "spatial_patch_size": 14,
+    },
+}
+INTERNVL3_1B = {
+    "model_type": "internvl",
+    "image_seq_length": 256,
+    "text_config": {
+        "model_type": "qwen2",
+        "hidden_size": 896,
+        "intermediate_size": 4864,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 14,
+        "num_key_value_heads": 2,
+        "vocab_size": 151674,
+        "tie_word_embeddings": False,
+    },
+    "vision_config": {
+        "model_type": "internvl_vision",
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "num_hidden_layers": 24,
+        "image_size": [448, 448],
+        "patch_size": [14, 14],
+        "num_attention_heads": 16,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "billions"),
+    [(QWEN2_VL_7B, 8.29), (INTERNVL3_1B, 0.94)],
+    ids=["qwen2_vl", "internvl"],
+)
+def test_sizes_in_other_words_and_in_pairs_are_understood(config, billions):
+    weights = memory_need(config, Precision.BITS_16).weights
+    assert weights / GB == pytest.approx(2 * billions, rel=0.02)
+
+
+def test_size_of_each_layer_may_be_another():
+    text = LLAVA_7B["text_config"] | {"intermediate_size": [8192, 11008, 11008]}
+    by_layer = memory_need(LLAVA_7B | {"text_config": text}, Precision.BITS_16)
+    assert by_layer.weights == memory_need(LLAVA_7B, Precision.BITS_16).weights
+
+
 def test_weights_of_the_built_in_model_are_reported_to_the_percent(opened):
     folder = built_in_model()
     config = json.loads((folder / "config.json").read_text())
