@@ -1,4 +1,4 @@
-"""Captions of a folder run that somebody else has changed, and what a person wrote for them."""
+"""What a person wrote for an image of a folder run, where it met another text or an obstacle."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class UnwrittenCaption:
 
 
 class ConflictWiring(QObject):
-    """Asks which text is to stay. What a person wrote is in an editor afterwards, in the file, or
-    in a notice until they can go on with it."""
+    """Asks which text is to stay where somebody else has changed a file. What a person wrote is in
+    the file afterwards, in an editor, or in a notice until they can go on with it."""
 
     def __init__(
         self, window: MainWindow, run: FolderRun, begin_edit: Begin, parent: QObject | None = None
@@ -37,6 +37,7 @@ class ConflictWiring(QObject):
         self._window, self._panel, self._run = window, window.batch_panel, run
         self._begin_edit = begin_edit
         run.edits.conflicted.connect(self._ask)
+        run.edits.unwritten.connect(self._on_unwritten)
         window.notice_action_chosen.connect(self._on_notice_action_chosen)
 
     @Slot(object)
@@ -69,8 +70,17 @@ class ConflictWiring(QObject):
             window.show_batch_panel()
         if not self._panel.edit_text(caption.number, caption.text):
             text = self.tr("What you wrote for “{name}” is not in its file.")
-            edit = NoticeAction(NoticeActionKind.EDIT_CAPTION, self.tr("Edit"), caption)
-            window.show_notice(text.format(name=caption.path.name), edit)
+            self._offer(caption, text.format(name=caption.path.name))
+
+    @Slot(int, str, str)
+    def _on_unwritten(self, number: int, text: str, reason: str) -> None:
+        items = self._panel.model.items
+        if number < len(items):
+            self._offer(UnwrittenCaption(number, items[number].path, text), reason)
+
+    def _offer(self, caption: UnwrittenCaption, reason: str) -> None:
+        edit = NoticeAction(NoticeActionKind.EDIT_CAPTION, self.tr("Edit"), caption)
+        self._window.show_notice(reason, edit)
 
     @Slot(object)
     def _on_notice_action_chosen(self, action: NoticeAction) -> None:

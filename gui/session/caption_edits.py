@@ -39,12 +39,14 @@ class CaptionEdits(QObject):
     and one to redo. `conflicted(tuple[Conflict, ...])`: these captions were left, since somebody
     else has changed their files; `resolve` says what becomes of them, and meanwhile no others are
     reported. `text_left(int)`: the texts in so many files were kept, and `redo` puts those in
-    their place that a person wrote. `noticed(str)`: a sentence to show. A failure is a notice.
+    their place that a person wrote. `unwritten(int, str, str)`: what a person wrote for an item
+    could not be written, and why. `noticed(str)`: a sentence to show. Another failure is a notice.
     """
 
     changed = Signal(bool, bool)
     conflicted = Signal(object)
     text_left = Signal(int)
+    unwritten = Signal(int, str, str)
     noticed = Signal(str)
 
     def __init__(self, items: RunItems, inbox: Inbox, parent: QObject | None = None):
@@ -86,8 +88,15 @@ class CaptionEdits(QObject):
             return batch.edit(number, caption, put, overwrites=True, recipe=recipe)
 
         write = partial(batch.edit, number, caption, put, shown=shown, recipe=recipe)
-        if await self._done(write, overwrite, lambda count: "") is None:
+
+        def on_failed(reason: str) -> None:
             self._items.show_again(number)
+            if recipe:
+                self.noticed.emit(reason)
+            else:
+                self.unwritten.emit(number, caption, reason)
+
+        await self._done(write, overwrite, lambda count: "", on_failed)
 
     async def replace(self, replacement: Replacement, numbers: Sequence[int]) -> None:
         """Replace text in the captions of these images, as one edit."""
@@ -149,7 +158,11 @@ class CaptionEdits(QObject):
                 self.text_left.emit(len(adopted))
             self._notice(unresolved.say(count) if count else "")
         except AppError as error:
-            self.noticed.emit(translated(error))
+            reason = translated(error)
+            self.noticed.emit(reason)
+            for one in unresolved.conflicts:
+                if one.written and one.number in (*overwritten, *kept):
+                    self.unwritten.emit(one.number, one.written, reason)
         await self.report()
         if self._unresolved:
             self.conflicted.emit(self._unresolved[0].conflicts)
@@ -159,25 +172,28 @@ class CaptionEdits(QObject):
         work: Callable[[], EditOutcome],
         overwrite: Callable[[Collection[int]], EditOutcome],
         say: Callable[[int], str],
-    ) -> EditOutcome | None:
-        """Do `work` in another thread, and report what it did; None if it failed. `close` waits
-        for that."""
-        doing = asyncio.ensure_future(self._do(work, overwrite, say))
+        on_failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Do `work` in another thread, and report what it did, or tell `on_failed` why not. `close`
+        waits for that."""
+        failed = on_failed or self.noticed.emit
+        doing = asyncio.ensure_future(self._do(work, overwrite, say, failed))
         self._under_way.add(doing)
         doing.add_done_callback(self._under_way.discard)
-        return await doing
+        await doing
 
     async def _do(
         self,
         work: Callable[[], EditOutcome],
         overwrite: Callable[[Collection[int]], EditOutcome],
         say: Callable[[int], str],
-    ) -> EditOutcome | None:
+        on_failed: Callable[[str], None],
+    ) -> None:
         batch, outcome = self._batch, None
         try:
             outcome = await asyncio.to_thread(work)
         except AppError as error:
-            self.noticed.emit(translated(error))
+            on_failed(translated(error))
         else:
             # What conflicts is counted too, once it is decided.
             is_whole = bool(outcome.count) and not outcome.conflicts
@@ -190,7 +206,6 @@ class CaptionEdits(QObject):
             self._unresolved.append(_Unresolved(outcome.count, outcome.conflicts, overwrite, say))
             if len(self._unresolved) == 1 and not self._is_closing:
                 self.conflicted.emit(outcome.conflicts)
-        return outcome
 
     async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
         writing = asyncio.ensure_future(asyncio.to_thread(work))
