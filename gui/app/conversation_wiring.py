@@ -159,9 +159,13 @@ class ConversationWiring(QObject):
         self._begin(self._ask(prompt))
 
     async def _ask(self, prompt: str) -> None:
+        """What the prompt is filled in with is about the image that it is asked about."""
+        path, part = self._window.state.picture.path, self._window.drop_zone.part
         filled = prompt if self.fill is None else await self.fill(prompt)
-        if filled is not None:
-            await self._question.ask(filled, self._window.drop_zone.part)
+        if filled is not None and path != self._window.state.picture.path:
+            await self._ask(prompt)  # Another image was opened meanwhile.
+        elif filled is not None:
+            await self._question.ask(filled, part)
 
     @Slot()
     def _on_regenerate_asked(self) -> None:
@@ -230,6 +234,8 @@ class ConversationWiring(QObject):
         exchange = view.view_at(index)
         if prompt and exchange:
             exchange.edit(prompt)
+        elif prompt:
+            self._window.give_prompt_back(prompt)
 
     @Slot(str)
     def _on_ask_refused(self, prompt: str) -> None:

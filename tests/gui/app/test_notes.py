@@ -1,5 +1,7 @@
 """Notes and variables of prompts: suggested, filled in, shown, and sent only with consent."""
 
+from threading import Event
+
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QListWidget
@@ -67,6 +69,24 @@ def test_notes_are_kept_shown_in_the_prompt_and_sent_with_it(live, folder):  # n
         assert images == {str(folder / "0.png"): "Tom"}
         QTest.keyClick(window.prompt_box.prompt_edit, KEY.Key_Return)
         assert await asked(program) == expected
+
+    live(story)
+
+
+def test_question_is_filled_in_for_the_image_that_it_is_asked_about(live, folder):  # noqa: F811
+    """The workspace is busy, and another image is opened before the values are known."""
+    busy = Event()
+
+    async def story(program):
+        window, _images, _editor = await opened(program, folder)
+        program.workspace.change(lambda workspace: busy.wait(60))
+        window.prompt_box.set_text("What is it? {name}")
+        QTest.keyClick(window.prompt_box.prompt_edit, KEY.Key_Return)
+        await program.pictures.open_path(folder / "1.png")
+        await until(lambda: window.state.picture.name == "1.png")
+        busy.set()
+        assert await asked(program) == "What is it? 1.png"
+        assert program.session.transcript.picture.path == folder / "1.png"
 
     live(story)
 
