@@ -19,7 +19,8 @@ _Discard = Callable[[Any], object] | None
 
 
 class WorkerThread(QObject):
-    """`failed(AppError)`: a piece of work that nobody awaits failed as was to be expected.
+    """`failed(AppError)`: a piece of work that nobody awaits failed, foreseen or not: who asked for
+    it waits for a report.
 
     `serial` is another number after each `renew`.
     """
@@ -84,10 +85,14 @@ class WorkerThread(QObject):
             if discard is not None and not has_failed:
                 self._discard(discard, result)
         elif has_failed:
-            if isinstance(result, AppError):
-                self.failed.emit(result)
+            self.failed.emit(result if isinstance(result, AppError) else self._unforeseen())
         elif callable(report):
             report(result)
+
+    def _unforeseen(self) -> AppError:
+        return AppError(
+            self.tr("A fault of Onlooker prevented this; its log has the details. Try again.")
+        )
 
     def _discard(self, discard: Callable[[Any], object], result: object) -> None:
         if self.is_closed:
