@@ -16,6 +16,8 @@ MOST_CHARACTERS = 125
 DECORATIVE = "decorative"
 
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n")
+# Non-breaking spaces stay.
+_BLANKS = re.compile(r"[ \t\n]+")
 _DECORATIVE = re.compile(rf"[\W_]*{DECORATIVE}(?:\s+image)?[\W_]*", re.IGNORECASE)
 
 
@@ -34,7 +36,7 @@ class AltText:
         if _DECORATIVE.fullmatch(caption):
             return cls(is_decorative=True)
         first, *rest = _PARAGRAPHS.split(caption, maxsplit=1)
-        return cls(" ".join(first.split()), rest[0].strip() if rest else "")
+        return cls(_BLANKS.sub(" ", first).strip(), rest[0].strip() if rest else "")
 
     @property
     def caption(self) -> str:

@@ -16,6 +16,7 @@ from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
 from gui.session.spell_checking import SpellChecking
 from gui.session.workspace import FolderWorkspace
+from gui.widgets.plain_text import text_of
 from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 from gui.workspace.side_tabs import CAPTION
@@ -91,7 +92,7 @@ class CaptionWiring(QObject):
         """Only of a caption in view: a dictionary takes a second and 40 MB."""
         panel = self._window.caption_panel
         if panel.isVisible():
-            self._spelling.check(panel.editor.toPlainText())
+            self._spelling.check(text_of(panel.editor))
 
     def _show_tab(self, shows_caption: bool) -> None:
         window, settings = self._window, self._settings_file.settings

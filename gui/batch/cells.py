@@ -18,6 +18,7 @@ from gui.batch.rows import BatchModel, Index
 from gui.batch.thumbnails import THUMBNAIL_SIDE
 from gui.widgets.doubt_pen import doubt_pen
 from gui.widgets.painting import FormattedSpan, paint_lines, paint_thumbnail
+from gui.widgets.plain_text import text_of
 from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.theme import Theme
 
@@ -43,14 +44,14 @@ class CaptionEdit(PlainTextEdit):
     @property
     def is_changed(self) -> bool:
         """Whether the text is another one than the caption."""
-        return self.toPlainText() != self._given
+        return text_of(self) != self._given
 
     def show_caption(self, caption: str) -> None:
         """Takes over the caption that the image has now, unless a person has written another one
         meanwhile."""
         if not self.is_changed:
             self.write(caption)
-            self._given = self.toPlainText()  # Qt has no other blanks than the usual ones.
+            self._given = text_of(self)
 
     def write(self, text: str) -> None:
         """Puts a text in the place of the one that is there, as if it was typed."""
@@ -207,7 +208,7 @@ class CaptionCell(_Cell):
     def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
         assert isinstance(editor, CaptionEdit)
         if editor.is_changed:
-            model.setData(index, editor.toPlainText())
+            model.setData(index, text_of(editor))
 
     def updateEditorGeometry(
         self, editor: QWidget, option: QStyleOptionViewItem, index: Index

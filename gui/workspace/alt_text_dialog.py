@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -15,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from core.captions.alt_text import MOST_CHARACTERS, AltText
 from gui.widgets.line_break import breakable
+from gui.widgets.plain_text import text_of
 from gui.widgets.text_direction import PlainTextEdit
 
 _SIZE = (560, 440)
@@ -32,7 +35,7 @@ class AltTextDialog(QDialog):
         super().__init__(parent)
         self.setObjectName("alt_text_dialog")
         self.setWindowTitle(self.tr("Alt text"))
-        self._before = AltText.of(caption)
+        before = AltText.of(caption)
         self.text_edit = _field("alt_text_edit", self.tr("Alt text"))
         self.long_edit = _field("long_description_edit", self.tr("Long description"))
         self.decorative_box = QCheckBox(self.tr("Decorative: screen readers pass over the image"))
@@ -42,13 +45,15 @@ class AltTextDialog(QDialog):
         self.close_button = QPushButton(self.tr("Close"))
         self.close_button.setDefault(True)
         self._place(name)
-        self.text_edit.setPlainText(self._before.text)
-        self.long_edit.setPlainText(self._before.long_description)
-        self.decorative_box.setChecked(self._before.is_decorative)
+        self.text_edit.setPlainText(before.text)
+        self.long_edit.setPlainText(before.long_description)
+        self.decorative_box.setChecked(before.is_decorative)
         self.text_edit.textChanged.connect(self._show_state)
         self.decorative_box.toggled.connect(self._show_state)
         self.close_button.clicked.connect(self.accept)
         self._show_state()
+        # Blanks that the fields show otherwise are no change.
+        self._before = self.alt_text
         self.text_edit.setFocus()
 
     @property
@@ -56,8 +61,8 @@ class AltTextDialog(QDialog):
         """What is written. A text that is kept while the image is decorative does not count."""
         if self.decorative_box.isChecked():
             return AltText(is_decorative=True)
-        text = " ".join(self.text_edit.toPlainText().split())
-        return AltText(text, self.long_edit.toPlainText().strip())
+        text = _on_one_line(text_of(self.text_edit))
+        return AltText(text, text_of(self.long_edit).strip())
 
     def done(self, result: int) -> None:
         """Writes what was changed."""
@@ -102,11 +107,15 @@ class AltTextDialog(QDialog):
         is_decorative = self.decorative_box.isChecked()
         for edit in (self.text_edit, self.long_edit):
             edit.setEnabled(not is_decorative)
-        count = len(" ".join(self.text_edit.toPlainText().split()))
+        count = len(_on_one_line(text_of(self.text_edit)))
         text = self.tr("{count} of {most} characters").format(count=count, most=MOST_CHARACTERS)
         self.count_label.setText("" if is_decorative else text)
         self.count_label.setProperty("class", "error" if count > MOST_CHARACTERS else "explanation")
         self.count_label.style().polish(self.count_label)
+
+
+def _on_one_line(text: str) -> str:
+    return re.sub(r"[ \t\n]+", " ", text).strip()
 
 
 def _field(name: str, words: str) -> PlainTextEdit:

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 from core.captions.wording import differing_words
 from core.workspace import CaptionMode, CaptionSource, PossibleSources, ReviewState
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.plain_text import text_of
 from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
@@ -176,7 +177,7 @@ class CaptionPanel(QWidget):
 
     def show_text(self, text: str) -> None:
         """Puts another text into the editor; the cursor stays where it is, if it can."""
-        if text == self.editor.toPlainText():
+        if text == text_of(self.editor):
             return
         self._is_set_by_program = True
         position = self.editor.textCursor().position()
@@ -321,7 +322,7 @@ class CaptionPanel(QWidget):
     @Slot()
     def _compare(self) -> None:
         """Shows in which words the caption differs from what the model wrote."""
-        answer, text = self._answer, self.editor.toPlainText()
+        answer, text = self._answer, text_of(self.editor)
         is_changed = answer is not None and answer.strip() != text.strip()
         marks: list[QTextEdit.ExtraSelection] = []
         if answer is not None and is_changed:
@@ -401,7 +402,7 @@ class CaptionPanel(QWidget):
 
     @Slot()
     def _on_text_changed(self) -> None:
-        text = self.editor.toPlainText()
+        text = text_of(self.editor)
         self.counter.show_text(text)
         self.text_changed.emit(text)
         self._compare_timer.start()

@@ -22,6 +22,7 @@ from core.captions.wording import Span, differing_words, joined
 from core.workspace import ImageRow
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import paragraph
+from gui.widgets.plain_text import text_of
 from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
@@ -54,6 +55,8 @@ class CompareDialog(QDialog):
         self.setWindowTitle(self.tr("Compare answers"))
         self._theme, self._thumbnails = theme, thumbnails
         self._row: ImageRow | None = None
+        # The caption of the row as the field has it.
+        self._given = ""
         self._at = self._count = 0
         # Until the next image is shown, nothing is picked: it would be for the one that was left.
         self._is_leaving = False
@@ -98,6 +101,7 @@ class CompareDialog(QDialog):
         self._row, self._is_leaving = row, False
         self.name_label.setText(row.path.name)
         self.editor.setPlainText(row.caption)
+        self._given = text_of(self.editor)
         known = [text for text in texts if text is not None]
         for column, text in zip(self.columns, texts, strict=False):
             other = next((one for one in known if one != text), None)
@@ -255,10 +259,10 @@ class CompareDialog(QDialog):
         )
 
     def _write(self) -> None:
-        row, text = self._row, self.editor.toPlainText()
+        row, text = self._row, text_of(self.editor)
         if self._is_leaving:
             return
-        if row is not None and text.strip() and text != row.caption:
+        if row is not None and text.strip() and text != self._given:
             self._row = None
             self.written.emit(row.id, text, row.caption)
 
@@ -290,7 +294,7 @@ class CompareDialog(QDialog):
         """Adds what is selected of an answer, or all of it."""
         if column.answer is not None:
             added = column.text.textCursor().selection().toPlainText() or column.answer
-            self.editor.setPlainText(joined(self.editor.toPlainText(), added))
+            self.editor.setPlainText(joined(text_of(self.editor), added))
             self.editor.moveCursor(QTextCursor.MoveOperation.End)
             self.editor.setFocus()
 

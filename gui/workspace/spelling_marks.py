@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QMenu, QPlainTextEdit, QTextEdit
 
 from core.spelling import Span
+from gui.widgets.plain_text import text_of
 from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
 
@@ -35,7 +36,7 @@ class SpellingMarks(QObject):
 
     def show_wrong(self, text: str, spans: Sequence[Span]) -> None:
         """Marks these parts of a text, unless there is another one meanwhile."""
-        if text != self._editor.toPlainText():
+        if text != text_of(self._editor):
             return
         index = TextIndex(text)
         self._cursors = [self._cursor(index.to_qt(a), index.to_qt(b)) for a, b in spans]

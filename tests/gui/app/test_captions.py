@@ -17,6 +17,7 @@ from core.locations import writable_locations
 from core.workspace.data import Draft, ReviewState, WorkspaceOptions
 from core.workspace.workspace import Workspace
 from gui.window.commands import Command
+from gui.workspace.alt_text_dialog import AltTextDialog
 from tests.gui.conftest import focused_widget, until
 
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
@@ -240,6 +241,40 @@ def test_what_can_be_kept_nowhere_stays_in_the_editor(live, folder):
             database.execute("DROP TRIGGER full_action")
         QTest.keyClick(window, KEY.Key_PageUp)
         await until(lambda: text(folder, 0) == "xa cat\n")
+
+    live(story)
+
+
+def test_spaces_that_keep_words_together_stay_in_what_is_edited(live, folder):
+    """As French has them before an exclamation mark."""
+    (folder / "0.txt").write_text("Un\u00a0chat\u00a0!\n", encoding="utf-8")
+
+    async def story(program):
+        window, _, editor = await opened(program, folder, "Un chat !")
+        window.commands[Command.ALT_TEXT].trigger()
+        await until(lambda: window.findChild(AltTextDialog) is not None)
+        dialog = window.findChild(AltTextDialog)
+        QTest.keyClick(dialog, KEY.Key_Escape)
+        await until(lambda: window.findChild(AltTextDialog) is None)
+        editor.setFocus()
+        QTest.keyClicks(editor, "x")
+        QTest.keyClick(editor, KEY.Key_S, CTRL)
+        await until(lambda: text(folder, 0) == "xUn\u00a0chat\u00a0!\n")
+        window.commands[Command.ALT_TEXT].trigger()
+        await until(lambda: window.findChild(AltTextDialog) is not None)
+        dialog = window.findChild(AltTextDialog)
+        QTest.keyClicks(dialog.long_edit, "y")
+        QTest.keyClick(dialog, KEY.Key_Escape)
+        await until(lambda: text(folder, 0) == "xUn\u00a0chat\u00a0!\n\ny\n")
+
+    live(story)
+
+
+def test_fault_in_the_workspace_is_said(live, folder):
+    async def story(program):
+        window, _, _ = await opened(program, folder)
+        program.workspace.change(lambda workspace: workspace.rows(1))
+        await until(lambda: "log has the details" in window.notice_bar.text_label.text())
 
     live(story)
 

@@ -76,6 +76,10 @@ def test_caption_that_nobody_changed_follows_its_row(captions):  # noqa: F811
     assert open_editor(view).toPlainText().split() == ["another", "one"]
     QTest.keyClick(open_editor(view), Qt.Key.Key_Return)
     assert edits == []
+    QTest.keyClick(view, Qt.Key.Key_F2)
+    QTest.keyClicks(open_editor(view), "!")
+    QTest.keyClick(open_editor(view), Qt.Key.Key_Return)
+    assert edits == ["another\u00a0one!"]
 
 
 async def conflict(program, panel, folder):
@@ -171,6 +175,25 @@ def test_text_of_a_row_that_is_being_captioned_is_offered_until_it_can_be_edited
         await until(lambda: open_editor(panel.list) is not None)
         assert open_editor(panel.list).toPlainText() == "by hand"
         assert texts(folder)["1.txt"] == "elsewhere\n"
+
+    live(story)
+
+
+def test_text_that_cannot_be_written_is_offered(live, folder):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        (folder / "1.txt").unlink()
+        (folder / "1.txt").mkdir()
+        QTest.keyClick(write(panel.list, "by hand"), Qt.Key.Key_Return)
+        bar = program.window.notice_bar
+        await until(lambda: bar.action_kind is NoticeActionKind.EDIT_CAPTION)
+        assert "1.txt" in bar.text_label.text()
+        (folder / "1.txt").rmdir()
+        click(bar.action_button)
+        await until(lambda: open_editor(panel.list) is not None)
+        assert open_editor(panel.list).toPlainText() == "by hand"
+        QTest.keyClick(open_editor(panel.list), Qt.Key.Key_Return)
+        await until(lambda: texts(folder).get("1.txt") == "by hand\n")
 
     live(story)
 
