@@ -286,7 +286,7 @@ def _has_caption(target: Target) -> bool:
 
 def existing_caption(targets: Sequence[Target]) -> str:
     """Returns the first caption that an image has in these places. Raises StoreError."""
-    return next(filter(None, map(caption_at, targets)), "")
+    return next((found for target in targets if (found := caption_at(target))), "")
 
 
 def targets_to_write(

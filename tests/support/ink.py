@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PySide6.QtCore import QPoint, QRect
 from PySide6.QtGui import QImage, QRegion
 from PySide6.QtWidgets import QWidget
@@ -16,11 +17,12 @@ def ink(widget: QWidget, rect: QRect | None = None) -> tuple[int, int]:
     image.fill("white")
     widget.render(image, QPoint(), QRegion(rect))
     image = image.convertToFormat(QImage.Format.Format_Grayscale8)
-    rows = [list(image.constScanLine(y)[: image.width()]) for y in range(image.height())]
-    ground = max(set(rows[0]), key=rows[0].count)
-    inked = [x for row in rows for x, one in enumerate(row) if abs(one - ground) > _DIFFERENT]
-    assert inked, f"nothing is painted on {widget}"
-    return min(inked), image.width() - 1 - max(inked)
+    bits = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
+    rows = bits[:, : image.width()].astype(int)
+    ground = np.bincount(rows[0]).argmax()
+    inked = np.flatnonzero((abs(rows - ground) > _DIFFERENT).any(axis=0))
+    assert inked.size, f"nothing is painted on {widget}"
+    return int(inked[0]), image.width() - 1 - int(inked[-1])
 
 
 def is_at_right(widget: QWidget, rect: QRect | None = None) -> bool:

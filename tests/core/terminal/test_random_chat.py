@@ -60,6 +60,7 @@ def test_sizes_are_those_of_the_published_model(name, hub_id):
     with torch.device("meta"):
         model: Any = AutoModelForImageTextToText.from_config(RANDOM_MODELS[name].config())
     offer = offer_of(hub_id)
+    assert offer is not None
     assert sum(one.numel() for one in model.parameters()) == offer.parameters
     text, published = model.config.get_text_config(), offer.config["text_config"]
     own = {key: getattr(text, key) for key in published if key != "tie_word_embeddings"}

@@ -126,6 +126,7 @@ def test_what_is_replaced_is_what_is_found(one, other, is_regex):
         ):
             assert operation.apply(f"a {text}, b", CaptionMode.TEXT) == "a X, b"
             change = operation.change(f"a {text}, b")
+            assert change is not None
             begin, end = change.spans_before[0]
             assert (change.before[:begin], change.before[end:]) == ("a ", ", b")
             assert change.after == "a X, b"
@@ -136,7 +137,9 @@ def test_replacing_leaves_letters_with_their_marks_and_other_text_as_it_is():
     for find in ("Mu", "ᄀ", "가"):
         assert Replacement(find, "X").of(decomposed) is None
         assert Replace(find, "X", is_regex=True).apply(decomposed, CaptionMode.TEXT) == decomposed
-    assert Replacement("ga", "X").of(decomposed).after == decomposed.replace("ga", "X")
+    change = Replacement("ga", "X").of(decomposed)
+    assert change is not None
+    assert change.after == decomposed.replace("ga", "X")
     # An ideograph that has another code as well is not changed by what is done elsewhere.
     text = "\ufa19 " + normalize("NFD", "ü")
     assert Replace("ü", "u", is_regex=True).apply(text, CaptionMode.TEXT) == "\ufa19 u"

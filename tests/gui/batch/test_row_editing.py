@@ -24,11 +24,18 @@ def open_editor(view):
     return next((one for one in view.findChildren(CaptionEdit) if one.isVisible()), None)
 
 
+def the_editor(view):
+    """The editor that is open."""
+    editor = open_editor(view)
+    assert editor is not None
+    return editor
+
+
 def write(view, text):
     """Types over the caption of the first row, and leaves the editor open."""
     view.setCurrentIndex(view.model().index(0, Column.PICTURE))
     QTest.keyClick(view, Qt.Key.Key_F2)
-    editor = open_editor(view)
+    editor = the_editor(view)
     editor.selectAll()
     QTest.keyClicks(editor, text)
     return editor
@@ -43,7 +50,7 @@ def is_captioned(model, item):
 CHANGES = {
     "captioned": is_captioned,
     "failed": lambda model, item: model.change(0, replace(item, state=ItemState.FAILED)),
-    "doubted": lambda model, item: model.show_doubts([Doubt(0, "caption", 0.5, item.caption)]),
+    "doubted": lambda model, item: model.show_doubts([Doubt(0, item.caption, "caption", 0.5)]),
     "sorted": lambda model, item: model.sort_by(SortKey.DOUBT),
     "filtered": lambda model, item: model.set_filter(StateFilter.ALL, "no such word"),
     "replaced": lambda model, item: model.show_replacement(Replacement("caption", "x")),
@@ -73,8 +80,8 @@ def test_caption_that_nobody_changed_follows_its_row(captions):  # noqa: F811
     view.setCurrentIndex(model.index(0, Column.PICTURE))
     QTest.keyClick(view, Qt.Key.Key_F2)
     model.change(0, replace(model.items[0], caption="another\u00a0one"))
-    assert open_editor(view).toPlainText().split() == ["another", "one"]
-    QTest.keyClick(open_editor(view), Qt.Key.Key_Return)
+    assert the_editor(view).toPlainText().split() == ["another", "one"]
+    QTest.keyClick(the_editor(view), Qt.Key.Key_Return)
     assert edits == []
     QTest.keyClick(view, Qt.Key.Key_F2)
     QTest.keyClicks(open_editor(view), "!")
@@ -100,7 +107,7 @@ def test_text_that_was_brought_back_stays_while_another_window_is_in_front(live,
         QTest.keyClick(dialog, Qt.Key.Key_Escape)
         await until(lambda: open_editor(panel.list) is not None)
         program.window.activateWindow()
-        editor = open_editor(panel.list)
+        editor = the_editor(panel.list)
         await until(editor.hasFocus)
         other = QWidget()
         other.show()
@@ -153,7 +160,7 @@ def test_cancelling_brings_the_text_back_over_whatever_is_in_its_way(live, folde
         await until(is_in_the_way[obstacle])
         QTest.keyClick(dialog, Qt.Key.Key_Escape)
         await until(lambda: open_editor(panel.list) is not None)
-        assert open_editor(panel.list).toPlainText() == "by hand"
+        assert the_editor(panel.list).toPlainText() == "by hand"
 
     live(story)
 
@@ -173,7 +180,7 @@ def test_text_of_a_row_that_is_being_captioned_is_offered_until_it_can_be_edited
         panel.model.change(0, replace(panel.model.items[0], state=ItemState.DONE))
         click(bar.action_button)
         await until(lambda: open_editor(panel.list) is not None)
-        assert open_editor(panel.list).toPlainText() == "by hand"
+        assert the_editor(panel.list).toPlainText() == "by hand"
         assert texts(folder)["1.txt"] == "elsewhere\n"
 
     live(story)

@@ -129,5 +129,5 @@ def test_thumbnail_that_is_shown_is_found_by_content_once_that_is_known(folder, 
     Image.new("RGB", (40, 60), "blue").save(folder / "z.bmp")
     changed = rows(folder)["z"]
     thumbnails.get(changed, SIDE)
-    qtbot.waitUntil(lambda: thumbnails.get(changed, SIDE).height() > 40)
+    qtbot.waitUntil(lambda: (made := thumbnails.get(changed, SIDE)) and made.height() > 40)
     thumbnails.close()
