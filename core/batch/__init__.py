@@ -39,6 +39,7 @@ from core.batch.options import BatchOptions
 from core.batch.run import Control, usual_slots
 from core.batch.summary import Summary, noted
 from core.batch.trial import PICTURES, Tried, drawn, try_first
+from core.batch.written import captions_written
 
 __all__ = [
     "NO_WORDS",
@@ -61,6 +62,7 @@ __all__ = [
     "Tally",
     "Tried",
     "answered_runs",
+    "captions_written",
     "drawn",
     "expanded",
     "find_doubt",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.batch.items import EDITED, HAS_CAPTION
@@ -24,11 +24,24 @@ from core.message import translatable
 class WrittenFile:
     """What a run wrote last into a caption file: the fingerprint of its content, and the recipe
     (`BatchOptions.recipe`). `recipes` are those of all captions in it, where runs added to each
-    other's. A file that was edited in the window has a fingerprint that no content has."""
+    other's. A file that was edited in the window has a fingerprint that no content has. `earlier`
+    is what runs wrote there before, and no person has changed since."""
 
     fingerprint: str = ""
     recipe: str = ""
     recipes: frozenset[str] = frozenset()
+    earlier: tuple[WrittenFile, ...] = ()
+
+    def holding(self, data: bytes | None) -> WrittenFile:
+        """Returns what a run wrote if it has this content, as where a later caption was undone in
+        the list of images; else the last."""
+        now = sidecar.fingerprint(data)
+        return next((one for one in (self, *self.earlier) if one.fingerprint == now), self)
+
+    @property
+    def history(self) -> tuple[WrittenFile, ...]:
+        """Returns what is `earlier` to what is written next."""
+        return (replace(self, earlier=()), *self.earlier)[:_MOST_EARLIER] if self.recipe else ()
 
 
 HAS_NO_CAPTION = translatable("core", "No caption yet.")
@@ -38,6 +51,8 @@ EDITED_FILE = WrittenFile("by hand")
 _NOT_WRITTEN = WrittenFile()
 # A person's words replace what is there.
 _BY_HAND = BatchOptions((), existing=Existing.REPLACE)
+
+_MOST_EARLIER = 8
 
 LONG = 250
 """The characters above which a text belongs into the long description too, as IPTC advises."""
@@ -318,7 +333,7 @@ def targets_to_write(
     why = HAS_NO_CAPTION if existing is Existing.STALE else HAS_CAPTION
     for target in targets:
         data = _held(target)
-        last = written.get(target.key, _NOT_WRITTEN)
+        last = written.get(target.key, _NOT_WRITTEN).holding(data)
         is_ours = last.fingerprint == sidecar.fingerprint(data)
         is_edited = last.fingerprint and not is_ours and not is_named
         # A person names images before a run begins; what is newer they wrote after that.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from core.batch.changes import EDITED_FILE, Change, WrittenFile
 from core.batch.events import Captioned, Edited, EditUndone, Failed, Unused, Written
@@ -25,6 +26,31 @@ def files_written_by_runs(journals: Path, roots: Iterable[Path]) -> dict[str, Wr
         if _overlap(kept.roots, roots):
             _WrittenByRun(written, kept).add()
     return written
+
+
+def captions_written(journal: Path, pictures: Iterable[Path]) -> Iterator[WrittenCaption]:
+    """Yields how a run has written its captions of these images. Raises StoreError."""
+    wanted = set(map(str, pictures))
+    captioned: dict[str, Captioned] = {}
+    for event in read_events(journal):
+        if isinstance(event, Captioned) and event.picture in wanted:
+            captioned[event.picture] = event
+        elif isinstance(event, Failed | Unused):
+            captioned.pop(event.picture, None)
+    for event in captioned.values():
+        for change in event.changes:
+            content = change.before_bytes, change.after_bytes
+            yield WrittenCaption(event.picture, change.path, *content, bool(change.row))
+
+
+class WrittenCaption(NamedTuple):
+    """What a file, or with `is_row` the image's row of a table, held before a run and after it."""
+
+    image: str
+    path: str
+    before: bytes | None
+    after: bytes | None
+    is_row: bool
 
 
 class _WrittenByRun:
@@ -81,7 +107,9 @@ class _WrittenByRun:
         is_added = self._kept.options.adds_to_captions
         if is_added and last and last.fingerprint == fingerprint(change.before_bytes):
             recipes |= last.recipes
-        return WrittenFile(fingerprint(change.after_bytes), recipe, frozenset(recipes))
+        earlier = last.history if last else ()
+        after = fingerprint(change.after_bytes)
+        return WrittenFile(after, recipe, frozenset(recipes), earlier)
 
     def _take_back(self, picture: str) -> None:
         """Forgets what the last event of an image says, as its files were not written."""

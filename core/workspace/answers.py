@@ -10,16 +10,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from core.captions.encoding import plain
+from core.message import translatable
+from core.workspace.actions import Step, StepKind
+from core.workspace.edits import Edits
 from core.workspace.images import Images
 from core.workspace.opening import failing
 from core.workspace.records import Record, Records
+
+_AGAIN = translatable("core", "Caption again")
 
 
 class Answers:
     """The answers that are kept; any thread may call. Raises StoreError if the database fails."""
 
-    def __init__(self, guard: threading.RLock, images: Images, records: Records):
-        self._guard, self._images, self._records = guard, images, records
+    def __init__(self, guard: threading.RLock, images: Images, records: Records, edits: Edits):
+        self._guard, self._images, self._records, self._edits = guard, images, records, edits
 
     def note(self, answers: Mapping[Path, str], doubts: Mapping[Path, float] | None = None) -> None:
         """Keeps what a model wrote about images, which no person has changed yet, and how doubtful
@@ -34,6 +39,32 @@ class Answers:
                 if id is not None:
                     self._images.set_doubt(id, doubts.get(image))
                     self._images.edited[id] = False
+
+    def note_again(
+        self,
+        written: Iterable[tuple[str, str, bytes | None, bytes | None, bool]],
+        answers: Mapping[Path, str],
+    ) -> None:
+        """Keeps what a model wrote anew about images as an action that can be undone, as an edit
+        can. `written` says for each file what it held before and holds now, with the path of its
+        image and its own in front; and whether it is the image's row in it, as a table."""
+        with self._guard, failing():
+            steps: list[Step] = []
+            for image, path, before, after, is_row in written:
+                id = self._images.id_of_text(image)
+                if id is None:
+                    continue
+                kind = StepKind.ROW if is_row else StepKind.CONTENT
+                was_edited, number = bool(self._images.edited[id]), len(steps)
+                steps.append(Step(image, path, before, after, was_edited, False, kind, number))
+            for image in dict.fromkeys(step.image for step in steps):
+                was, now = self._records.get(image).answer, answers.get(Path(image))
+                texts = _answer_bytes(was), _answer_bytes(now)
+                steps.append(Step(image, image, *texts, kind=StepKind.ANSWER, number=len(steps)))
+            folders = sorted({Path(step.image).parent for step in steps})
+            if steps:
+                self._edits.keep(_AGAIN, steps, folders)
+        self.note(answers)
 
     def of(self, id: int) -> str | None:
         """Returns what a model wrote last about an image; None if that is not known."""
@@ -61,3 +92,12 @@ class Answers:
         answer = records.get(os.fspath(self._images.names[id]), Record()).answer
         is_edited = bool(self._images.edited[id])
         return not is_edited and answer is not None and plain(answer).strip() == caption.strip()
+
+
+def answer_from(stored: bytes | None) -> str | None:
+    """Returns the answer that a step keeps; None for none."""
+    return None if stored is None else stored.decode("utf-8", "surrogatepass")
+
+
+def _answer_bytes(answer: str | None) -> bytes | None:
+    return None if answer is None else answer.encode("utf-8", "surrogatepass")

@@ -11,6 +11,7 @@ from core.captions.table import caption_of_raw
 from core.errors import StoreError
 from core.message import Message, translatable
 from core.workspace.actions import Action, Step, StepKind
+from core.workspace.answers import answer_from
 from core.workspace.data import Conflict, EditReport, Failure, ReviewState
 from core.workspace.edits import Edits, Outcome, moves_text
 from core.workspace.images import REVIEWS, Images, is_inside
@@ -182,11 +183,13 @@ class Changes:
     def _keep_records(self, made: Sequence[Step]) -> None:
         contents = [step for step in made if step.kind in (StepKind.CONTENT, StepKind.ROW)]
         reviews = [step for step in made if step.kind is StepKind.REVIEW]
+        answers = [step for step in made if step.kind is StepKind.ANSWER]
         edited = {
             step.image: step.is_edited for step in contents if step.is_edited != step.was_edited
         }
         self._records.set("is_edited", edited)
         self._records.set("review", {step.image: _review(step) for step in reviews})
+        self._records.set("answer", {step.image: answer_from(step.after) for step in answers})
         self._records.commit()
 
     def _note_step(
@@ -194,6 +197,8 @@ class Changes:
     ) -> None:
         if step.kind is StepKind.REVIEW:
             self._images.set_review(id, _review(step))
+            return
+        if step.kind is StepKind.ANSWER:
             return
         self._images.edited[id] = step.is_edited
         if caption is None:

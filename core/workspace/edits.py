@@ -73,6 +73,10 @@ class Edits:
         self.actions.drop(action, outcome.not_made)
         return outcome
 
+    def keep(self, name: Message, steps: Sequence[Step], folders: Iterable[Path]) -> None:
+        """Keeps an action of steps that are made already."""
+        self.actions.set_state(self.actions.begin(name, steps, folders, ""), ActionState.MADE, "")
+
     @property
     def last_made(self) -> Action | None:
         """The action that an undo would undo."""
@@ -235,7 +239,7 @@ def _make(step: Step, recovery: Recovery, *, is_durable: bool) -> bool:
             return put(step.path, step.before, step.after, recovery, is_durable=is_durable)
         case StepKind.MOVE:
             _move(step, is_recovery=recovery is not Recovery.NONE)
-        case StepKind.REVIEW:
+        case StepKind.REVIEW | StepKind.ANSWER:
             pass  # Only the database has it.
         case StepKind.ROW:
             raise AssertionError("a table is written as a whole")

@@ -92,7 +92,7 @@ class Workspace:
         tables = OpenTables()
         self._syncing = Syncing(data / FILE_NAME)
         self._edits = Edits(self._connection, self._places, tables, self._syncing)
-        self.answers = Answers(self._guard, self._images, self._records)
+        self.answers = Answers(self._guard, self._images, self._records, self._edits)
         """What models wrote."""
         self.sources = Sources(self._guard, self._images, self._kept, self._places, tables)
         """Where captions are, and could be."""

@@ -22,8 +22,8 @@ from gui.workspace.again_dialog import AgainDialog
 
 
 class AgainWiring(QObject):
-    """It is a folder run, whose undo takes all of it back. What a person wrote is kept, unless they
-    say otherwise."""
+    """It is a folder run. Its undo takes all of it back, and so does that of the list of images, as
+    an edit. What a person wrote is kept, unless they say otherwise."""
 
     def __init__(
         self,
@@ -69,5 +69,6 @@ class AgainWiring(QObject):
             existing=Existing.REPLACE if replaces_all else Existing.GENERATED,
             replaces_edited=tuple(map(str, paths)) if replaces_all else (),
             is_recursive=False,
+            is_again=True,
         )
         self._batch.caption(paths, options)

@@ -113,6 +113,11 @@ class FolderRun(QObject):
         return self._batch is not None
 
     @property
+    def journal(self) -> Path | None:
+        """The journal of the run that is open."""
+        return self._batch.journal_path if self._batch else None
+
+    @property
     def is_running(self) -> bool:
         """Whether files are being written now."""
         return self._phase in (Phase.RUNNING, Phase.ENDING, Phase.UNDOING)

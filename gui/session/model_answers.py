@@ -34,4 +34,6 @@ class ModelAnswers(QObject):
             return
         items = [self._run.items[number] for number in sorted(done - self._before)]
         if answers := {item.path: item.caption for item in items if not item.is_edited}:
-            self._workspace.note_answers(answers)
+            options = self._run.options
+            is_again = options is not None and options.is_again
+            self._workspace.note_answers(answers, self._run.journal if is_again else None)

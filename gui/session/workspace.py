@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from core.batch import captions_written
 from core.captions.formats import CaptionFormat
 from core.errors import AppError
 from core.message import joined
@@ -204,12 +205,21 @@ class FolderWorkspace(QObject):
             chosen = partial(workspace.choose_mode, mode)
             self._thread.ask(lambda _: self._on_mode_chosen(mode), chosen)
 
-    def note_answers(self, answers: Mapping[Path, str]) -> None:
-        """Keep what a model wrote about images; `answers_noted` follows."""
+    def note_answers(self, answers: Mapping[Path, str], again: Path | None = None) -> None:
+        """Keep what a model wrote about images; `answers_noted` follows. What the run with the
+        journal `again` wrote anew can be undone as an edit."""
         if workspace := self._workspace:
-            self._thread.ask(self._on_answers_noted, lambda: workspace.answers.note(answers))
+
+            def note() -> None:
+                if again is None:
+                    workspace.answers.note(answers)
+                else:
+                    workspace.answers.note_again(captions_written(again, answers), answers)
+
+            self._thread.ask(self._on_answers_noted, note)
 
     def _on_answers_noted(self, _: object) -> None:
+        self._read_state()
         self.answers_noted.emit()
 
     def choose_source(self, source: CaptionSource) -> None:

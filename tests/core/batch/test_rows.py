@@ -179,3 +179,16 @@ def test_damaged_table_ends_the_run_before_it_begins(begin_run, table, journals)
     assert batch.run(FolderEngine(), Control()).failed == 1
     assert "is no text" in batch.items[0].reason
     assert rows(table)["1.png"]["text"] == 5
+
+
+def test_what_a_model_wrote_earlier_and_is_there_again_is_the_models(begin_run, table):
+    with closing(begin_run(OPTIONS)) as batch:
+        batch.run(FolderEngine(), Control())
+    earlier = table.read_text()
+    with closing(begin_run(OPTIONS, existing=Existing.REPLACE, prompts=("And now?",))) as batch:
+        batch.run(FolderEngine(), Control())
+    table.write_text(earlier)
+    last = begin_run(OPTIONS, existing=Existing.GENERATED, prompts=("And then?",))
+    assert last.run(FolderEngine(), Control()).done == 2
+    assert texts(table)["1.png"] == "mine"
+    assert texts(table)["3.png"] == said(3, "And then?")

@@ -15,6 +15,7 @@ from tests.gui.conftest import until
 
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
 CTRL, ALT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
 
 
 def texts(folder):  # noqa: F811
@@ -42,6 +43,7 @@ async def asked(program, images):
     await until(lambda: program.window.state.workspace.has_focus)
     QTest.keyClick(images, KEY.Key_A, CTRL)
     await until(lambda: program.window.state.workspace.selected == 4)
+    await until(program.window.commands[Command.CAPTION_AGAIN].isEnabled)
     QTest.keyClick(images, KEY.Key_G, CTRL | ALT)
     await until(lambda: program.window.findChild(AgainDialog) is not None)
     return program.window.findChild(AgainDialog)
@@ -91,3 +93,45 @@ def test_what_a_person_wrote_is_kept_unless_they_say_so_and_undone_at_once(live,
         await until(lambda: len(texts(folder)["1"].split()) == 5 and run.phase is Phase.OVER)
 
     live(story)
+
+
+def test_it_is_undone_as_an_edit_is_also_after_a_restart(live, folder):  # noqa: F811
+    made, anew = {}, {}
+
+    async def undone(program, images):
+        await until(lambda: program.workspace.undo_text == "Caption again")
+        program.window.activateWindow()
+        images.setFocus()
+        await until(lambda: program.window.state.workspace.has_focus)
+        await until(program.window.commands[Command.UNDO].isEnabled)
+        QTest.keyClick(images, KEY.Key_Z, CTRL)
+        await until(lambda: texts(folder) == made)
+
+    async def captioned_again(program):
+        images = await captioned(program, folder, "say 3 words")
+        made.update(texts(folder))
+        program.window.batch_panel.form.prompt_edit.setPlainText("say 5 words")
+        again(await asked(program, images))
+        await until(lambda: all(len(text.split()) == 5 for text in texts(folder).values()))
+        anew.update(texts(folder))
+        await undone(program, images)
+        await until(program.window.commands[Command.REDO].isEnabled)
+        QTest.keyClick(images, KEY.Key_Z, CTRL | SHIFT)
+        await until(lambda: texts(folder) == anew)
+
+    async def restarted(program):
+        await until(lambda: isinstance(program.model.state, Ready))
+        images = program.window.workspace_pane.list
+        program.window.paths_opened.emit([folder])
+        await until(lambda: program.workspace.counts.with_caption == 4)
+        await undone(program, images)
+        # What is back is the model's, and may be replaced.
+        await until(lambda: program.workspace.redo_text == "Caption again")
+        program.window.batch_panel.form.prompt_edit.setPlainText("say 7 words")
+        dialog = await asked(program, images)
+        assert not dialog.kept_label.isVisible()
+        again(dialog)
+        await until(lambda: len(texts(folder)["3"].split()) == 7)
+
+    live(captioned_again)
+    live(restarted)
