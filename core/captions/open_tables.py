@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from core.captions.stamps import stamp_after, stamp_of
 from core.captions.table import LARGEST, CaptionTable, key_of
 from core.errors import StoreError
 from core.files import is_link, read_bytes, remove_partial, restore
@@ -71,9 +72,7 @@ class OpenTables:
         data = None if table.is_empty else table.data
         with self._lock:
             restore(Path(path), data)
-            stamp, found = stamp_of(path), read_bytes(Path(path), most=LARGEST)
-            # What another program has written at once is read the next time.
-            self._known[path] = stamp if found == data else (0, 0), data, table
+            self._known[path] = stamp_after(path, data), data, table
 
     def put(
         self, path: str, changes: Sequence[RowChange], *, is_recovery: bool = False
@@ -151,16 +150,6 @@ def place_in(table: CaptionTable, path: str, image: str) -> tuple[str, str]:
     if key not in table.places and (absolute := key_of(image)) in table.places:
         return absolute, image
     return key, name
-
-
-def stamp_of(path: str) -> tuple[int, int]:
-    """Returns when a file was changed, and its size; zeros if there is none, or it cannot be
-    looked at."""
-    try:
-        status = os.lstat(path)
-    except (OSError, ValueError):
-        return 0, 0
-    return status.st_mtime_ns, status.st_size
 
 
 def no_text(path: str, image: str) -> Message:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from core.captions.encoding import plain
-from core.captions.open_tables import stamp_of
+from core.captions.stamps import stamp_after, stamp_of
 from core.captions.table import caption_of_raw
 from core.errors import StoreError
 from core.message import Message, translatable
@@ -131,7 +131,7 @@ class Changes:
             return
         if was is not None and change.caption not in (was, caption):
             plan.conflicts.append(Conflict(id, Path(image), caption, change.caption))
-            self._note_caption(id, change.path, change.caption)
+            self._note_caption(id, change.path, change.caption, change.kind, change.before)
         elif change.after != change.before and change.caption != caption:
             plan.captions[id] = plain(caption)
             was_edited, number = bool(self._images.edited[id]), len(plan.steps)
@@ -177,7 +177,7 @@ class Changes:
                 ours = _caption_in(step, step.after, reader)
                 theirs = _caption_in(step, found, reader)
                 plan.conflicts.append(Conflict(id, Path(step.image), ours, theirs))
-                self._note_if_own(id, step, theirs)
+                self._note_if_own(id, step, theirs, found)
         return plan.report(changed)
 
     def _keep_records(self, made: Sequence[Step]) -> None:
@@ -203,7 +203,7 @@ class Changes:
         self._images.edited[id] = step.is_edited
         if caption is None:
             caption = _caption_in(step, step.after, reader)
-        self._note_if_own(id, step, caption)
+        self._note_if_own(id, step, caption, step.after)
 
     def _note_move(self, step: Step) -> list[int]:
         """Notes that an image is somewhere else; returns its id, none for one that came back."""
@@ -216,14 +216,20 @@ class Changes:
             self._images.remove(id)
         return [] if id is None else [id]
 
-    def _note_if_own(self, id: int, step: Step, caption: str) -> None:
+    def _note_if_own(self, id: int, step: Step, caption: str, data: bytes | None) -> None:
         """Notes what a file holds, unless the captions of the workspace are in others by now."""
         if self._images.targets[id] in ("", step.path):
-            self._note_caption(id, step.path, caption)
+            self._note_caption(id, step.path, caption, step.kind, data)
 
-    def _note_caption(self, id: int, path: str, caption: str) -> None:
+    def _note_caption(
+        self, id: int, path: str, caption: str, kind: StepKind, data: bytes | None
+    ) -> None:
+        """Notes a caption that stands in `data`, the content of a file or a row in it. What another
+        program has written since is read the next time."""
         self._images.targets[id] = path
-        self._images.set_caption(id, caption, stamp_of(path))
+        # Tables look after themselves.
+        stamp = stamp_after(path, data) if kind is StepKind.CONTENT else stamp_of(path)
+        self._images.set_caption(id, caption, stamp)
 
 
 class _Plan:

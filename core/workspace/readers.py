@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from core.captions.naming import CaptionNames
-from core.captions.open_tables import stamp_of
+from core.captions.stamps import stamp_of
 from core.errors import StoreError
 from core.message import translatable
 from core.workspace.actions import StepKind
