@@ -1,4 +1,4 @@
-"""What a file is known to be unchanged by: when it was changed last, in nanoseconds, and its size."""
+"""What tells that a file is unchanged: when it was changed last, in nanoseconds, and its size."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """What another program makes of a caption file right after an edit, or during it, is noticed."""
 
-import os
 import threading
 from contextlib import closing
 from threading import Event
@@ -42,7 +41,7 @@ class Other(threading.Thread):
             else:
                 new = self._path.with_name("other")
                 new.write_bytes(content.replace(self._awaited, self._replacement))
-                os.replace(new, self._path)
+                new.replace(self._path)
             return
 
     def stop(self):
