@@ -19,7 +19,7 @@ LAYERS = {
         {"message"},
         {"errors", "words", "vocabulary", "eta", "formatting", "version", "resources"},
         {"files", "clip_tokens"},
-        {"isolation", "locations", "secret", "spelling", "transfer", "write_lock"},
+        {"isolation", "locations", "secret", "spelling", "syncing", "transfer", "write_lock"},
         {"picture"},
         {"transcript", "captions"},
         {"model_reference", "trace"},

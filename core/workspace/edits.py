@@ -18,10 +18,11 @@ from core.captions.open_tables import OpenTables, RowChange
 from core.errors import StoreError
 from core.files import DiskFull
 from core.message import Message
+from core.syncing import sync_files
 from core.workspace.actions import Action, Actions, ActionState, Step, StepKind
 from core.workspace.messages import as_message
 from core.workspace.move import FileMove, perform, revert
-from core.workspace.syncing import Syncing, is_of_this_boot, new_mark, sync_files
+from core.workspace.syncing import Syncing, is_of_this_boot, new_mark
 from core.workspace.writing import ChangedOutside, Recovery, put
 
 # A few files are written so that a power cut loses none, which takes some milliseconds each.

@@ -1,24 +1,20 @@
-"""What many files were given is brought to the disk at once, while the program goes on.
+"""What an action wrote into many files is brought to the disk while the program goes on.
 
-A sync of the whole disk takes a tenth of a second where one for each of 10,000 files takes half a
-minute. Until it is done, a power cut may lose what was written, so that the database remembers
-which actions are not on the disk yet, and by which boot of the computer they were made.
+Until that is done, a power cut may lose what was written, so that the database remembers which
+actions are not on the disk yet, and by which boot of the computer they were made.
 """
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import os
 import sqlite3
-import sys
 import threading
 import time
-from collections.abc import Collection, Iterable
-from contextlib import closing, suppress
+from collections.abc import Collection
+from contextlib import closing
 from pathlib import Path
 
-from core.files import sync_folder
+from core.syncing import sync_files
 
 log = logging.getLogger(__name__)
 
@@ -41,50 +37,6 @@ def _boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
-
-
-def sync_files(paths: Collection[str]) -> None:
-    """Brings to the disk what was written to these files, and their names. Raises OSError."""
-    folders = {os.path.dirname(path) for path in paths}  # noqa: PTH120 (of 100,000 paths)
-    if sys.platform == "linux" and _sync_disks(folders):
-        return
-    for path in paths:
-        with suppress(FileNotFoundError):
-            _sync_file(path)
-    for folder in folders:
-        with suppress(FileNotFoundError):
-            sync_folder(Path(folder))
-
-
-def _sync_file(path: str) -> None:
-    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_disks(folders: Iterable[str]) -> bool:
-    """Syncs the disks that these folders are on; returns False where the system cannot."""
-    system = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(system, "syncfs"):
-        return False
-    done: set[int] = set()
-    for folder in folders:
-        try:
-            descriptor = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:
-            continue
-        except PermissionError:
-            return False  # Files can be written in a folder that may not be listed.
-        try:
-            disk = os.fstat(descriptor).st_dev
-            if disk not in done and system.syncfs(descriptor):
-                raise OSError(ctypes.get_errno(), "syncfs")
-            done.add(disk)
-        finally:
-            os.close(descriptor)
-    return True
 
 
 class Syncing:
