@@ -138,15 +138,20 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         if path.is_symlink():
             path = path.resolve()
-        mode = None
-        if path.exists():
-            if not os.access(path, os.W_OK):
-                raise PermissionError(errno.EACCES, translatable("core", "it is write-protected"))
-            status = path.stat()
-            _refuse_irregular(status)
-            mode = status.st_mode & 0o777
-        replace_file(path, data, mode=mode)
+        replace_file(path, data, mode=_kept_mode(path))
         sync_folder(path.parent)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def write_partial(path: Path, data: bytes, *, is_durable: bool) -> None:
+    """Writes what is to take the place of a file to `partial_path`, with the file's permissions.
+
+    Refuses what `write_atomically` refuses. With `is_durable` the content is on the disk on return.
+    Raises StoreError, and DiskFull, and then leaves nothing.
+    """
+    try:
+        _write_partial(path, data, mode=_kept_mode(path), is_durable=is_durable)
     except OSError as error:
         raise write_error(path, error) from error
 
@@ -160,17 +165,9 @@ def replace_file(
     system gives a new file. With `is_durable` the content is on the disk on return, its name only
     after `sync_folder`. Raises OSError, and then leaves what was there.
     """
-    partial = partial_path(path)
+    _write_partial(path, data, mode=mode, is_durable=is_durable)
     try:
-        partial.unlink(missing_ok=True)  # An old one may be a link to somewhere else.
-        with open(partial, "xb", opener=_opener(mode)) as file:
-            if mode is not None:
-                _set_permissions(partial, mode)
-            file.write(data)
-            if is_durable:
-                file.flush()
-                os.fsync(file.fileno())
-        partial.replace(path)
+        partial_path(path).replace(path)
     except BaseException:
         remove_partial(path)
         raise
@@ -297,6 +294,35 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def _write_partial(path: Path, data: bytes, *, mode: int | None, is_durable: bool) -> None:
+    partial = partial_path(path)
+    try:
+        partial.unlink(missing_ok=True)  # An old one may be a link to somewhere else.
+        with open(partial, "xb", opener=_opener(mode)) as file:
+            if mode is not None:
+                _set_permissions(partial, mode)
+            file.write(data)
+            if is_durable:
+                file.flush()
+                os.fsync(file.fileno())
+    except BaseException:
+        remove_partial(path)
+        raise
+
+
+def _kept_mode(path: Path) -> int | None:
+    """Returns the permissions of the file that is to be replaced; None if there is none. Raises
+    OSError if it may not be."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, translatable("core", "it is write-protected"))
+    _refuse_irregular(status)
+    return status.st_mode & 0o777
 
 
 def _mode_of(path: Path) -> int | None:

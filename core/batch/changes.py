@@ -16,6 +16,7 @@ from core.captions.encoding import UnknownEncoding
 from core.captions.sidecar import Existing
 from core.captions.wording import without_duplicates
 from core.errors import StoreError
+from core.files import partial_path, write_error, write_partial
 from core.formatting import format_bytes
 from core.message import translatable
 
@@ -85,6 +86,23 @@ class Change:
     def path(self) -> Path:
         """The file."""
         return self.target.path
+
+    def prepare(self, *, is_durable: bool) -> None:
+        """Writes the new content of a whole file beside it (`partial_path`), for `put_in_place`;
+        with `is_durable` it is on the disk on return. Raises StoreError, and DiskFull."""
+        if self.after is not None:
+            write_partial(self.path, self.after, is_durable=is_durable)
+
+    def put_in_place(self) -> None:
+        """Makes a prepared change, which is on the disk once the folder is synced. Raises
+        StoreError."""
+        try:
+            if self.after is None:
+                self.path.unlink(missing_ok=True)
+            else:
+                partial_path(self.path).replace(self.path)
+        except OSError as error:
+            raise write_error(self.path, error) from error
 
     @property
     def current(self) -> bytes | None:

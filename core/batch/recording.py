@@ -174,8 +174,10 @@ class Recorder:
                 self._replayed.unwritten[event.picture] = event
             try:
                 writing.write_rows(self._ledger, captioned)
+                errors = writing.write_all(self._ledger, captioned, self._on_item)
                 for event in captioned:
-                    self._write_files(event)
+                    if error := errors.get(event.picture):
+                        self._take_back(event, error)
                 self._ledger.tables.add(filter(self._is_done, captioned), self._engine)
             except DiskFull:
                 self._ledger.tables.mark_old()  # Some lack rows of captions that were written.
@@ -196,8 +198,7 @@ class Recorder:
         for name, error in recovery.finish_writing(self._ledger, self._on_item).items():
             event = self._replayed.unwritten[name]
             if isinstance(event, Captioned):
-                writing.take_back(self._ledger, event)
-                self._fail(self._ledger.numbers[name], error.message)
+                self._take_back(event, error)
             else:
                 recovery.mark_unfinished(self._ledger, name, error, self._on_item)
 
@@ -252,14 +253,9 @@ class Recorder:
             work.notes,
         )
 
-    def _write_files(self, event: Captioned) -> None:
-        try:
-            writing.write_files(self._ledger, event, self._on_item)
-        except DiskFull:
-            raise
-        except StoreError as error:
-            writing.take_back(self._ledger, event)
-            self._fail(self._ledger.numbers[event.picture], error.message)
+    def _take_back(self, event: Captioned, error: StoreError) -> None:
+        writing.take_back(self._ledger, event)
+        self._fail(self._ledger.numbers[event.picture], error.message)
 
     def _fail(self, number: int, reason: str) -> None:
         path = self.path(number)

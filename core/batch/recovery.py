@@ -39,16 +39,10 @@ def finish_writing(ledger: Ledger, on_item: OnItem) -> dict[str, StoreError]:
 
     Returns why some could not be written, by the image's path. Raises DiskFull.
     """
-    errors: dict[str, StoreError] = {}
-    for name, event in list(ledger.replayed.unwritten.items()):
+    events = list(ledger.replayed.unwritten.values())
+    for event in events:
         writing.clear_partial_files(event)
-        try:
-            writing.write_files(ledger, event, on_item)
-        except DiskFull:
-            raise
-        except StoreError as error:
-            errors[name] = error
-    return errors
+    return writing.write_all(ledger, events, on_item)
 
 
 def mark_unfinished(ledger: Ledger, name: str, error: StoreError, on_item: OnItem) -> None:

@@ -15,8 +15,9 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -24,10 +25,12 @@ from core.batch import Batch, BatchOptions, Control, Item, ItemState, find_runs
 from core.captions.formats import CaptionFormat
 from core.captions.sidecar import Existing
 from core.errors import AppError
-from core.transcript import Request
+from core.transcript import Answer, Request
 from tests.support.folder_run import FolderEngine
 
 NAMES = ("1.png", "2.png", "3.png")
+LOG = "synced.log"
+"""What was written and synced, a line each; see `kill_points.c`."""
 BEFORE = {"2.txt": "früher\r\n".encode("cp1252")}
 """The caption files that were there before the run."""
 ADDED_TO = {"2.txt": "früher\n".encode()}
@@ -103,6 +106,32 @@ def add(folder: Path) -> None:
     _begin(folder, TEXTS, existing=Existing.APPEND)
 
 
+class _AnswersAhead(FolderEngine):
+    """`has_ended` once it has answered everything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_ended = threading.Event()
+
+    def answer_all(self, *asked: Any, **how: Any) -> Generator[tuple[Request, Answer]]:
+        yield from super().answer_all(*asked, **how)
+        self.has_ended.set()
+
+
+def together(folder: Path) -> None:
+    """Captions all images, and writes all captions but the first together."""
+    options = BatchOptions((PROMPT,), writes=TEXTS, existing=Existing.REPLACE)
+    batch = Batch.begin([folder / "images"], options, folder / "journals")
+    engine = _AnswersAhead()
+
+    def on_item(number: int, item: Item) -> None:
+        if item.state is ItemState.DONE:
+            engine.has_ended.wait(10)
+
+    batch.run(engine, Control(), on_item, slots=len(NAMES))
+    batch.close()
+
+
 def fail(folder: Path) -> None:
     """Captions all images but one, about which the model fails."""
     _begin(folder, TEXTS, fails=True)
@@ -140,6 +169,7 @@ STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
 """What happens before a kill, by the name of the last step, in which it happens."""
 FURTHER_STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "replace": (texts, replace),
+    "together": (together,),
     "add": (add,),
     "edit-added": (add, edit),
     "retry": (fail, retry),
@@ -211,6 +241,7 @@ def main(shim: str, root: Path, step: str, points: list[str]) -> None:
     """Makes a folder for each point."""
     library = ctypes.CDLL(shim)
     library.killpoints_arm.argtypes = (ctypes.c_long, ctypes.c_int)
+    library.killpoints_log.argtypes = (ctypes.c_char_p,)
     library.killpoints_count.restype = ctypes.c_long
     for point in points:
         folder = root / point
@@ -222,6 +253,7 @@ def main(shim: str, root: Path, step: str, points: list[str]) -> None:
         for act in earlier:
             act(folder)
         shutil.copytree(folder / "images", folder / "before")
+        library.killpoints_log(os.fsencode(folder / LOG))
         is_counted = point == "count"
         library.killpoints_arm(2**40 if is_counted else int(point.rstrip("t")), point[-1] == "t")
         last(folder)

@@ -1,11 +1,13 @@
 """A run, its edits, its undo and its tables, killed at every single file operation.
 
 Whatever the operation, opening the run again shows rows that agree with the files byte for byte, no
-file of ours is left half written, and everything can still be undone.
+file of ours is left half written, and everything can still be undone. The same holds where the
+computer has gone off at that operation, and what was not synced is lost.
 """
 
 import csv
 import json
+import os
 import random
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from tests.support.kill_points import (
     BEFORE,
     EDITS,
     FURTHER_STEPS,
+    LOG,
     NAMES,
     PROMPT,
     ROW_STEPS,
@@ -35,7 +38,7 @@ from tests.support.tiers import mostly_slow
 ROOT = Path(__file__).parents[3]
 SAMPLED = 3
 # Each starts processes; `edit` is in the steps after it.
-SAMPLED_STEPS = ("rows", "run", "redo-edit", "undo", "continue", "edit-added")
+SAMPLED_STEPS = ("rows", "run", "redo-edit", "undo", "continue", "edit-added", "together")
 TWICE = {name: f"{name}: {PROMPT}" for name in NAMES}
 BY_HAND = {name: EDITS.get(index, "one by hand") for index, name in enumerate(NAMES)}
 
@@ -253,6 +256,63 @@ def test_killed_at_every_operation_rows_and_files_agree(step, shim, tmp_path):
     assert operations > 10
     points = [f"{n}{torn}" for n in range(1, operations + 1) for torn in ("", "t")]
     check_points(step, killed(shim, tmp_path, step, points))
+
+
+def unsynced(log):
+    """What a power cut may lose, by what was synced: the files whose content is not on the disk, the
+    renames that are not, and the size that is there of each journal."""
+    contents, renames, sizes = set(), [], {}
+    for line in log.read_text().splitlines():
+        match line.split("\t"):
+            case ["W", path]:
+                contents.add(path)
+            case ["R", old, new]:
+                renames.append((Path(old), Path(new)))
+                contents |= {new} if old in contents else set()
+            case ["F", length, path]:
+                contents.discard(path)
+                sizes[path] = int(length)
+                renames = [one for one in renames if one[1].parent != Path(path)]
+            case ["S"]:
+                contents.clear()
+                renames.clear()
+    return contents, renames, sizes
+
+
+def cut_power(folder, chosen):
+    """Makes of what a killed run has left what may be on the disk after a power cut."""
+    contents, renames, sizes = unsynced(folder / LOG)
+    for old, new in reversed(renames):
+        if new.exists() and not old.exists() and chosen.random() < 0.5:
+            new.rename(old)
+            if (former := folder / "before" / new.name).exists():
+                new.write_bytes(former.read_bytes())
+    for path in map(Path, sorted(contents)):
+        if path.suffix == ".jsonl":
+            size, least = path.stat().st_size, sizes.get(str(path), 0)
+            os.truncate(path, chosen.choice([least, size, chosen.randint(least, size)]))
+        elif path.exists():
+            path.write_bytes(chosen.choice([b"", path.read_bytes()[:5], b"\0" * 9]))
+
+
+def check_power_cuts(step, shim, tmp_path, most):
+    (counted,) = killed(shim, tmp_path, step, ["count"])
+    points = [str(n) for n in range(1, int((counted / "operations").read_text()) + 1)]
+    chosen = random.Random(step)
+    folders = killed(shim, tmp_path, step, chosen.sample(points, min(most, len(points))))
+    for folder in folders:
+        cut_power(folder, chosen)
+    check_points(step, folders)
+
+
+def test_after_a_power_cut_at_some_operations_rows_and_files_agree(shim, tmp_path):
+    check_power_cuts("together", shim, tmp_path, most=3 * SAMPLED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["together", "replace", "add", "retry"])
+def test_after_a_power_cut_at_every_operation_rows_and_files_agree(step, shim, tmp_path):
+    check_power_cuts(step, shim, tmp_path, most=10**6)
 
 
 def check_points(step, folders):
