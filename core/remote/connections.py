@@ -1,19 +1,17 @@
-"""Connections to one server. Each has a client of the HTTP library to itself.
-
-In a client with many connections each request would look whether all of the others are still open,
-which took a sixth of the time.
-"""
+"""Connections to one server: straight to it, or through a proxy by clients of the HTTP library."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any
 
 from core.remote import fault
 from core.remote.address import is_this_machine
+from core.remote.direct import DirectConnection, core_failures
 from core.transfer.network import connection_failures, http_library
 
 
@@ -25,66 +23,103 @@ class Connections:
         self._headers = {"User-Agent": "onlooker", "Accept-Encoding": "identity"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
-        self._idle: list[Any] = []
-        self._clients: set[Any] = set()
-        self._urls: dict[str, Any] = {}
+        self._idle: list[DirectConnection | _ThroughProxy] = []
+        self._open: set[DirectConnection | _ThroughProxy] = set()
 
     @asynccontextmanager
     async def answer(
         self, method: str, path: str, content: bytes | None, silent_seconds: float
     ) -> AsyncIterator[Any]:
         """Streams the server's answer. Whatever the network does becomes a ServerError."""
-        failures, http = connection_failures(), http_library()
         headers = self._headers
         if content is not None:
             headers = {**headers, "Content-Type": "application/json"}
-        timeout = http.Timeout(silent_seconds, connect=self._connect_seconds)
-        # The last that became free, so that those that are not needed any more are closed.
-        client = self._idle.pop() if self._idle else self._new_client()
+        timeouts = dict.fromkeys(("read", "write", "pool"), silent_seconds)
+        timeouts["connect"] = self._connect_seconds
+        connection = await self._free_connection()
         try:
-            # Not by `client.stream`, which looks for cookies, parameters and defaults to merge.
-            request = http.Request(
-                method,
-                self._url(path),
-                headers=headers,
-                content=content,
-                extensions={"timeout": timeout.as_dict()},
-            )
-            response = await client.send(request, stream=True)
+            response = await connection.send(method, path, headers, content, timeouts)
             try:
                 yield response
             finally:
                 await response.aclose()
-        except failures as error:
+        except (connection_failures(), *core_failures()) as error:
             raise fault.connection_fault(self._address, error, silent_seconds) from error
         finally:
-            if client in self._clients:  # Not closed meanwhile.
-                self._idle.append(client)
+            if connection in self._open:  # Not closed meanwhile.
+                self._idle.append(connection)
 
     async def close(self) -> None:
         """Closes all connections."""
         self._idle = []
-        while self._clients:
-            await self._clients.pop().aclose()
+        while self._open:
+            await self._open.pop().aclose()
 
-    def _url(self, path: str) -> Any:
-        if path not in self._urls:
-            self._urls[path] = http_library().URL(self._address + path)
-        return self._urls[path]
+    async def _free_connection(self) -> DirectConnection | _ThroughProxy:
+        """Returns the last that became free, so that those that are not needed any more rest."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable:
+                return connection
+            self._open.discard(connection)
+            await connection.aclose()
+        if self._may_need_proxy:
+            connection = _ThroughProxy(self._address, self._certificates)
+        else:
+            connection = DirectConnection(self._address, self._certificates)
+        self._open.add(connection)
+        return connection
 
-    def _new_client(self) -> Any:
+    @cached_property
+    def _may_need_proxy(self) -> bool:
+        """Whether the system has proxies, which are for what is outside."""
+        return not is_this_machine(self._address) and bool(urllib.request.getproxies())
+
+    @cached_property
+    def _certificates(self) -> ssl.SSLContext | None:
+        """The system's, or those of SSL_CERT_FILE."""
+        is_safe = self._address.startswith("https:")
+        return ssl.create_default_context() if is_safe else None
+
+
+class _ThroughProxy:
+    """A client of the HTTP library with one connection. In a client with many, each request would
+    look whether all of the others are still open."""
+
+    def __init__(self, address: str, certificates: ssl.SSLContext | None):
         http = http_library()
-        client = http.AsyncClient(
-            # A proxy is for what is outside.
-            trust_env=not is_this_machine(self._address),
-            # The system's certificates, or those of SSL_CERT_FILE.
-            verify=self._certificates if self._address.startswith("https:") else False,
+        self._address = address
+        self._client = http.AsyncClient(
+            trust_env=True,
+            verify=certificates or False,
             limits=http.Limits(max_connections=1, max_keepalive_connections=1),
             follow_redirects=False,
         )
-        self._clients.add(client)
-        return client
 
-    @cached_property
-    def _certificates(self) -> ssl.SSLContext:
-        return ssl.create_default_context()
+    @property
+    def is_usable(self) -> bool:
+        """Always: it connects again by itself."""
+        return True
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        timeouts: Mapping[str, float | None],
+    ) -> Any:
+        """Returns the answer, its body still to be read."""
+        # Not by `client.stream`, which looks for cookies, parameters and defaults to merge.
+        request = http_library().Request(
+            method,
+            self._address + path,
+            headers=headers,
+            content=content,
+            extensions={"timeout": timeouts},
+        )
+        return await self._client.send(request, stream=True)
+
+    async def aclose(self) -> None:
+        """Closes it."""
+        await self._client.aclose()
