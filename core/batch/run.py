@@ -36,7 +36,11 @@ from core.transcript import Answer, Ending, Request
 log = logging.getLogger(__name__)
 
 _FAILURES_IN_A_ROW = 5
-_UNWRITTEN = 64
+# A busy disk takes a second to sync, in which servers may answer so often.
+_UNWRITTEN = 256
+# So many opened images wait at least. Those for servers are small; with fewer, the thread that
+# asks and those that open would wait for each other to get Python's lock.
+_AHEAD, _AHEAD_OF_SERVERS = 4, 16
 # Used if the engine does not know how many fit.
 _SLOTS_ON_A_CARD, _SLOTS_ELSEWHERE = 8, 4
 
@@ -166,7 +170,8 @@ class Run:
         def on_piece(request: Request, piece: str) -> None:
             self._report_piece(under_way[id(request)], piece)
 
-        ahead = max(4, min(slots * self._facts.engines, 2 * self._openers))
+        least = _AHEAD_OF_SERVERS if self._facts.sending else _AHEAD
+        ahead = max(least, min(slots * self._facts.engines, 2 * self._openers))
         questions = self._questions(waiting, ahead, keeps_order=False)
         answers = self._engine.answer_all(
             requests(), self._stop, slots=slots, on_piece=on_piece if self._on_piece else None

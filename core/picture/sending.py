@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from core.files import read_regular
 from core.picture.jpeg_markers import without_metadata
 from core.picture.model_view import sent_pixels
 from core.picture.opening import Picture, open_picture
@@ -21,6 +22,7 @@ LONGEST_SIDE = 1024
 _QUALITY = 90
 # Above this, a file is encoded again: a JPEG of this size would hardly be larger than so.
 _MOST_BYTES_PER_PIXEL = 1.0
+_MOST_READ_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ def open_to_send(path: Path, sending: Sending) -> EncodedPicture:
     Takes less time than opening the whole one: a large JPEG is decoded at a part of its size, and
     one that is small and upright in sRGB is not encoded again.
     """
-    picture = open_reduced_jpeg(path, sending.longest_side) or open_picture(path)
-    own = None if sending.is_png else _own_bytes(picture, sending)
+    stored = _small_file(path)
+    picture = open_reduced_jpeg(path, sending.longest_side, stored) or open_picture(path)
+    own = None if sending.is_png or not stored else _own_bytes(picture, stored, sending)
     pixels = sent_pixels(picture.pixels, sending.longest_side)
     content = own or encode(pixels, sending)
     return EncodedPicture(
@@ -68,16 +71,21 @@ def open_to_send(path: Path, sending: Sending) -> EncodedPicture:
     )
 
 
-def _own_bytes(picture: Picture, sending: Sending) -> bytes | None:
+def _small_file(path: Path) -> bytes | None:
+    """Returns what a small file holds: read at once, it takes no further calls of the system, after
+    each of which a thread waits for Python's lock. None for another, or one that cannot be read."""
+    try:
+        return read_regular(path, most=_MOST_READ_AT_ONCE)
+    except (OSError, ValueError):
+        return None
+
+
+def _own_bytes(picture: Picture, stored: bytes, sending: Sending) -> bytes | None:
     """Returns the file's bytes without metadata, None if they show other pixels or are large."""
     width, height = picture.pixels.size
     if not picture.is_as_stored or max(width, height) > sending.longest_side:
         return None
-    assert picture.path is not None
-    try:
-        content = without_metadata(picture.path.read_bytes())
-    except OSError:
-        return None
+    content = without_metadata(stored)
     if content is None or len(content) > _MOST_BYTES_PER_PIXEL * width * height:
         return None
     return content

@@ -32,11 +32,12 @@ def open_small(path: Path, side: int) -> Image.Image:
     return pixels.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
-def open_reduced_jpeg(path: Path, side: int) -> Picture | None:
+def open_reduced_jpeg(path: Path, side: int, content: bytes | None = None) -> Picture | None:
     """Returns the picture at the smallest size that decoding gives above twice `side`; None for
-    what is no plain JPEG, is damaged, or is too large. Raises PictureError."""
+    what is no plain JPEG, is damaged, or is too large. `content` is the file's, if it was read
+    already. Raises PictureError."""
     title = f"“{printable(path.name)}”"
-    with opened(path, title) as file:
+    with opened(content or path, title) as file:
         is_plain = recognise(file) is PictureFormat.JPEG and not undecodable_kind(file)
         if not is_plain:
             return None

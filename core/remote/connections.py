@@ -34,7 +34,7 @@ class Connections:
         headers = self._headers
         if content is not None:
             headers = {**headers, "Content-Type": "application/json"}
-        timeouts = dict.fromkeys(("read", "write", "pool"), silent_seconds)
+        timeouts: dict[str, float | None] = dict.fromkeys(("read", "write", "pool"), silent_seconds)
         timeouts["connect"] = self._connect_seconds
         connection = await self._free_connection()
         try:

@@ -259,8 +259,8 @@ def test_killed_at_every_operation_rows_and_files_agree(step, shim, tmp_path):
 
 
 def unsynced(log):
-    """What a power cut may lose, by what was synced: the files whose content is not on the disk, the
-    renames that are not, and the size that is there of each journal."""
+    """What a power cut may lose: the files whose content is not on the disk, the renames that are
+    not, and the size that is there of each synced file."""
     contents, renames, sizes = set(), [], {}
     for line in log.read_text().splitlines():
         match line.split("\t"):
