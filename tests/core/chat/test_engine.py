@@ -27,6 +27,8 @@ from core.open_engine import open_engine
 from core.picture import Picture
 from core.trace import as_markdown
 from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
+from core.vetting.kept import fingerprint, kept_verdicts
+from core.vetting.verdict import EngineKind, Trial, Verdict
 from tests.support.tiers import slowly
 from tests.support.tiny_chat import FAMILIES, MORE_FAMILIES, write_chat_model
 
@@ -65,6 +67,17 @@ def copied(chat_folders, tmp_path):
         return shutil.copytree(chat_folders[family], tmp_path / family)
 
     return copy
+
+
+@pytest.fixture
+def opened_as_tried(opened):
+    """Opens a folder as if it had been tried before, which takes a process and two seconds."""
+
+    def load(folder):
+        kept_verdicts().write(fingerprint(Trial(EngineKind.CHAT, folder)), Verdict())
+        return opened(folder)
+
+    return load
 
 
 def change_config(folder, **changes):
@@ -132,7 +145,7 @@ def test_images_made_ready_ahead_get_the_answers_they_would_get_anyway(
     assert [together[one] for one in requests[:2]] == [together[one] for one in requests[2:]]
 
 
-def test_image_that_would_fill_the_memory_is_not_made_ready_ahead(copied, opened, picture):
+def test_image_that_would_fill_the_memory_is_not_made_ready_ahead(copied, opened_as_tried, picture):
     folder = copied("qwen3_vl")
     for name in ("processor_config.json", "preprocessor_config.json"):
         text = (folder / name).read_text()
@@ -140,7 +153,7 @@ def test_image_that_would_fill_the_memory_is_not_made_ready_ahead(copied, opened
             text.replace(f'"longest_edge": {16 * 28 * 28}', '"longest_edge": 16000000')
         )
     large = Picture(None, Image.new("RGB", (2000, 1000), "red"))
-    with closing(opened(folder)) as engine:
+    with closing(opened_as_tried(folder)) as engine:
         ask(engine, picture)
         ready = [engine.prepare_picture(one) for one in (picture, large, large, picture)]
     assert [one.prepared is not None for one in ready] == [True, False, False, True]
@@ -455,11 +468,11 @@ def test_banned_words_are_not_said(engine, picture):
     assert rid != said
 
 
-def test_end_of_sequence_ends_the_answer(copied, opened, picture):
+def test_end_of_sequence_ends_the_answer(copied, opened_as_tried, picture):
     folder = copied()
-    said = ask(opened(folder), picture).output_ids
+    said = ask(opened_as_tried(folder), picture).output_ids
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [2, said[4]]}))
-    answer = ask(opened(folder), picture)
+    answer = ask(opened_as_tried(folder), picture)
     assert answer.ending == Ending.COMPLETE
     assert answer.output_ids == said[: said.index(said[4])]
 
@@ -577,12 +590,12 @@ def test_foreign_or_impossible_settings_are_refused(copied, opened, changes, cau
         opened(folder)
 
 
-def test_config_that_would_fetch_kernels_or_change_the_model_is_not_obeyed(copied, opened):
+def test_config_that_would_fetch_kernels_or_change_the_model_is_not_obeyed(copied, opened_as_tried):
     folder = copied()
     config = json.loads((folder / "config.json").read_text())
     asks = {"attn_implementation": "someone/kernel", "fusion_config": {"patch_embeddings": True}}
     change_config(folder, **asks, text_config=config["text_config"] | asks)
-    engine = opened(folder)
+    engine = opened_as_tried(folder)
     assert engine._model.config._attn_implementation == "sdpa"
     assert engine._model.config.get_text_config()._attn_implementation == "sdpa"
     engine.close()
@@ -605,7 +618,6 @@ def test_config_that_would_fetch_kernels_or_change_the_model_is_not_obeyed(copie
                 "{{ messages.__class__.__mro__ }}",
             ),
         ),
-        "{{ cycler.__init__.__globals__.os.getcwd() }}",
     ],
 )
 def test_chat_template_that_fails_is_told_however_it_fails(copied, opened, picture, template):
@@ -615,12 +627,19 @@ def test_chat_template_that_fails_is_told_however_it_fails(copied, opened, pictu
         ask(opened(folder), picture)
 
 
+def test_chat_template_reaches_nothing_of_python(copied, opened_as_tried, picture):
+    folder = copied("gemma3")
+    template = "{{ cycler.__init__.__globals__.os.getcwd() }}"
+    (folder / "chat_template.jinja").write_text(template)
+    with pytest.raises(CheckpointError, match="chat template does not take this conversation"):
+        ask(opened_as_tried(folder), picture)
+
+
 @pytest.mark.parametrize("slots", [0, 2])
 @pytest.mark.parametrize(
     ("family", "changes"),
     [
         ("qwen2_5_vl", {"merge_size": 0}),
-        # Each starts a process.
         slowly("qwen2_5_vl", {"patch_size": 0}),
         slowly("qwen2_5_vl", {"patch_size": -1, "merge_size": 0}),
         slowly("qwen2_5_vl", {"temporal_patch_size": 0}),
@@ -631,7 +650,7 @@ def test_chat_template_that_fails_is_told_however_it_fails(copied, opened, pictu
     ],
 )
 def test_image_processor_that_fails_is_told_however_it_fails(
-    copied, opened, picture, family, changes, slots
+    copied, opened_as_tried, picture, family, changes, slots
 ):
     folder = copied(family)
     for name in ("preprocessor_config.json", "processor_config.json"):
@@ -640,7 +659,7 @@ def test_image_processor_that_fails_is_told_however_it_fails(
             content = json.loads(path.read_text())
             content.get("image_processor", content).update(changes)
             path.write_text(json.dumps(content))
-    engine = opened(folder)
+    engine = opened_as_tried(folder)
     request = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=2))
 
     def use():
@@ -655,11 +674,11 @@ def test_image_processor_that_fails_is_told_however_it_fails(
     engine.close()
 
 
-def test_model_without_a_chat_template_is_refused(copied, opened):
+def test_model_without_a_chat_template_is_refused(copied, opened_as_tried):
     folder = copied()
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(CheckpointError, match="no chat template"):
-        opened(folder)
+        opened_as_tried(folder)
 
 
 def test_folder_without_a_tokenizer_is_refused(copied, opened):
