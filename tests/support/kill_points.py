@@ -3,7 +3,8 @@
 `kill_points.py SHIM ROOT STEP POINT…`, with SHIM preloaded, lets the steps up to STEP happen in
 ROOT/POINT for each POINT, and kills the process at an operation of STEP. A point is a number,
 followed by `t` if the operation is torn: half of what is written arrives. For the point `count`
-nothing is killed, and ROOT/count/operations holds the number of operations.
+nothing is killed, and ROOT/count/operations holds the number of operations. After it, `some:N`
+stands for N points at random; see `some_points`.
 
 Each point is a fork of one process, which has read all modules: a point takes some 50 ms.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import shutil
 import sys
 import threading
@@ -28,6 +30,7 @@ from core.errors import AppError
 from core.transcript import Answer, Request
 from tests.support.folder_run import FolderEngine
 
+SOME = "some:"
 NAMES = ("1.png", "2.png", "3.png")
 LOG = "synced.log"
 """What was written and synced, a line each; see `kill_points.c`."""
@@ -191,6 +194,17 @@ def before(step: str) -> dict[str, bytes]:
     return ADDED_TO if step in ("add", "edit-added") else BEFORE
 
 
+def all_points(operations: int) -> list[str]:
+    """Every point of a step with so many operations."""
+    return [f"{number}{torn}" for number in range(1, operations + 1) for torn in ("", "t")]
+
+
+def some_points(root: Path, step: str, count: int) -> list[str]:
+    """As many points of a step, at random, once its operations in `root` are counted."""
+    points = all_points(int((root / "count" / "operations").read_text()))
+    return random.Random(step).sample(points, min(count, len(points)))
+
+
 def with_run(folder: Path, act: Callable[[Batch], object]) -> None:
     """Opens the last run, does something with it, and closes it."""
     batch = Batch.resume(find_runs(folder / "journals")[0].journal)
@@ -243,7 +257,11 @@ def main(shim: str, root: Path, step: str, points: list[str]) -> None:
     library.killpoints_arm.argtypes = (ctypes.c_long, ctypes.c_int)
     library.killpoints_log.argtypes = (ctypes.c_char_p,)
     library.killpoints_count.restype = ctypes.c_long
+    points = list(points)
     for point in points:
+        if point.startswith(SOME):
+            points += some_points(root, step, int(point.removeprefix(SOME)))
+            continue
         folder = root / point
         _prepare(folder, step)
         if process := os.fork():

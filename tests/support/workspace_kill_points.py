@@ -21,6 +21,7 @@ from core.captions.formats import CaptionFormat
 from core.message import Message
 from core.workspace.data import WorkspaceOptions
 from core.workspace.workspace import Workspace
+from tests.support.kill_points import SOME, some_points
 
 HERE = "here"
 LOG = "synced.log"
@@ -154,7 +155,11 @@ def main(shim: str, root: Path, step: str, points: list[str]) -> None:
         for act in earlier:
             act(folder)
         folder.rename(made)
+    points = list(points)
     for point in points:
+        if point.startswith(SOME):
+            points += some_points(root, step, int(point.removeprefix(SOME)))
+            continue
         shutil.copytree(made, folder, copy_function=shutil.copy2)
         if process := os.fork():
             os.waitpid(process, 0)

@@ -28,10 +28,13 @@ from tests.support.kill_points import (
     NAMES,
     PROMPT,
     ROW_STEPS,
+    SOME,
     STEPS,
     TABLE,
     TABLE_BEFORE,
+    all_points,
     before,
+    some_points,
 )
 from tests.support.tiers import mostly_slow
 
@@ -241,11 +244,8 @@ ALL_STEPS = [*STEPS, *FURTHER_STEPS, *ROW_STEPS]
 
 @pytest.mark.parametrize("step", mostly_slow(ALL_STEPS, SAMPLED_STEPS))
 def test_killed_at_some_operations_rows_and_files_agree(step, shim, tmp_path):
-    (counted,) = killed(shim, tmp_path, step, ["count"])
-    operations = int((counted / "operations").read_text())
-    points = [f"{n}{torn}" for n in range(1, operations + 1) for torn in ("", "t")]
-    sample = random.Random(step).sample(points, min(SAMPLED, len(points)))
-    check_points(step, killed(shim, tmp_path, step, sample))
+    killed(shim, tmp_path, step, ["count", f"{SOME}{SAMPLED}"])
+    check_points(step, [tmp_path / point for point in some_points(tmp_path, step, SAMPLED)])
 
 
 @pytest.mark.slow
@@ -254,8 +254,7 @@ def test_killed_at_every_operation_rows_and_files_agree(step, shim, tmp_path):
     (counted,) = killed(shim, tmp_path, step, ["count"])
     operations = int((counted / "operations").read_text())
     assert operations > 10
-    points = [f"{n}{torn}" for n in range(1, operations + 1) for torn in ("", "t")]
-    check_points(step, killed(shim, tmp_path, step, points))
+    check_points(step, killed(shim, tmp_path, step, all_points(operations)))
 
 
 def unsynced(log):
