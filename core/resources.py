@@ -7,3 +7,5 @@ from pathlib import Path
 # PyInstaller's `__file__` points into the folder that it unpacks, so this holds there too.
 RESOURCES = Path(__file__).parents[1] / "resources"
 SAMPLES = RESOURCES / "samples"
+SAMPLE_THUMBNAILS = RESOURCES / "sample_thumbnails"
+"""The middle square of each sample, by the same name: to read the samples takes longer."""

@@ -95,6 +95,7 @@ def caption_without_what_is_left_out(tmp_path: Path, model: Path, *options: str)
     return done.stdout
 
 
+@pytest.mark.slow  # .ci/run tries the package itself, too.
 def test_caption_needs_no_module_that_the_package_leaves_out(tmp_path, tiny_transformers_layout):
     said = caption_without_what_is_left_out(
         tmp_path, tiny_transformers_layout, "--format", "json", "--trace", str(tmp_path / "trace")

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.resources import SAMPLE_THUMBNAILS, SAMPLES
 from gui.widgets.buttons import key_text
 from gui.widgets.labels import make_selectable
 from gui.widgets.line_break import breakable
@@ -27,6 +28,8 @@ from gui.widgets.theme import Theme
 
 # The side of a sample's thumbnail, in a small window and in a larger one.
 SAMPLE_SIDE, LARGE_SAMPLE_SIDE = 56, 80
+# That of the copies that come with our samples, for screens with up to twice the pixels.
+_KEPT_SIDE = 2 * LARGE_SAMPLE_SIDE
 _SAMPLES_IN_ROW = 4
 _LOW = 340
 _ROOMY = QSize(480, 560)
@@ -114,7 +117,7 @@ class EmptyPage(ScrolledPage):
         button.setAccessibleName(self.tr("Sample image {name}").format(name=title))
         button.clicked.connect(partial(self.sample_chosen.emit, path))
         side = round(LARGE_SAMPLE_SIDE * max(2.0, self.devicePixelRatioF()))
-        self._previews.ask(("sample", path), partial(thumbnail, path, side))
+        self._previews.ask(("sample", path), partial(_sample_thumbnail, path, side))
         return button
 
     @Slot(object, object)
@@ -124,6 +127,14 @@ class EmptyPage(ScrolledPage):
                 pixmap = QPixmap.fromImage(image)
                 pixmap.setDevicePixelRatio(image.width() / LARGE_SAMPLE_SIDE)
                 self._buttons[path].setIcon(QIcon(_rounded(pixmap)))
+
+
+def _sample_thumbnail(path: Path, side: int) -> QImage:
+    """As `thumbnail`, of the small copy of a sample if it is large enough: to decode all samples
+    took a tenth of a second at each start, and the first image waited for it."""
+    kept = SAMPLE_THUMBNAILS / path.name
+    is_ours = path.parent == SAMPLES and kept.is_file() and side <= _KEPT_SIDE
+    return thumbnail(kept if is_ours else path, side)
 
 
 class ErrorPage(ScrolledPage):

@@ -10,11 +10,14 @@ from typing import Any
 import answers
 from measuring import picture_of
 from pictures import Renderer
+from PIL import Image
 from scenes import Scene, compose_scene
 from sprites import load_sheet, sprite_facts
 
 # The drawings of the font have 128 pixels; much larger than that they would look soft.
 SIDE = 840
+# Twice the side of a sample in the window, in logical pixels.
+THUMBNAIL_SIDE = 160
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ SAMPLES = (
 
 
 def write_samples(atlas: Path, folder: Path, truth: Path) -> None:
-    """Write the pictures into `folder`, and what is true of them into the file `truth`."""
+    """Write the pictures into `folder`, what is true of them into the file `truth`, and their
+    thumbnails into the folder `sample_thumbnails` beside it."""
     renderer = Renderer(load_sheet(atlas), "cpu")
     folder.mkdir(parents=True, exist_ok=True)
     known: dict[str, Any] = {}
@@ -64,6 +68,21 @@ def write_samples(atlas: Path, folder: Path, truth: Path) -> None:
         picture_of(scene, renderer, SIDE).save(folder / sample.file, optimize=True)
         known[sample.file] = truth_of(scene)
     truth.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
+    write_thumbnails(folder, folder.with_name("sample_thumbnails"))
+
+
+def write_thumbnails(folder: Path, thumbnails: Path) -> None:
+    """Write the middle squares as the window's empty page makes them."""
+    thumbnails.mkdir(parents=True, exist_ok=True)
+    for path in sorted(folder.glob("*.png")):
+        with Image.open(path) as picture:
+            width, height = picture.size
+            edge = min(picture.size)
+            left, top = (width - edge) // 2, (height - edge) // 2
+            box = (left, top, left + edge, top + edge)
+            sides = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+            small = picture.resize(sides, Image.Resampling.LANCZOS, box=box, reducing_gap=2.0)
+        small.save(thumbnails / path.name, optimize=True)
 
 
 def truth_of(scene: Scene) -> dict[str, Any]:
