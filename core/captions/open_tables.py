@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.captions.stamps import stamp_after, stamp_of
-from core.captions.table import LARGEST, CaptionTable, key_of
+from core.captions.table import LARGEST, CaptionTable, TableLine, key_of
 from core.errors import StoreError
 from core.files import is_link, read_bytes, remove_partial, restore
 from core.message import Message, translatable
@@ -97,6 +97,21 @@ class OpenTables:
             self.write(path, table.with_raws(raws))
         return changed_outside
 
+    def put_lines(
+        self, path: str, changes: Sequence[tuple[TableLine | None, TableLine | None]]
+    ) -> list[int]:
+        """Changes whole rows of a table; see `CaptionTable.with_lines`. Returns which changes were
+        not made. Raises StoreError, and DiskFull; then the table is as it was."""
+        remove_partial(Path(path))
+        table = self.table(path, is_sure=True)
+        try:
+            changed, left = table.with_lines(changes)
+        except (ValueError, KeyError, IndexError) as error:
+            raise StoreError(changed_outside(path)) from error
+        if changed.rows != table.rows:
+            self.write(path, changed)
+        return left
+
 
 class TablePlaces:
     """Finds the row of an image in tables called `name`: in its folder or one above it, up to the
@@ -150,6 +165,12 @@ def place_in(table: CaptionTable, path: str, image: str) -> tuple[str, str]:
     if key not in table.places and (absolute := key_of(image)) in table.places:
         return absolute, image
     return key, name
+
+
+def changed_outside(path: str) -> Message:
+    """Returns why a row is left as it is."""
+    text = translatable("core", "Another program has changed “{name}”. Look at it, then try again.")
+    return text.format(name=Path(path).name)
 
 
 def no_text(path: str, image: str) -> Message:

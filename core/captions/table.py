@@ -8,6 +8,7 @@ is in rows without an image stay as they are, byte for byte.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import NamedTuple, Protocol
@@ -49,9 +50,34 @@ class RowFormat(Protocol):
         """Returns a row for an image, without a line end."""
         ...
 
+    def row_of(self, text: str) -> Row:
+        """Takes one row apart that is of this table. Raises ValueError."""
+        ...
+
+    def renamed(self, row: Row, name: str) -> Row:
+        """Returns a row for another image, in which all else stays."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What rows need in common to be of one table."""
+        ...
+
     def head(self) -> str:
         """Returns what a new table begins with."""
         ...
+
+
+class TableLine(NamedTuple):
+    """A whole row, with its line end, and its place among the rows; places beyond the last stand
+    for the end."""
+
+    text: str
+    at: int
+
+    def is_same(self, row: Row) -> bool:
+        """Whether the row says so, wherever it stands."""
+        return row.without_end().text == self.text.rstrip("\r\n")
 
 
 class CaptionTable(NamedTuple):
@@ -138,6 +164,80 @@ class CaptionTable(NamedTuple):
             rows = [row for number, row in enumerate(rows) if number not in left]
             places = {key_of(row.name): number for number, row in enumerate(rows) if row.name}
         return self._replace(rows=tuple(rows), places=places)
+
+    def line(self, key: str) -> TableLine | None:
+        """Returns the row of an image."""
+        place = self.places.get(key)
+        return None if place is None else TableLine(self.rows[place].text, place)
+
+    def line_for(self, line: TableLine, source: CaptionTable, key: str, name: str) -> TableLine:
+        """Returns how the row of an image in another table, or in this one, is to stand here under
+        another name: with all that it has, if that fits. Where a row stands under that name, it is
+        to take its place."""
+        row = source.form.row_of(line.text)
+        is_fit = source.form.columns == self.form.columns
+        if not is_fit and self.is_empty and not self.form.head():
+            is_fit = not source.form.head()
+        if is_fit:
+            text = source.form.renamed(row, name).text
+        else:
+            caption = source.form.value(row.raw) if row.raw and row.is_text else ""
+            raw = self.form.raw(caption, "") if caption else ""
+            text = self.form.new_row(name, raw).text
+        end = sys.maxsize if source is not self else line.at
+        return TableLine(text, self.places.get(key, end))
+
+    def with_lines(
+        self, changes: Sequence[tuple[TableLine | None, TableLine | None]]
+    ) -> tuple[CaptionTable, list[int]]:
+        """Returns the table with other rows, and which of the changes are not made, because the row
+        is not as before any more. Each change takes a row away, adds one, or puts one in the place
+        of another."""
+        rows: list[Row | None] = list(self.rows)
+        places, added, left = dict(self.places), list[TableLine](), list[int]()
+        for number, (before, after) in enumerate(changes):
+            if before is None:
+                assert after is not None
+                known = places.get(key_of(self.form.row_of(after.text).name))
+                found = None if known is None else rows[known]
+                if found is None:
+                    added.append(after)
+                elif not after.is_same(found):
+                    left.append(number)
+                continue
+            place = places.get(key_of(self.form.row_of(before.text).name))
+            row = None if place is None else rows[place]
+            if row is not None and place is not None and before.is_same(row):
+                rows[place] = None if after is None else self.form.row_of(after.text)
+            elif not self._is_made(rows, places, after, row):
+                left.append(number)
+        whole = [row for row in rows if row is not None]
+        for line in sorted(added, key=lambda one: one.at):
+            whole.insert(min(line.at, len(whole)), self.form.row_of(line.text))
+        return self._of_rows(whole), left
+
+    def _is_made(
+        self,
+        rows: Sequence[Row | None],
+        places: Mapping[str, int],
+        after: TableLine | None,
+        row: Row | None,
+    ) -> bool:
+        """Returns whether a change was made already, as before a kill."""
+        if after is None:
+            return row is None
+        place = places.get(key_of(self.form.row_of(after.text).name))
+        found = None if place is None else rows[place]
+        return found is not None and after.is_same(found)
+
+    def _of_rows(self, rows: Sequence[Row]) -> CaptionTable:
+        """Returns the table with these rows, which ends with a line end if it did."""
+        has_end = not self.rows or self.rows[-1].text.endswith(("\n", "\r"))
+        whole = [row if row.text.endswith(("\n", "\r")) else row.with_end(self.end) for row in rows]
+        if whole and not has_end:
+            whole[-1] = whole[-1].without_end()
+        places = {key_of(row.name): number for number, row in enumerate(whole) if row.name}
+        return self._replace(rows=tuple(whole), places=places)
 
     def _append(self, rows: list[Row], name: str, raw: str) -> None:
         row, end = self.form.new_row(name, raw), self.end

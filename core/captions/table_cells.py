@@ -47,6 +47,7 @@ class CellRows:
         self._separator = ","
         self._name_at, self._caption_at, self._width = 0, 1, 2
         self._quotes_all = False
+        self._names: tuple[str, ...] = ()
 
     def rows(self, text: str) -> list[Row]:
         """Takes a file apart. Raises TableError."""
@@ -64,6 +65,7 @@ class CellRows:
             raise TableError(reason.format(column=missing))
         self._name_at, self._caption_at = names.index(file), names.index(caption)
         self._width = len(names)
+        self._names = tuple(names)
         written = [line[one.start : one.end] for one in cells]
         self._quotes_all = all(raw.startswith('"') for raw in written)
         return [Row(line), *(self._row(*row) for row in rows[1:])]
@@ -88,20 +90,33 @@ class CellRows:
             text = f"{text}{self._separator * (self._caption_at + 1 - len(cells))}{raw}{end}"
         else:
             text = f"{row.text[: row.start]}{raw}{row.text[row.end :]}"
-        return self._row_of(text)
+        return self.row_of(text)
 
     def new_row(self, name: str, raw: str) -> Row:
         """Returns a row whose other cells are empty."""
         cells = [self._cell("", is_quoted=self._quotes_all)] * self._width
         cells[self._name_at] = self._cell(name, is_quoted=self._quotes_all)
         cells[self._caption_at] = raw or cells[self._caption_at]
-        return self._row_of(self._separator.join(cells))
+        return self.row_of(self._separator.join(cells))
+
+    def renamed(self, row: Row, name: str) -> Row:
+        """Returns a row for another image, whose other cells stay."""
+        (line, cells), *_ = _rows(row.text, _FIELDS[self._separator])
+        start, end = cells[self._name_at]
+        is_quoted = line.startswith('"', start) or self._quotes_all
+        return self.row_of(f"{line[:start]}{self._cell(name, is_quoted=is_quoted)}{line[end:]}")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What rows need in common to be of one table."""
+        return ("csv", self._separator, str(self._is_guarded), *self._names)
 
     def head(self) -> str:
         """Returns the names of the columns of a new table."""
         return f"{FILE_COLUMNS[0]},{self._caption_column}\n"
 
-    def _row_of(self, text: str) -> Row:
+    def row_of(self, text: str) -> Row:
+        """Takes one row apart."""
         (line, cells), *_ = _rows(text, _FIELDS[self._separator])
         return self._row(line, cells)
 

@@ -92,6 +92,21 @@ class LineRows:
         text = f"{{{', '.join(members)}}}"
         return self._row(text, _members(text))
 
+    def renamed(self, row: Row, name: str) -> Row:
+        """Returns a line for another image, whose other values stay."""
+        _, start, end = _members(row.text)[self._file_key]
+        file = json.dumps(name, ensure_ascii=self._escapes)
+        return self.row_of(f"{row.text[:start]}{file}{row.text[end:]}")
+
+    def row_of(self, text: str) -> Row:
+        """Takes one line apart. Raises ValueError."""
+        return self._row(text, _members(text))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What lines need in common to be of one table."""
+        return ("jsonl", self._file_key, self._caption_key)
+
     def head(self) -> str:
         """Returns nothing: each line has its keys."""
         return ""

@@ -42,13 +42,15 @@ class StepKind(StrEnum):
     MOVE = "move"
     ROW = "row"
     ANSWER = "answer"
+    LINE = "line"
 
 
 class Step(NamedTuple):
     """One change to an image: to the content of its caption file at `path`, None for no file; to
     its row in the table at `path`, where `before` and `after` are the caption as it is written,
     None for no row; to its review, whose value is in `before` and `after`; to what a model wrote
-    about it; or to its place, where
+    about it; to the whole row of the table at `path`, whose text and place are in `before` and
+    `after`; or to its place, where
     `path` is the new one, and the moves of all its files are in `after`, or in `before` if they are
     taken back.
     `was_edited` and `is_edited` say whether a person wrote the caption before it and after it. A

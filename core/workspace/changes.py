@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from core.message import Message, translatable
 from core.workspace.actions import Action, Step, StepKind
 from core.workspace.answers import answer_from
 from core.workspace.data import Conflict, EditReport, Failure, ReviewState
-from core.workspace.edits import Edits, Outcome, moves_text
+from core.workspace.edits import Edits, Outcome, line_bytes, moves_text
 from core.workspace.images import REVIEWS, Images, is_inside
 from core.workspace.messages import as_message
 from core.workspace.move import FileMove
@@ -68,19 +69,45 @@ class Changes:
             self._plan_review(plan, id, state)
         return self._make(plan)
 
-    def move(self, moves: Mapping[int, Sequence[FileMove]], name: Message) -> EditReport:
-        """Moves the files of images, of each the image itself last."""
+    def move(
+        self,
+        moves: Mapping[int, Sequence[FileMove]],
+        name: Message,
+        reader: CaptionReader,
+        *,
+        is_trash: bool = False,
+    ) -> EditReport:
+        """Moves the files of images, of each the image itself last, and the rows of their captions
+        in tables."""
         plan = _Plan(name)
         for id, files in moves.items():
             if files:
-                image, number = self._images.path_text(id), len(plan.steps)
-                step = Step(
-                    *(image, str(files[-1].target), None, moves_text(files)),
-                    kind=StepKind.MOVE,
-                    number=number,
-                )
-                plan.add(id, step)
-        return self._make(plan)
+                self._plan_move(plan, id, files, reader, is_trash=is_trash)
+        return self._make(plan, reader)
+
+    def _plan_move(
+        self,
+        plan: _Plan,
+        id: int,
+        files: Sequence[FileMove],
+        reader: CaptionReader,
+        *,
+        is_trash: bool,
+    ) -> None:
+        image, target = self._images.path_text(id), str(files[-1].target)
+        try:
+            rows = reader.moved(image, None if is_trash else target)
+        except StoreError as error:
+            plan.failures.append(Failure(Path(image), as_message(error.message)))
+            return
+        number, content = len(plan.steps), moves_text(files)
+        plan.add(id, Step(image, target, None, content, kind=StepKind.MOVE, number=number))
+        for row in rows:
+            texts = line_bytes(row.before), line_bytes(row.after)
+            number = len(plan.steps)
+            plan.add(id, Step(row.image, row.path, *texts, kind=StepKind.LINE, number=number))
+            if row.before is None and not os.path.lexists(row.path):
+                plan.note = _new_table(Path(row.path))
 
     def undo(self, action: Action, reader: CaptionReader) -> EditReport:
         """Undoes an action, but for files that were changed since."""
@@ -200,6 +227,9 @@ class Changes:
             return
         if step.kind is StepKind.ANSWER:
             return
+        if step.kind is StepKind.LINE:  # The caption is the same.
+            self._images.targets[id] = step.path
+            return
         self._images.edited[id] = step.is_edited
         if caption is None:
             caption = _caption_in(step, step.after, reader)
@@ -242,6 +272,7 @@ class _Plan:
         self.captions: dict[int, str] = {}
         self.failures: list[Failure] = []
         self.conflicts: list[Conflict] = []
+        self.note: Message | None = None
 
     def add(self, id: int, step: Step) -> None:
         self.steps.append(step)
@@ -250,7 +281,17 @@ class _Plan:
     def report(self, changed: Iterable[int] = ()) -> EditReport:
         """An image whose caption and review were changed counts once."""
         ids = tuple(dict.fromkeys(changed))
-        return EditReport(self.name, ids, tuple(self.failures), tuple(self.conflicts))
+        failures, conflicts = tuple(self.failures), tuple(self.conflicts)
+        return EditReport(self.name, ids, failures, conflicts, self.note)
+
+
+def _new_table(path: Path) -> Message:
+    text = translatable(
+        "core",
+        "“{folder}” had no table of captions. The captions of the images are in a new “{name}” "
+        "there.",
+    )
+    return text.format(folder=path.parent.name or path.parent, name=path.name)
 
 
 _REVIEWS = {

@@ -205,12 +205,13 @@ class Conflict:
 @dataclass(frozen=True)
 class EditReport:
     """What became of an edit, an undo or a redo: its name, the ids of the images that changed, and
-    those that did not."""
+    those that did not. `note` says what else a person should know."""
 
     name: Message
     changed: tuple[int, ...] = ()
     failures: tuple[Failure, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    note: Message | None = None
 
 
 class StatisticsKind(StrEnum):

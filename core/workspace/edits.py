@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.captions.open_tables import OpenTables, RowChange
+from core.captions.open_tables import OpenTables, RowChange, changed_outside
+from core.captions.table import TableLine
 from core.errors import StoreError
 from core.files import DiskFull
 from core.message import Message
@@ -149,16 +150,38 @@ class Edits:
         return [step.reversed() for step in reversed(steps)] if is_undo else steps
 
     def _written(self, steps: Sequence[Step], recovery: Recovery = Recovery.NONE) -> Outcome:
-        """Makes steps: the rows of each table at once."""
-        outcome = _written([step for step in steps if step.kind is not StepKind.ROW], recovery)
-        rows: dict[str, list[Step]] = {}
+        """Makes steps: the rows of each table at once. Those of an image that stayed stay too."""
+        tables = (StepKind.ROW, StepKind.LINE)
+        outcome = _written([step for step in steps if step.kind not in tables], recovery)
+        moves = [(step, why) for step, why in outcome.failed if step.kind is StepKind.MOVE]
+        stayed = {image: why for step, why in moves for image in (step.image, step.path)}
+        rows: dict[tuple[StepKind, str], list[Step]] = {}
         for step in steps:
-            if step.kind is StepKind.ROW:
-                rows.setdefault(step.path, []).append(step)
-        for path, changed in rows.items():
-            is_recovery = recovery is not Recovery.NONE
-            self._put_rows(path, changed, outcome, is_recovery=is_recovery)
+            if step.kind is StepKind.LINE and step.image in stayed:
+                outcome.failed.append((step, stayed[step.image]))
+            elif step.kind in tables:
+                rows.setdefault((step.kind, step.path), []).append(step)
+        for (kind, path), changed in rows.items():
+            if kind is StepKind.LINE:
+                self._put_lines(path, changed, outcome)
+            else:
+                is_recovery = recovery is not Recovery.NONE
+                self._put_rows(path, changed, outcome, is_recovery=is_recovery)
         return outcome
+
+    def _put_lines(self, path: str, steps: list[Step], outcome: Outcome) -> None:
+        changes = [(line_from(step.before), line_from(step.after)) for step in steps]
+        try:
+            left = set(self._tables.put_lines(path, changes))
+        except StoreError as error:
+            reason = as_message(error.message)
+            outcome.failed += [(step, reason) for step in steps]
+            return
+        for number, step in enumerate(steps):
+            if number in left:
+                outcome.failed.append((step, changed_outside(path)))
+            else:
+                outcome.made.append(step)
 
     def _put_rows(
         self, path: str, steps: list[Step], outcome: Outcome, *, is_recovery: bool
@@ -242,7 +265,7 @@ def _make(step: Step, recovery: Recovery, *, is_durable: bool) -> bool:
             _move(step, is_recovery=recovery is not Recovery.NONE)
         case StepKind.REVIEW | StepKind.ANSWER:
             pass  # Only the database has it.
-        case StepKind.ROW:
+        case StepKind.ROW | StepKind.LINE:
             raise AssertionError("a table is written as a whole")
     return False
 
@@ -274,3 +297,13 @@ def moves_text(moves: Sequence[FileMove]) -> bytes:
 def moves_from(stored: bytes | None) -> list[FileMove]:
     """Returns the moves that a step keeps."""
     return [FileMove.from_json(values) for values in json.loads(stored or b"[]")]
+
+
+def line_bytes(line: TableLine | None) -> bytes | None:
+    """Returns the row of a table as a step keeps it."""
+    return None if line is None else json.dumps(line).encode("utf-8", "surrogatepass")
+
+
+def line_from(stored: bytes | None) -> TableLine | None:
+    """Returns the row of a table that a step keeps."""
+    return None if stored is None else TableLine(*json.loads(stored))

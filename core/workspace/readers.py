@@ -10,6 +10,7 @@ from typing import Protocol
 
 from core.captions.naming import CaptionNames
 from core.captions.stamps import stamp_of
+from core.captions.table import TableLine
 from core.errors import StoreError
 from core.message import translatable
 from core.workspace.actions import StepKind
@@ -48,6 +49,17 @@ class CaptionChange:
     caption: str
 
 
+@dataclass(frozen=True)
+class LineMove:
+    """A row of the table at `path` that goes, comes, or is another after an image was moved;
+    `image` is the one that it is about then, or was about."""
+
+    image: str
+    path: str
+    before: TableLine | None
+    after: TableLine | None
+
+
 class NotedCaption(Protocol):
     """What was read of an image."""
 
@@ -74,6 +86,11 @@ class CaptionReader(Protocol):
     def caption_in(self, path: str, data: bytes | None) -> str:
         """Returns the caption in a file beside an image that has this content. Raises
         StoreError."""
+        ...
+
+    def moved(self, image: str, target: str | None) -> list[LineMove]:
+        """Returns what becomes of an image's row in a table where the image goes to `target`, or to
+        the trash for None. Raises StoreError."""
         ...
 
 
@@ -129,6 +146,10 @@ class SidecarReader:
     def caption_in(self, path: str, data: bytes | None) -> str:
         """See `CaptionReader.caption_in`."""
         return CaptionFile.of(path, data, are_keywords=self._are_keywords).caption
+
+    def moved(self, image: str, target: str | None) -> list[LineMove]:
+        """See `CaptionReader.moved`: the files beside an image go with it."""
+        return []
 
     def _found(self, image: Path) -> ReadCaption:
         target, stamp = "", (0, 0)

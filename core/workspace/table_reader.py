@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.captions.open_tables import OpenTables, TablePlaces, no_text
+from core.captions.open_tables import OpenTables, TablePlaces, no_text, place_in
 from core.errors import StoreError
 from core.workspace.actions import StepKind
 from core.workspace.caption_file import CaptionFile
 from core.workspace.images import CaptionState, Images
-from core.workspace.readers import CaptionChange, NotedCaption, ReadCaption
+from core.workspace.readers import CaptionChange, LineMove, NotedCaption, ReadCaption
 
 
 class TableReader:
@@ -20,7 +20,7 @@ class TableReader:
     new table is made."""
 
     def __init__(self, tables: OpenTables, name: str, places: Iterable[Path]):
-        self._rows = TablePlaces(tables, name, places)
+        self._tables, self._rows = tables, TablePlaces(tables, name, places)
 
     def claim(self, images: Images, ids: Iterable[int]) -> None:
         """See `CaptionReader.claim`: rows are not shared."""
@@ -45,6 +45,24 @@ class TableReader:
     def caption_in(self, path: str, data: bytes | None) -> str:
         """See `CaptionReader.caption_in`."""
         return CaptionFile.of(path, data).caption
+
+    def moved(self, image: str, target: str | None) -> list[LineMove]:
+        """See `CaptionReader.moved`. A row goes into the table of the folder that the image goes
+        to, or of one above that; where there is none, into a new one."""
+        path, table, key = self._rows.row(image)
+        line = table.line(key)
+        if line is None:
+            return []
+        if target is None:
+            return [LineMove(image, path, line, None)]
+        other_path = self._rows.paths(os.path.dirname(target))[0]  # noqa: PTH120 (quick)
+        other = table if other_path == path else self._tables.table(other_path)
+        other_key, name = place_in(other, other_path, target)
+        new = other.line_for(line, table, other_key, name)
+        if other is table and other_key not in table.places:
+            return [LineMove(target, path, line, new)]
+        replaced = LineMove(target, other_path, other.line(other_key), new)
+        return [LineMove(image, path, line, None), replaced]
 
     def found(self, image: str) -> ReadCaption:
         """Returns the caption of an image, or the problem with it."""

@@ -308,9 +308,8 @@ class Workspace:
         with self._guard, failing(), self._writing:
             images = self._by_path(ids)
             planned = planned_moves(list(images), folder, self.options.pattern)
-            return self._changes.move(
-                {images[path]: files for path, files in planned.items()}, name
-            )
+            moves = {images[path]: files for path, files in planned.items()}
+            return self._changes.move(moves, name, self._reading.reader)
 
     def trash(self, ids: Iterable[int]) -> EditReport:
         """Moves images with the files beside them to the system's trash. It can be undone where
@@ -321,7 +320,8 @@ class Workspace:
             if HAS_WAY_BACK:
                 planned = planned_deletions(list(images), self.options.pattern)
                 moves = {images[path]: files for path, files in planned.items()}
-                return self._changes.move(moves, name)
+                reader = self._reading.reader
+                return self._changes.move(moves, name, reader, is_trash=True)
             failed = send_to_trash(list(images), self.options.pattern)
             changed = tuple(id for path, id in images.items() if path not in failed)
             for id in changed:

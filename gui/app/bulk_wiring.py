@@ -242,6 +242,8 @@ class BulkWiring(QObject):
             self._are_leaving = False
             self._begin(self._show_neighbour())
         failures, window = report.failures, self._window
+        if report.note and not failures:
+            window.show_notice(translated(report.note))
         show = NoticeAction(NoticeActionKind.SHOW_EDIT_REPORT, self.tr("Show all"), report)
         if len(failures) == 1:
             window.show_notice(translated(failures[0].reason))

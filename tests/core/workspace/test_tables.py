@@ -224,3 +224,116 @@ def test_import_reads_captions_with_unusual_line_ends(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_bytes('{"file_name": "1.png", "text": "one\u2028two\x85three"}\r\n'.encode())
     assert [one.caption for one in read_captions(file)] == ["one\u2028two\x85three"]
+
+
+def ids_of(workspace, *names):
+    rows = {row.path.name: row.id for row in workspace.rows(workspace.ids())}
+    return [rows[name] for name in names]
+
+
+def rows_in(folder):
+    return [json.loads(one) for one in (folder / "metadata.jsonl").read_text().splitlines()]
+
+
+def contents(*folders):
+    return {path: path.read_bytes() for one in folders for path in sorted(one.rglob("*.jsonl"))}
+
+
+def undone_and_made_again(workspace, *folders, before):
+    """Undoes the move, and makes it again, with tables as they were to the byte."""
+    after = contents(*folders)
+    assert workspace.undo().failures == ()
+    assert contents(*folders) == before
+    assert workspace.redo().failures == ()
+    assert contents(*folders) == after
+    assert workspace.undo().failures == ()
+    assert contents(*folders) == before
+
+
+def test_row_goes_with_an_image_that_is_moved_within_reach_of_its_table(opened, folder):
+    workspace, table, before = opened(), folder / "metadata.jsonl", contents(folder)
+    report = workspace.move_to(ids_of(workspace, "1.png", "3.png"), folder / "sub")
+    assert (len(report.changed), report.failures, report.note) == (2, (), None)
+    lines = rows_in(folder)
+    names = ["sub/1.png", "2.png", "sub/3.png", "4.png", "sub/5.png"]
+    assert [one["file_name"] for one in lines] == names
+    assert {one["score"] for one in lines} == {1.5}
+    scan(workspace)
+    assert sorted(captions(workspace)) == ["", *(f"a dog {number}" for number in range(1, 6))]
+    workspace.set_captions(dict.fromkeys(ids_of(workspace, "1.png"), "a cat"), EDIT)
+    assert "sub/1.png" in table.read_text()
+    assert table.read_text().count("1.png") == 1
+    workspace.undo()
+    undone_and_made_again(workspace, folder, before=before)
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        line("9.png", "here", score=2),
+        json.dumps({"image": "9.png", "caption": "here"}),
+        line("2.png", "of an image that is gone"),
+        None,
+    ],
+)
+def test_row_goes_into_the_table_of_another_folder(opened, folder, tmp_path, there):
+    other = tmp_path / "other"
+    other.mkdir()
+    if there:
+        (other / "metadata.jsonl").write_text(there)
+    workspace, before = opened(), contents(folder, other)
+    report = workspace.move_to(ids_of(workspace, "2.png", "3.png", "6.png"), other)
+    assert (len(report.changed), report.failures) == (3, ())
+    assert ("new" in str(report.note)) == (there is None)
+    left = [row["file_name"] for row in rows_in(folder)]
+    assert left == ["1.png", "4.png", "sub/5.png"]
+    with_new = Workspace.open([other], tmp_path / "data", WorkspaceOptions(
+        format=CaptionFormat.JSONL, table="metadata.jsonl"))  # fmt: skip
+    scan(with_new)
+    assert captions(with_new) == ["a dog 2", "a dog 3", ""]
+    with_new.close()
+    rows = rows_in(other)
+    has_score = {"score" in row for row in rows if "a dog 3" in row.values()}
+    assert has_score == {there is None or "score" in there or "gone" in there}
+    undone_and_made_again(workspace, folder, other, before=before)
+    assert not list(other.glob("*.png"))
+
+
+def test_row_goes_and_comes_back_with_an_image_in_the_trash(opened, folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    workspace, before = opened(), contents(folder)
+    assert workspace.trash(ids_of(workspace, "1.png", "4.png")).failures == ()
+    left = [row["file_name"] for row in rows_in(folder)]
+    assert left == ["2.png", "3.png", "sub/5.png"]
+    undone_and_made_again(workspace, folder, before=before)
+
+
+def test_row_that_another_program_has_changed_stays(opened, folder, tmp_path):
+    workspace, table = opened(), folder / "metadata.jsonl"
+    workspace.move_to(ids_of(workspace, "1.png"), folder / "sub")
+    mine = table.read_text().replace("a dog 1", "a cat")
+    table.write_text(mine)
+    report = workspace.undo()
+    assert "Another program has changed" in report.failures[0].reason
+    assert (folder / "1.png").exists()
+    assert table.read_text() == mine
+
+
+def test_row_of_a_csv_file_goes_with_its_other_cells(opened, folder, tmp_path):
+    (folder / "metadata.jsonl").unlink()
+    table, other = folder / "metadata.csv", tmp_path / "other"
+    other.mkdir()
+    mine = 'n;"file_name";text\r\n1;"1.png";"one; two"\r\n\r\n2;2.png;three\r\n3;"3.png";four'
+    theirs = "n;file_name;text\n7;7.png;seven\n"
+    table.write_bytes(mine.encode())
+    (other / "metadata.csv").write_bytes(theirs.encode())
+    workspace = opened()
+    workspace.move_to(ids_of(workspace, "1.png"), folder / "sub")
+    assert table.read_bytes().decode() == mine.replace("1.png", "sub/1.png")
+    workspace.move_to(ids_of(workspace, "2.png", "3.png"), other)
+    moved = f'{theirs}2;2.png;three\n3;"3.png";four\n'
+    assert (other / "metadata.csv").read_bytes().decode().replace("\r\n", "\n") == moved
+    workspace.undo()
+    workspace.undo()
+    assert table.read_bytes().decode() == mine
+    assert (other / "metadata.csv").read_bytes().decode() == theirs
