@@ -227,8 +227,10 @@ class Changes:
             return
         if step.kind is StepKind.ANSWER:
             return
-        if step.kind is StepKind.LINE:  # The caption is the same.
-            self._images.targets[id] = step.path
+        if step.kind is StepKind.LINE:
+            # The caption is the same. Those of the workspace may be in others by now.
+            if Path(self._images.targets[id]).name == Path(step.path).name:
+                self._images.targets[id] = step.path
             return
         self._images.edited[id] = step.is_edited
         if caption is None:

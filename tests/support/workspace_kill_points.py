@@ -118,6 +118,14 @@ def move(folder: Path) -> None:
     workspace.close()
 
 
+def move_rows(folder: Path) -> None:
+    """Moves some images, of which two have a row in a table, to a folder with another one."""
+    workspace = opened_table(folder)
+    ids = workspace.ids()[:FEW]
+    assert len(workspace.move_to(ids, folder / "images" / "other").changed) == FEW
+    workspace.close()
+
+
 STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "edit": (edit,),
     "undo": (edit, undo),
@@ -128,6 +136,8 @@ STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "undo-table": (edit_table, undo_table),
     "move": (move,),
     "undo-move": (edit, move, undo),
+    "move-rows": (move_rows,),
+    "undo-move-rows": (edit_table, move_rows, undo_table),
 }
 """What happens before a kill, by the name of the last step, in which it happens."""
 
@@ -137,6 +147,8 @@ def _prepare(folder: Path) -> None:
     for number in range(1, COUNT + 1):
         Image.new("RGB", (4, 4), "blue").save(folder / "images" / f"{number}.png")
     (folder / "images" / "metadata.csv").write_bytes(TABLE)
+    (folder / "images" / "other").mkdir()
+    (folder / "images" / "other" / "metadata.csv").write_bytes(TABLE.splitlines(keepends=True)[0])
     for name, data in BEFORE.items():
         (folder / "images" / name).write_bytes(data)
 

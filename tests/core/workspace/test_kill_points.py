@@ -138,7 +138,7 @@ def points_of(shim, root, step):
     return all_points(operations)
 
 
-@pytest.mark.parametrize("step", ["edit", "undo-move", "table"])
+@pytest.mark.parametrize("step", ["edit", "undo-move", "table", "move-rows"])
 def test_killed_at_some_operations_captions_are_whole(step, shim, tmp_path):
     killed(shim, tmp_path, step, ["count", f"{SOME}{SAMPLED}"])
     checked(tmp_path, step, some_points(tmp_path, step, SAMPLED))
