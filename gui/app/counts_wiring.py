@@ -44,6 +44,7 @@ class CountsWiring(QObject):
         counts.counted.connect(panel.show_statistics)
         panel.filter_asked.connect(query_line.search_for)
         panel.tag_added.connect(self._add_tag)
+        window.caption_panel.tag_editor.added_to_selected.connect(self._add_tags)
         panel.fold_asked.connect(self._toggle_fold)
         panel.kind_chosen.connect(self._choose_kind)
         self._window, self._tags = window, window.caption_panel.tag_editor
@@ -64,10 +65,14 @@ class CountsWiring(QObject):
 
     @Slot(str)
     def _add_tag(self, tag: str) -> None:
+        self._add_tags((tag,))
+
+    @Slot(object)
+    def _add_tags(self, tags: tuple[str, ...]) -> None:
         ids = self._listing.meant_ids
         if ids:
             self._editing.write()
-            self._workspace.edit(lambda workspace: workspace.apply(ids, AddTags((tag,))))
+            self._workspace.edit(lambda workspace: workspace.apply(ids, AddTags(tags)))
 
     @Slot(str)
     def _complete_tag(self, part: str) -> None:

@@ -55,6 +55,8 @@ _EXCHANGE = (
 _CLICKED = (
     *(Command.SHOW_PICTURE, Command.WORD_WHERE, Command.WORD_LOOK, Command.WORD_STRIKE),
     *(Command.LIST_REVEAL, Command.LIST_CLOSE),
+    *(Command.TAG_EDIT, Command.TAG_REMOVE, Command.TAG_COPY, Command.TAG_LEFT),
+    *(Command.TAG_RIGHT, Command.TAG_FIND, Command.TAG_ADD),
 )
 
 

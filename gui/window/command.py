@@ -25,6 +25,13 @@ class Command(StrEnum):
     WORD_WHERE = auto()
     WORD_LOOK = auto()
     WORD_STRIKE = auto()
+    TAG_EDIT = auto()
+    TAG_REMOVE = auto()
+    TAG_COPY = auto()
+    TAG_LEFT = auto()
+    TAG_RIGHT = auto()
+    TAG_FIND = auto()
+    TAG_ADD = auto()
 
     UNDO = auto()
     REDO = auto()

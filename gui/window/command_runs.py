@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QGuiApplication, QKeySequence
 
+from gui.conversation.part_button import asked_text
 from gui.conversation.prompt_offer import ModelOffer
 from gui.window import text_focus
 from gui.window.availability import RUN_ACTIONS
@@ -88,7 +89,7 @@ class _Runs(QObject):
 
     def copy_question(self) -> None:
         if views := self._window.transcript_view.exchange_views:
-            QGuiApplication.clipboard().setText(views[-1].prompt)
+            QGuiApplication.clipboard().setText(asked_text(views[-1].prompt, views[-1].part))
 
     def save_picture(self) -> None:
         self._window.dialogs.save_picture(self._window.state.picture.name)

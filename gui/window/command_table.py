@@ -42,7 +42,25 @@ def _context_rows() -> MenuRows:
         _clicked(Command.LIST_REVEAL, translate("Menu", "Show in &folder"), Place.LIST),
         _clicked(Command.LIST_CLOSE, translate("Menu", "&Close image"), Place.LIST),
     )
-    return MenuRows(Menu.CONTEXT, "", (showing, examining, listed))
+    return MenuRows(Menu.CONTEXT, "", (showing, examining, listed, *_tag_groups()))
+
+
+def _tag_groups() -> tuple[Group, ...]:
+    tag = Place.TAG
+    editing: Group = (
+        _clicked(Command.TAG_EDIT, translate("Menu", "&Edit tag"), tag),
+        _clicked(Command.TAG_COPY, translate("Menu", "&Copy"), tag),
+        _clicked(Command.TAG_REMOVE, translate("Menu", "&Remove tag"), tag),
+    )
+    moving: Group = (
+        _clicked(Command.TAG_LEFT, translate("Menu", "Move to the &left"), tag),
+        _clicked(Command.TAG_RIGHT, translate("Menu", "Move to the r&ight"), tag),
+    )
+    using: Group = (
+        _clicked(Command.TAG_FIND, translate("Menu", "&Find images with this tag"), tag),
+        _clicked(Command.TAG_ADD, translate("Menu", "&Add to the selected images"), tag),
+    )
+    return editing, moving, using
 
 
 def _clicked(command: Command, text: str, place: Place) -> CommandRow:

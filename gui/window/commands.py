@@ -45,6 +45,7 @@ class Place(Enum):
     EXCHANGE = auto()
     ROW = auto()
     LIST = auto()
+    TAG = auto()
     TEXT = auto()
 
 

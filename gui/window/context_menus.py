@@ -12,11 +12,14 @@ from PySide6.QtCore import QCoreApplication, QObject, QPoint, QRect, QRectF, Qt,
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
+from core.workspace import query_term
 from gui.conversation.exchange_view import ExchangeView
+from gui.conversation.part_button import asked_text
 from gui.window.actions import Entry
 from gui.window.availability import obstacle
 from gui.window.command import Command
 from gui.window.commands import Place
+from gui.workspace.tag_chips import TagChips
 
 if TYPE_CHECKING:
     from gui.window.main_window import MainWindow
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 class ContextMenus(QObject):
     """Opens them for the image, its thumbnails, exchanges, words, the images of
-    a folder and the rows of a folder run."""
+    a folder, the tags of a caption and the rows of a folder run."""
 
     def __init__(self, window: MainWindow):
         super().__init__(window)
@@ -35,6 +38,7 @@ class ContextMenus(QObject):
         window.drop_zone.picture_strip.menu_asked.connect(self._on_thumbnail_menu_asked)
         window.batch_panel.list.menu_asked.connect(self._on_row_menu_asked)
         window.workspace_pane.list.menu_asked.connect(self._on_list_menu_asked)
+        window.caption_panel.tag_editor.chips.menu_asked.connect(self._on_tag_menu_asked)
         window.transcript_view.menu_asked.connect(self._on_exchange_menu_asked)
         window.transcript_view.word_menu_asked.connect(self._on_word_menu_asked)
 
@@ -68,6 +72,30 @@ class ContextMenus(QObject):
         }
         self._actions.context_menu(Place.LIST, clicked=clicked).popup(at)
 
+    @Slot(QPoint)
+    def _on_tag_menu_asked(self, at: QPoint) -> None:
+        editor = self._window.caption_panel.tag_editor
+        chips, tags = editor.chips, editor.chips.chosen
+        shown = self._window.state.workspace
+        no_list = None if shown.is_list_shown else self.tr("Open a folder to search its images.")
+        none_selected = None if shown.selected > 1 else self.tr("Select several images first.")
+        is_one = None if len(tags) == 1 else ""
+        several = self.tr("&Remove {count} tags").format(count=len(tags))
+        find = query_term("tag", tags[0]) if tags else ""
+        query_line = self._window.workspace_pane.query_line
+        clicked: dict[Command, Entry | None] = {
+            Command.TAG_EDIT: Entry(chips.edit_current, is_one),
+            Command.TAG_COPY: Entry(chips.copy),
+            Command.TAG_REMOVE: Entry(chips.remove, text=several if len(tags) > 1 else ""),
+            Command.TAG_LEFT: Entry(partial(chips.move_by, -1), _blocked(chips, -1)),
+            Command.TAG_RIGHT: Entry(partial(chips.move_by, 1), _blocked(chips, 1)),
+            Command.TAG_FIND: Entry(
+                partial(query_line.search_for, find), no_list if is_one is None else is_one
+            ),
+            Command.TAG_ADD: Entry(partial(editor.add_to_selected, tags), none_selected),
+        }
+        self._actions.context_menu(Place.TAG, clicked=clicked).popup(at)
+
     @Slot(object, QPoint)
     def _on_exchange_menu_asked(self, view: ExchangeView, at: QPoint) -> None:
         self.menu_of(view).popup(at)
@@ -91,7 +119,7 @@ class ContextMenus(QObject):
             Command.COPY_SELECTION: Entry(view.copy_selection, None if view.has_selection else ""),
             Command.SELECT_ALL: Entry(view.select_answer, of_answer),
             Command.COPY: Entry(view.copy, of_answer),
-            Command.COPY_QUESTION: Entry(partial(_copy, view.prompt)),
+            Command.COPY_QUESTION: Entry(partial(_copy, asked_text(view.prompt, view.part))),
             Command.EDIT_QUESTION: Entry(view.edit, None if is_whole else ""),
             Command.INSPECT: Entry(
                 view.inspect_asked.emit, no_trace if of_answer is None else of_answer
@@ -133,6 +161,11 @@ def open_by_key(widget: QWidget | None) -> None:
         reason = QContextMenuEvent.Reason.Keyboard
         event = QContextMenuEvent(reason, place, widget.mapToGlobal(place))
         QCoreApplication.sendEvent(widget, event)
+
+
+def _blocked(chips: TagChips, steps: int) -> str | None:
+    """Returns "" if the tag cannot be moved so far, None if it can."""
+    return None if chips.can_move_by(steps) else ""
 
 
 def _copy(text: str) -> None:

@@ -37,12 +37,13 @@ class _AddField(QLineEdit):
 class TagEditor(QWidget):
     """`changed(str)`: the caption is to be another. `completion_asked(str)`: what a tag may go on
     with. `vocabulary_asked()`, `vocabulary_dropped()`: a file of tags is to be chosen, or not used
-    any more."""
+    any more. `added_to_selected(list)`: the selected images are to have these tags, too."""
 
     changed = Signal(str)
     completion_asked = Signal(str)
     vocabulary_asked = Signal()
     vocabulary_dropped = Signal()
+    added_to_selected = Signal(object)
 
     def __init__(self, theme: Theme):
         super().__init__()
@@ -75,6 +76,10 @@ class TagEditor(QWidget):
         self.suggestions.chosen.connect(self._on_suggestion_chosen)
         self.suggestions.wanted.connect(self._on_suggestions_wanted)
         self.vocabulary_button.clicked.connect(self._open_menu)
+
+    def add_to_selected(self, tags: Sequence[str]) -> None:
+        """Asks for these tags in the selected images."""
+        self.added_to_selected.emit(tuple(tags))
 
     def show_text(self, text: str) -> None:
         """Shows the tags of another caption."""

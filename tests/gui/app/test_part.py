@@ -82,10 +82,18 @@ def test_question_is_about_the_part_that_is_marked(live, picture_file, checkpoin
         last = checkpoint.engines[-1].requests[-1]
         assert last.picture.pixels.size == (400, 300)
         assert [turn.prompt for turn in last.turns] == ["say 2 words", "say 1 words"]
-        window.commands[Command.COPY_ALL].trigger()
+        for command in (Command.COPY_QUESTION, Command.COPY_ALL):
+            copies_part = command is Command.COPY_ALL
+            window.commands[command].trigger()
+            assert ("[Part" in QGuiApplication.clipboard().text()) == copies_part
         part = program.session.transcript.exchanges[1].part
         place = f"[Part {part.width} × {part.height} at {part.left}, {part.top}]"
         lines = QGuiApplication.clipboard().text().splitlines()
+        menu = window.context_menus.menu_of(window.transcript_view.exchange_views[1])
+        [copy] = [one for one in menu.actions() if one.text().replace("&", "") == "Copy question"]
+        copy.trigger()
+        menu.deleteLater()
+        assert QGuiApplication.clipboard().text() == f"What is here?\n{place}"
         assert lines[lines.index("What is here?") + 1] == place
         assert sum("[Part" in line for line in lines) == 1
 

@@ -2,10 +2,10 @@
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QContextMenuEvent, QDropEvent, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit
 
 from core.workspace import CaptionMode
 from gui.window.commands import Command
@@ -172,5 +172,87 @@ def test_keys_alone_go_from_the_prompt_to_the_images_into_a_caption_and_back(liv
             assert focused_widget() is images, part
         QTest.keyClick(images, KEY.Key_Return)
         assert focused_widget() is tags.field
+
+    live(story)
+
+
+def menu_of(chips, row, reason=QContextMenuEvent.Reason.Mouse):
+    """The menu of a tag, by the right button, or of the current one by the menu key."""
+    at = chips.visualRect(chips.model().index(row, 0)).center()
+    if reason is QContextMenuEvent.Reason.Mouse:
+        QTest.mouseClick(chips.viewport(), Qt.MouseButton.RightButton, pos=at)
+    else:
+        chips.setFocus()
+        chips.setCurrentIndex(chips.model().index(row, 0))
+    event = QContextMenuEvent(reason, at, chips.viewport().mapToGlobal(at))
+    QApplication.sendEvent(chips.viewport(), event)
+    menus = [one for one in QApplication.topLevelWidgets() if one.objectName() == "tag_menu"]
+    [menu] = [one for one in menus if one.isVisible()]
+    return {one.text().replace("&", ""): one for one in menu.actions() if one.text()}, menu
+
+
+async def give(chips, row, name, reason=QContextMenuEvent.Reason.Mouse):
+    actions, menu = menu_of(chips, row, reason)
+    assert actions[name].isEnabled()
+    menu.close()  # As Qt does before it gives the command.
+    actions[name].trigger()
+    chips.window().activateWindow()
+
+
+@pytest.mark.parametrize(
+    "reason", [QContextMenuEvent.Reason.Mouse, QContextMenuEvent.Reason.Keyboard]
+)
+def test_tag_has_a_menu(live, folder, reason):
+    async def story(program):
+        window, tags = await opened(program, folder)
+        chips = tags.chips
+        await give(chips, 0, "Move to the right", reason)
+        await until(lambda: text(folder) == "red sky, cat, ocean\n")
+        await give(chips, 2, "Move to the left", reason)
+        await until(lambda: text(folder) == "red sky, ocean, cat\n")
+        actions, menu = menu_of(chips, 0, reason)
+        assert not actions["Move to the left"].isEnabled()
+        assert not actions["Add to the selected images"].isEnabled()
+        assert "Select several images" in actions["Add to the selected images"].toolTip()
+        menu.close()
+        await give(chips, 1, "Copy", reason)
+        assert QGuiApplication.clipboard().text() == "ocean"
+        await give(chips, 1, "Edit tag", reason)
+        await until(lambda: chips.findChild(QLineEdit) is not None)
+        field = chips.findChild(QLineEdit)
+        field.selectAll()
+        QTest.keyClicks(field, "sea")
+        QTest.keyClick(field, KEY.Key_Return)
+        await until(lambda: text(folder) == "red sky, sea, cat\n")
+        await until(lambda: shown(tags) == ["red sky", "sea", "cat"])
+        await give(chips, 1, "Remove tag", reason)
+        await until(lambda: text(folder) == "red sky, cat\n")
+        await until(lambda: shown(tags) == ["red sky", "cat"])
+        await give(chips, 0, "Find images with this tag", reason)
+        await until(lambda: window.workspace_pane.list.rows.rowCount() == 2)
+        assert window.workspace_pane.query_line.edit.text() == 'tag:"red sky"'
+
+    live(story)
+
+
+def test_menu_is_about_all_tags_and_images_that_are_selected(live, folder):
+    async def story(program):
+        window, tags = await opened(program, folder)
+        chips, images = tags.chips, window.workspace_pane.list
+        images.select_ids(set(images.rows.ids))
+        await until(lambda: window.state.workspace.selected == 3)
+        for row, keys in ((0, Qt.KeyboardModifier(0)), (2, CTRL)):
+            at = chips.visualRect(chips.model().index(row, 0)).topLeft() + QPoint(8, 8)
+            QTest.mouseClick(chips.viewport(), LEFT, keys, at)
+        await give(chips, 2, "Add to the selected images")
+        await until(lambda: text(folder, 1) == "dog, red sky, cat, ocean\n")
+        await until(lambda: text(folder, 2) == "cat, 海, :), ocean\n")
+        assert text(folder) == f"{CAPTIONS[0]}\n"
+        assert chips.chosen == ["cat", "ocean"]
+        actions, menu = menu_of(chips, 0)
+        assert not actions["Edit tag"].isEnabled()
+        menu.close()
+        await give(chips, 0, "Remove 2 tags")
+        await until(lambda: text(folder) == "red sky\n")
 
     live(story)
