@@ -135,11 +135,8 @@ class NotesWiring(QObject):
             dialog.show_notes(*notes)
 
     def _on_written(self, dialog: NotesDialog, row: ImageRow) -> None:
-        self._begin(self._write(dialog, row))
-
-    async def _write(self, dialog: NotesDialog, row: ImageRow) -> None:
+        """The dialog may be closed and deleted in a moment."""
         folder, image = dialog.notes
-        prompts = self._prompts()
         root = self._root_of(row.path)
 
         def write(workspace: Workspace) -> None:
@@ -147,7 +144,18 @@ class NotesWiring(QObject):
             workspace.set_note(row.path, image)
 
         self._last_write = asyncio.ensure_future(self._workspace.read(write))
-        await self._last_write
+        self._begin(self._show_written(dialog, row, self._last_write, folder, image))
+
+    async def _show_written(
+        self,
+        dialog: NotesDialog,
+        row: ImageRow,
+        writing: asyncio.Future[None],
+        folder: str,
+        image: str,
+    ) -> None:
+        prompts = self._prompts()
+        await writing
         await self._show_in_form()
         tags = ", ".join(tags_in(self._window.batch_panel.form.more.checks.vocabulary_edit.text()))
         notes = Notes(folder, image, tags)

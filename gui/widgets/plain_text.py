@@ -7,7 +7,7 @@ import re
 from PySide6.QtWidgets import QPlainTextEdit
 
 # Where Qt breaks lines, and the bounds of its tables.
-_LINE_END = re.compile("[\\u2028\\u2029\\ufdd0\\ufdd1]")
+_LINE_END = re.compile("[\u2028\u2029\ufdd0\ufdd1]")
 
 
 def text_of(edit: QPlainTextEdit) -> str:

@@ -73,6 +73,27 @@ def test_notes_are_kept_shown_in_the_prompt_and_sent_with_it(live, folder):  # n
     live(story)
 
 
+def test_note_is_kept_that_was_typed_just_before_its_dialog_was_closed(live, folder):  # noqa: F811
+    async def story(program):
+        window, _images, _editor = await opened(program, folder)
+
+        async def dialog():
+            window.commands[Command.NOTES].trigger()
+            await until(lambda: window.findChild(NotesDialog) is not None)
+            found = window.findChild(NotesDialog)
+            await until(lambda: not found.image_edit.isReadOnly())
+            return found
+
+        first = await dialog()
+        QTest.keyClicks(first.image_edit, "Tom")
+        QTest.keyClick(first, KEY.Key_Escape)
+        await until(lambda: window.findChild(NotesDialog) is None)
+        again = await dialog()
+        assert again.image_edit.toPlainText() == "Tom"
+
+    live(story)
+
+
 def test_question_is_filled_in_for_the_image_that_it_is_asked_about(live, folder):  # noqa: F811
     """The workspace is busy, and another image is opened before the values are known."""
     busy = Event()
