@@ -54,6 +54,8 @@ class DuplicatesWiring(QObject):
         self._begin(self._find(dialog))
 
     async def _find(self, dialog: DuplicatesDialog) -> None:
+        if not isValid(dialog):  # It was closed in the same moment.
+            return
         groups = await self._search.find(only_equal=dialog.only_equal)
         if isValid(dialog):
             dialog.show_groups(groups)
