@@ -41,7 +41,7 @@ def ask(program, text):
 
 
 @pytest.mark.usefixtures("_models_are_tried_once")
-def test_person_asks_another_architecture_stops_it_and_sees_what_it_cannot(
+def test_person_asks_another_architecture_stops_it_and_sees_what_words_rest_on(
     live,
     pictures,
 ):
@@ -55,10 +55,14 @@ def test_person_asks_another_architecture_stops_it_and_sees_what_it_cannot(
         answer = program.session.transcript.exchanges[0].answer
         assert answer.tokens > 10
         window = program.window
-        # What each word is based on is measured; where on the image, only LLaVA-1.5 can say.
+        view = window.drop_zone.picture_view
+        plain = view.grab().toImage()
         window.commands[Command.WORDS].trigger()
         await until(lambda: window.evidence_view.has_chosen)
+        # The map of the chosen word lies over the image.
+        await until(lambda: view.grab().toImage() != plain)
         press(program, Qt.Key.Key_Escape)
+        await until(lambda: view.grab().toImage() == plain)
         assert not window.state.notices
         window.commands[Command.INSPECT].trigger()
         await until(lambda: window.inspector.trace)
