@@ -1,4 +1,5 @@
-"""Finds the most doubtful word in each caption of a run, once the captions are written."""
+"""Finds the most doubtful word in each caption of a run: once the captions are written or, where a
+server says how sure its model is, from its answers."""
 
 from __future__ import annotations
 
@@ -6,12 +7,18 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from core.batch.events import DoubtFound
 from core.batch.options import BatchOptions
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, EngineError
 from core.picture import open_picture
-from core.transcript import Answer, Ending
+from core.transcript import Answer, Ending, Request
+
+if TYPE_CHECKING:
+    # It imports numpy, which would make the window's start slower.
+    from core.words import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,31 @@ class Doubt:
     doubt: float = 0.0
     step: int = 0
     model: str = ""
+
+
+def words_in_doubt(
+    engine: Engine, request: Request, answer: Answer, stop: threading.Event
+) -> list[Word]:
+    """Returns how doubtful the words are of an answer whose engine says so of answers that it gives
+    now and of no others; [] for any other. Belongs to the engine's thread."""
+    if not answer.scores or engine.facts.why_not(Capability.EVIDENCE):
+        return []
+    try:
+        evidence = inspectable(engine, Capability.EVIDENCE).evidence(request, answer, stop)
+    except (EngineError, Cancelled):
+        return []
+    return [word for word in evidence.words if word.doubt is not None]
+
+
+def doubt_found(picture: str, caption: str, words: Sequence[Word], model: str) -> DoubtFound:
+    """Returns the journal line about a caption that was made of answers with these `words`."""
+    kept = (word for word in words if word.text in caption)
+    worst = max(kept, key=lambda word: word.doubt or 0.0, default=None)
+    if worst is None:
+        return DoubtFound(picture, caption, model=model)
+    return DoubtFound(
+        picture, caption, worst.text, worst.doubt or 0.0, worst.doubt_step, model=model
+    )
 
 
 def find_doubt(

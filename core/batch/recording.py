@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.batch import changes, recovery, writing
 from core.batch.changes import WrittenFile
+from core.batch.doubt import doubt_found
 from core.batch.events import Answered, Captioned, Failed, Skipped, Stopped, Unused
 from core.batch.items import HAS_THIS_CAPTION, NO_WORDS, Item, ItemState
 from core.batch.ledger import Ledger, OnItem
@@ -18,13 +20,18 @@ from core.errors import StoreError
 from core.files import DiskFull
 from core.transcript import Answer
 
+if TYPE_CHECKING:
+    # It imports numpy, which would make the window's start slower.
+    from core.words import Word
+
 
 @dataclass(eq=False)
 class Work:
     """One image with its filled-in prompts, and the answers so far by prompt index.
 
     `streaming_index` is the prompt whose answer is shown while it is generated; `partial` has the
-    prompts whose answers have begun. `notes` are those of the opened image.
+    prompts whose answers have begun. `notes` are those of the opened image. `in_doubt` are words of
+    the answers, if a server said how sure its model was of them.
     """
 
     number: int
@@ -35,6 +42,7 @@ class Work:
     is_failed: bool = False
     streaming_index: int | None = None
     partial: set[int] = field(default_factory=set[int])
+    in_doubt: list[Word] = field(default_factory=list["Word"])
 
     @property
     def is_answered(self) -> bool:
@@ -179,6 +187,7 @@ class Recorder:
                     if error := errors.get(event.picture):
                         self._take_back(event, error)
                 self._ledger.tables.add(filter(self._is_done, captioned), self._engine)
+                self._add_doubts(works, filter(self._is_done, captioned))
             except DiskFull:
                 self._ledger.tables.mark_old()  # Some lack rows of captions that were written.
                 raise
@@ -201,6 +210,19 @@ class Recorder:
                 self._take_back(event, error)
             else:
                 recovery.mark_unfinished(self._ledger, name, error, self._on_item)
+
+    def _add_doubts(self, works: Sequence[Work], captioned: Iterable[Captioned]) -> None:
+        in_doubt = {str(work.path): work.in_doubt for work in works if work.in_doubt}
+        found = [
+            doubt_found(event.picture, event.caption, in_doubt[event.picture], self._model)
+            for event in captioned
+            if event.picture in in_doubt
+        ]
+        if found:
+            self._journal.append(*found, is_durable=False)
+            for doubt in found:
+                self._replayed.add(doubt, self._ledger.names)
+            self._ledger.tables.mark_old()
 
     def _targets(self, path: Path) -> list[Target] | str:
         """Returns where to write the caption, or the reason why nowhere. Raises StoreError."""

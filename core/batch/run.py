@@ -17,6 +17,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from core.batch.doubt import words_in_doubt
 from core.batch.items import ItemState
 from core.batch.opening import Opened, first_done, openers_for, prepared, yield_to_model
 from core.batch.recording import Recorder, Work
@@ -219,6 +220,7 @@ class Run:
             self._write_later(self._recorder.write_wordless, work, index, answer)
             return
         self._recorder.add_answer(work, index, answer)
+        work.in_doubt += words_in_doubt(self._engine, question.request, answer, self._stop)
         if work.streaming_index == index and self._on_piece:
             work.streaming_index = None
             if not work.is_answered:

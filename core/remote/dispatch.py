@@ -9,8 +9,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.errors import ServerError, ServerFault
 from core.remote.limit import START, AdaptiveLimit
@@ -111,7 +112,8 @@ class Job:
     patience: Patience
     may_repeat_shown: bool
     """Whether it may be asked again though some of its text was passed on."""
-    wants_scores: bool = False
+    wanted_scores: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The fields that ask how sure the model is, none if that need not be known."""
     failures: int = 0
     shown: str = ""
     reply: Reply | None = None
@@ -157,7 +159,7 @@ class Dispatcher:
             post.limit.note_use(post.under_way)
             try:
                 reply = await post.server.ask(
-                    job.request, _Forward(job).piece, wants_scores=job.wants_scores
+                    job.request, _Forward(job).piece, wanted_scores=job.wanted_scores
                 )
             except ServerError as error:
                 await self._after_failure(post, job, error)

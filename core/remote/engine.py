@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from core.engine import Capability, EngineFacts
 from core.errors import EngineError, PromptError, ServerError
@@ -16,7 +17,14 @@ from core.message import translatable
 from core.remote.dispatch import IN_A_RUN, WHILE_SOMEBODY_WAITS, Dispatcher, Job, Patience
 from core.remote.loop_thread import LoopThread
 from core.remote.question import require_answerable
-from core.remote.scores import YES_OR_NO_TOKENS, evidence_of, presence, presence_questions
+from core.remote.scores import (
+    WANTED,
+    WANTED_IN_A_RUN,
+    YES_OR_NO_TOKENS,
+    evidence_of,
+    presence,
+    presence_questions,
+)
 from core.remote.server import Reply, Server
 from core.transcript import Answer, Ending, Request, Sampling, Turn
 from core.words import Evidence, Presence, Word
@@ -53,7 +61,7 @@ class RemoteEngine:
             self._loop,
             self._patience,
             may_repeat_shown=False,
-            wants_scores=Capability.EVIDENCE not in self.facts.missing,
+            wanted_scores=WANTED if self._gives_scores else {},
         )
         self._require(request)
         if stop.is_set():
@@ -86,7 +94,13 @@ class RemoteEngine:
         Raises ServerError once no server is left.
         """
         self._require()
-        asking = _Asking(self._dispatcher, self._loop, self._run_patience, may_repeat_shown=True)
+        asking = _Asking(
+            self._dispatcher,
+            self._loop,
+            self._run_patience,
+            may_repeat_shown=True,
+            wanted_scores=WANTED_IN_A_RUN if self._gives_scores else {},
+        )
         asking.is_stopped = is_stopped
         asking.is_heard = on_piece is not None
         self._loop.submit(_call(self._dispatcher.limit_to, slots)).result()
@@ -125,7 +139,11 @@ class RemoteEngine:
         self._require(request)
         questions = presence_questions(answer, word)
         asking = _Asking(
-            self._dispatcher, self._loop, self._patience, may_repeat_shown=False, wants_scores=True
+            self._dispatcher,
+            self._loop,
+            self._patience,
+            may_repeat_shown=False,
+            wanted_scores=WANTED,
         )
         sampling = Sampling(max_new_tokens=YES_OR_NO_TOKENS)
         asked = [
@@ -158,6 +176,10 @@ class RemoteEngine:
     def counts(self) -> dict[str, int]:
         """How many answers each server has given, by its host."""
         return {post.server.host: post.answered for post in self._dispatcher.posts}
+
+    @property
+    def _gives_scores(self) -> bool:
+        return Capability.EVIDENCE not in self.facts.missing
 
     def _is_answerable(
         self, request: Request, on_refused: Callable[[Request, PromptError], None] | None
@@ -252,10 +274,10 @@ class _Asking:
         patience: Patience,
         *,
         may_repeat_shown: bool,
-        wants_scores: bool = False,
+        wanted_scores: Mapping[str, Any],
     ):
         self._dispatcher, self._loop, self._patience = dispatcher, loop, patience
-        self._may_repeat_shown, self._wants_scores = may_repeat_shown, wants_scores
+        self._may_repeat_shown, self._wanted_scores = may_repeat_shown, wanted_scores
         self._inbox: SimpleQueue[tuple[_UnderWay, str | None]] = SimpleQueue()
         self._under_way: dict[int, _UnderWay] = {}
         self.is_stopped: Callable[[Request], bool] | None = None
@@ -279,7 +301,7 @@ class _Asking:
                 inbox.put((one, shown))
 
         job = one.job = Job(
-            request, on_piece, self._patience, self._may_repeat_shown, self._wants_scores
+            request, on_piece, self._patience, self._may_repeat_shown, self._wanted_scores
         )
         one.future = self._loop.submit(self._dispatcher.answer(job))
         one.future.add_done_callback(lambda _: inbox.put((one, None)))

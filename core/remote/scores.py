@@ -27,6 +27,9 @@ from core.words import (
 WANTED: Mapping[str, Any] = {"logprobs": True, "top_logprobs": 5}
 """The fields of a request that ask for them. OpenAI allows 20 and some servers 5."""
 
+WANTED_IN_A_RUN: Mapping[str, Any] = {"logprobs": True}
+"""The same without the tokens that the model could have generated: a run keeps none of them."""
+
 YES_OR_NO_TOKENS = 4
 """So long is an answer of which only yes or no counts: some models begin with a blank."""
 

@@ -108,18 +108,19 @@ class Server:
         on_piece: OnPiece,
         *,
         extra: Mapping[str, Any] | None = None,
-        wants_scores: bool = False,
+        wanted_scores: Mapping[str, Any] | None = None,
     ) -> Reply:
         """Answers the last turn of a request; `on_piece` gets the text as it comes.
 
-        With `wants_scores` it asks how sure the model is of each token, if the server says that.
+        The fields `wanted_scores` ask how sure the model is of each token; they are left out where
+        the server does not say that.
         What the server refuses is left out: fields, too large an image, the oldest turns of too
         long a conversation. Raises ServerError.
         """
         turns, left_out = request.turns, 0
         extra = dict(extra or {})
-        if wants_scores and self.gives_scores is not False:
-            extra |= WANTED
+        if wanted_scores and self.gives_scores is not False:
+            extra |= wanted_scores
         while True:
             try:
                 reply = await self._ask_smaller(request, turns, on_piece, extra)

@@ -58,6 +58,7 @@ _ODD_PLACES = (
     """,
 )
 _PART_VERSION = 5
+_SCORES_VERSION = 6
 
 
 def _no_list(column: str) -> str:
@@ -95,6 +96,7 @@ def require_sound(connection: sqlite3.Connection, version: int) -> None:
     if version >= _TREE_VERSION and _knows_json(connection):
         queries += _ODD_LISTS
         queries += [_no_list("part")] if version >= _PART_VERSION else []
+        queries += [_no_list("scores")] if version >= _SCORES_VERSION else []
     for query in queries:
         if connection.execute(f"{query} LIMIT 1").fetchone():
             raise Damaged("a row has values that it cannot have")

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +19,7 @@ from typing import Any, cast
 from PIL import Image
 
 from core.picture import Picture, PicturePart
-from core.transcript import Answer, Ending, Exchange, ExchangeTree, Node, Span
+from core.transcript import Answer, Ending, Exchange, ExchangeTree, Node, Span, TokenScore
 
 THUMBNAIL_SIDE = 320
 LARGEST_ID = 2**53
@@ -32,9 +32,12 @@ CONVERSATION_COLUMNS = (
 )  # fmt: skip
 EXCHANGE_COLUMNS = (
     "prompt", "model", "answer", "ending", "tokens", "seconds", "seconds_to_first_token",
-    "input_tokens", "left_out", "seed", "output_ids", "struck", "unknown", "part", "parent",
-    "chosen",
+    "input_tokens", "left_out", "seed", "output_ids", "struck", "scores", "unknown", "part",
+    "parent", "chosen",
 )  # fmt: skip
+
+_DIGITS = 6
+"""Of logarithms of probabilities."""
 
 NO_PARENT = -1
 """The stored `parent` of an exchange that follows none."""
@@ -90,7 +93,7 @@ def exchange_values(node: Node) -> Values:
     Its position is its number in the tree.
     """
     exchange, answer = node.exchange, node.exchange.answer
-    given: Values = (None,) * 10
+    given: Values = (None,) * 11
     if answer:
         given = (
             storable(answer.text),
@@ -103,6 +106,7 @@ def exchange_values(node: Node) -> Values:
             answer.seed,
             json.dumps(answer.output_ids),
             json.dumps(exchange.struck),
+            _stored_scores(answer.scores),
         )
     parent = NO_PARENT if node.parent is None else node.parent
     names = storable(exchange.prompt), storable(exchange.model)
@@ -112,6 +116,23 @@ def exchange_values(node: Node) -> Values:
 
 def _stored_part(part: PicturePart | None) -> str | None:
     return json.dumps([part.left, part.top, part.width, part.height]) if part else None
+
+
+def _stored_scores(scores: Sequence[TokenScore]) -> str | None:
+    """A list for each token: its text, where a half of a character is half of a surrogate pair, its
+    log probability, and the likeliest tokens with theirs."""
+    if not scores:
+        return None
+    return json.dumps(
+        [
+            [
+                one.content.decode("utf-8", "surrogateescape"),
+                round(one.log_p, _DIGITS),
+                [[text, round(log_p, _DIGITS)] for text, log_p in one.likeliest],
+            ]
+            for one in scores
+        ]
+    )
 
 
 def tree_from(rows: Mapping[int, Values]) -> ExchangeTree:
@@ -144,7 +165,7 @@ def _exchange_from(values: Values) -> Exchange:
         unknown, part = rest[-2:]
         found = _texts(unknown), _part(part)
         return Exchange(text_from(prompt), None, text_from(model), (), *found)
-    seed, ids, struck, unknown, part = rest
+    seed, ids, struck, scores, unknown, part = rest
     answer = Answer(
         text=text_from(text),
         ending=_ending(ending),
@@ -155,6 +176,7 @@ def _exchange_from(values: Values) -> Exchange:
         left_out=_count(left_out),
         seed=seed if isinstance(seed, int) else None,
         output_ids=tuple(item for item in _list(ids) if isinstance(item, int)),
+        scores=_scores(scores),
     )
     return Exchange(
         text_from(prompt),
@@ -245,6 +267,35 @@ def _part(value: object) -> PicturePart | None:
             return PicturePart(left, top, width, height)
         case _:
             return None
+
+
+def _scores(value: object) -> tuple[TokenScore, ...]:
+    """Returns the scores of an answer; () unless all of them can be read."""
+    found: list[TokenScore] = []
+    for item in _list(value):
+        match item:
+            case [str(text), int() | float() as log_p, likeliest] if _is_log_p(log_p):
+                tops = map(_likely, cast(list[Any], likeliest)) if type(likeliest) is list else ()
+                try:
+                    content = text.encode("utf-8", "surrogateescape")
+                except UnicodeEncodeError:
+                    return ()
+                found.append(TokenScore(content, float(log_p), tuple(filter(None, tops))))
+            case _:
+                return ()
+    return tuple(found)
+
+
+def _likely(value: object) -> tuple[str, float] | None:
+    match value:
+        case [str(text), int() | float() as log_p] if _is_log_p(log_p):
+            return text, float(log_p)
+        case _:
+            return None
+
+
+def _is_log_p(value: float) -> bool:
+    return math.isfinite(value) and value <= 0
 
 
 def _texts(value: object) -> tuple[str, ...]:

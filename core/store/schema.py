@@ -57,6 +57,10 @@ _STEPS = (
     """
     ALTER TABLE exchange ADD COLUMN part TEXT;
     """,
+    # How probable a server said that each token was.
+    """
+    ALTER TABLE exchange ADD COLUMN scores TEXT;
+    """,
 )
 VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from functools import partial
 
@@ -60,6 +61,11 @@ class DoubtSearch(Stoppable):
                 self.noticed.emit(
                     self.tr("The most doubtful word of each caption is already known.")
                 )
+
+    async def report(self, batch: Batch) -> None:
+        """Emit what the answers of a run, as a server gave them, say of doubt by themselves."""
+        if known := await asyncio.to_thread(lambda: batch.doubts):
+            self.found.emit(known)
 
     @Slot(object)
     def _on_received(self, doubt: Doubt) -> None:

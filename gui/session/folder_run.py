@@ -345,6 +345,7 @@ class FolderRun(QObject):
             self.pace.stop()
             summary = await asyncio.to_thread(batch.summary)
             await self.edits.report()
+            await self.doubt_search.report(batch)
             self._ended.set()
             self._set_phase(idle_phase(self._batch, self.items))
             if self._is_to_sum_up:

@@ -15,7 +15,7 @@ from PIL import Image
 from core.errors import StoreError
 from core.picture import Picture
 from core.store import THUMBNAIL_SIDE, Store
-from core.transcript import Answer, Ending, Exchange, Transcript
+from core.transcript import Answer, Ending, Exchange, TokenScore, Transcript
 
 
 def picture(name="cat.jpg", size=(640, 480)):
@@ -182,11 +182,37 @@ def test_what_was_struck_out_is_kept_beside_what_the_model_said(store):
     assert not store.recent(search="dog")
 
 
+def test_how_probable_each_token_was_is_kept(store):
+    """Tokens may be halves of characters, and there may be nothing likelier."""
+    scores = (
+        TokenScore(b" caf", -0.25, ((" caf", -0.25), ("☃", -1.5))),
+        TokenScore(b"\xc3", -0.0),
+        TokenScore(b"\xa9", -12.345678),
+    )
+    said_so = Exchange("What?", Answer("café", Ending.COMPLETE, 3, 1.0, scores=scores), "served")
+    id = store.save(Transcript.of(picture(), (said_so, said("Why?"))))
+    kept = store.open(id).exchanges
+    assert kept[0].answer.scores == scores
+    assert kept[1].answer.scores == ()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["{", "[3]", '[["a"]]', '[["a", 1, []]]', '[["a", NaN, []]]', '[["\\ud83d", -1, []]]'],
+)
+def test_scores_that_cannot_be_read_are_left_out(path, broken):
+    with closing(Store(path)) as store:
+        id = store.save(Transcript.of(picture(), (said("What?"),)))
+        with closing(sqlite3.connect(path)) as file, file:
+            file.execute("UPDATE exchange SET scores = ?", (broken,))
+        assert store.open(id).exchanges[0].answer.scores == ()
+
+
 def test_conversations_of_the_first_version_are_read_and_gone_on_with(path):
     with closing(Store(path)) as store:
         id = store.save(Transcript.of(picture(), (said("What is it?"),)))
     with closing(sqlite3.connect(path)) as file:
-        for column in ("output_ids", "struck", "parent", "chosen", "unknown", "part"):
+        for column in ("output_ids", "struck", "parent", "chosen", "unknown", "part", "scores"):
             file.execute(f"ALTER TABLE exchange DROP COLUMN {column}")
         file.execute("DROP INDEX conversation_picture")
         file.execute("PRAGMA user_version = 1")

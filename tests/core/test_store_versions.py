@@ -23,6 +23,7 @@ SAMPLES = (
     DATA / "schema_2" / "transcripts.sqlite",
     DATA / "schema_3" / "transcripts.sqlite",
     DATA / "schema_4" / "transcripts.sqlite",
+    DATA / "schema_5" / "transcripts.sqlite",
     DATA / "transcripts.sqlite",
 )
 

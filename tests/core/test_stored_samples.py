@@ -10,7 +10,7 @@ from core.hub import LocalModel, Where, find_models
 from core.picture.part import PicturePart
 from core.settings import Settings, load
 from core.store import Store
-from core.transcript import Answer, Ending, Exchange, Precision
+from core.transcript import Answer, Ending, Exchange, Precision, TokenScore
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -45,7 +45,8 @@ def test_conversations_of_an_earlier_version_are_whole(samples):
         "A cat sits, calmly, on a red mat.", Ending.COMPLETE, 9, 1.5, 0.25, 620, (5, 6, 7), 0, 42
     )
     long = Answer("☃ 猫\n\n  end ", Ending.LENGTH, 64, 3.5, 0.5, 640, (8,), 1, None)
-    stopped = Answer("It", Ending.STOPPED, 1, 0.5, 0.5, 660, (9,), 2, 7)
+    scores = (TokenScore(b"It", -0.25, (("It", -0.25), ("A", -1.5))),)
+    stopped = Answer("It", Ending.STOPPED, 1, 0.5, 0.5, 660, (9,), 2, 7, scores=scores)
     assert cat.exchanges == (
         Exchange("What is it?", cat_answer, "llava-1.5-7b-hf", ((10, 18), (24, 28))),
         Exchange("Why?", long, "llava-1.5-7b-hf", part=PicturePart(8, 6, 32, 24)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image
 from core.batch import Batch, BatchOptions, Control, ItemState
 from core.captions.formats import CaptionFormat
 from core.errors import ServerError
-from tests.support.model_server import Fault, ModelServer, colour_name
+from tests.support.model_server import Fault, ModelServer, colour_name, scored
 
 PROMPT = "What is it?"
 COUNT = 24
@@ -106,3 +108,43 @@ def test_server_that_is_killed_and_started_again_in_a_run_loses_nothing(batch, f
     assert (tally.captioned, tally.failed, tally.waiting) == (COUNT, 0, 0)
     require_right_captions(folder)
     assert again[0].captions()
+
+
+def unsure_of(unsure: str):
+    """What a server says whose model is sure of all its tokens but one."""
+
+    def scores(piece: str):
+        sure = 0.02 if piece.strip() == unsure else 0.97
+        return [scored(piece, sure)] if piece else []
+
+    return scores
+
+
+def test_most_doubtful_word_is_known_from_what_the_server_says(folder, tmp_path, use):
+    """Of the caption as it is written, for several answers, in the table, and after a restart."""
+    options = BatchOptions(
+        (PROMPT, "Name its tint"),
+        writes=(CaptionFormat.TXT, CaptionFormat.JSONL),
+        prefix="A drawing:",
+    )
+    batch = Batch.begin([folder], options, tmp_path / "journals")
+    with ModelServer().running() as server:
+        server.scores = unsure_of("tint")
+        tally = batch.run(use(server, sends_png=True), Control(), slots=4)
+    assert tally.captioned == COUNT
+    found = batch.doubts
+    assert sorted(doubt.number for doubt in found) == list(range(COUNT))
+    assert {(doubt.word, doubt.step > 0) for doubt in found} == {("tint", True)}
+    assert all(doubt.caption == batch.items[doubt.number].caption for doubt in found)
+    [table] = batch.exports.values()
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    assert sorted(row.get("doubtful_word", "") for row in rows) == COUNT * [""] + COUNT * ["tint"]
+    batch.close()
+    with closing(Batch.resume(batch.journal_path)) as again:
+        assert again.doubts == found
+
+
+def test_run_over_a_server_that_says_nothing_of_doubt_finds_none(batch, use):
+    with ModelServer().running() as server:
+        assert batch.run(use(server, sends_png=True), Control(), slots=4).captioned == COUNT
+    assert batch.doubts == []

@@ -88,13 +88,20 @@ def test_scores_that_make_no_sense_spoil_no_answer(server, use, broken):
         inspectable(engine, Capability.EVIDENCE).evidence(REQUEST, answer, NEVER)
 
 
-def test_answer_of_a_folder_run_is_asked_for_without_scores(server, use):
+def test_answer_of_a_folder_run_is_asked_for_with_scores_and_without_alternatives(server, use):
     server.scores = tokens_of
     engine = use(server)
     [(_, answer)] = engine.answer_all([REQUEST], NEVER, slots=1)
+    assert b"".join(score.content for score in answer.scores).decode().strip() == TEXT
+    assert server.captions()[-1]["logprobs"] is True
+    assert "top_logprobs" not in server.captions()[-1]
+    assert Capability.EARLIER in engine.facts.missing
+
+
+def test_server_that_gives_no_scores_is_asked_for_none_in_a_folder_run(server, use):
+    [(_, answer)] = use(server).answer_all([REQUEST], NEVER, slots=1)
     assert answer.scores == ()
     assert "logprobs" not in server.captions()[-1]
-    assert Capability.EARLIER in engine.facts.missing
 
 
 def test_stopped_answer_has_the_scores_so_far(server, use):

@@ -13,6 +13,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 
+from core.batch import Phase
 from core.engine import SETTINGS, Absent, Failed, Ready
 from core.locations import locations
 from core.model_reference import server_model
@@ -21,6 +22,7 @@ from core.remote.discovery import USUAL_PORTS
 from core.settings import load
 from core.transcript import Request, Sampling, Turn
 from gui.app.program import Program
+from gui.batch.rows import Column
 from gui.models.dialog import ModelsDialog
 from gui.models.server_dialog import ServerDialog
 from gui.session.engine_start import open_engine
@@ -217,6 +219,52 @@ def test_doubt_of_a_servers_model_is_shown_as_that_of_a_local_one(live, tmp_path
         click(popup.look_button)
         await until(lambda: popup.presence_label.isVisible())
         assert popup.presence_label.text()
+
+    live(story)
+
+
+def test_doubt_of_a_run_over_a_server_is_in_its_column_and_goes_with_the_images(live, tmp_path):
+    """A search finds it, and so does the step to the next doubtful image."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(3):
+        Image.new("RGB", (64, 48), (16 * number, 128, 128)).save(folder / f"{number}.png")
+
+    def scores(piece):
+        # What is said of the second image begins with a colour of its own.
+        return [scored(piece, 0.02 if piece.strip() == "1-8-8" else 0.99)] if piece else []
+
+    async def story(program, dialog, asking, server):
+        window, run, workspace = program.window, program.folder_run, program.workspace
+        server.scores = scores
+        enter(asking.address_edit, server.address)
+        assert "sees images" in await outcome_of_test(asking)
+        click(asking.use_button)
+        host = server.address.partition("//")[2]
+        await until(lambda: host in window.status_line.state_label.text())
+        dialog.close()
+        window.paths_opened.emit([folder])
+        await until(lambda: workspace.counts.images == 3 and not workspace.counts.unread)
+        window.commands[Command.GENERATE].trigger()
+        await until(lambda: run.phase is Phase.CHOOSING and len(run.items) == 3)
+        window.batch_panel.form.prompt_edit.setPlainText("What is it?")
+        window.commands[Command.RUN_START].trigger()
+        await until(lambda: run.phase is Phase.OVER)
+        table = window.batch_panel.model
+        await until(lambda: table.index(1, Column.DOUBT).data() == "1-8-8")
+        assert not window.batch_panel.list.isColumnHidden(Column.DOUBT)
+
+        async def doubtful() -> bool:
+            rows = [await workspace.row_of(folder / f"{number}.png") for number in range(3)]
+            return [(row.doubt or 0) >= 0.5 for row in rows] == [False, True, False]
+
+        while not await doubtful():
+            pass
+        line = window.workspace_pane.query_line
+        line.edit.setFocus()
+        QTest.keyClicks(line.edit, "doubt:>0.5")
+        await until(lambda: len(workspace.ids) == 1)
+        assert (await workspace.row_of(folder / "1.png")).id == workspace.ids[0]
 
     live(story)
 
