@@ -39,6 +39,7 @@ from core.message import translatable
 from core.transfer.meter import DownloadMeter
 from core.transfer.network import http_library
 from core.transfer.retrying import Busy, Damaged, GaveUp, retrying, seconds_to_wait
+from core.transfer.together import together
 
 PARTIAL = ".part"
 _CONNECTIONS = 4
@@ -78,7 +79,7 @@ class Fetcher:
 
         Raises PackError. The bytes that came stay, and the next call resumes from them.
         """
-        gate, failure = asyncio.Semaphore(_CONNECTIONS), None
+        gate = asyncio.Semaphore(_CONNECTIONS)
         found: dict[str, Path] = {}
 
         async def fetch(wheel: WheelPin) -> None:
@@ -88,14 +89,7 @@ class Fetcher:
                 finally:
                     self._meter.files.pop(wheel.filename, None)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for wheel in wheels:
-                    group.create_task(fetch(wheel))
-        except ExceptionGroup as failures:
-            failure = failures.exceptions[0]
-        if failure:
-            raise failure
+        await together(map(fetch, wheels))
         return found
 
     async def read_page(self, address: str) -> dict[str, IndexFile]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from core.engine_packs.pins import WheelPin
@@ -10,6 +9,7 @@ from core.errors import HubNeed, PackError
 from core.message import Message, joined, translatable
 from core.transfer.network import connection_failures
 from core.transfer.retrying import Busy, GaveUp
+from core.transfer.unreachable import busy_text, unreachable_text
 
 
 class Refused(Exception):
@@ -61,12 +61,7 @@ def unreachable_error(host: str, gave_up: GaveUp, received: int) -> PackError:
     """The server did not answer; `received` are the bytes that came over the network before."""
     error = gave_up.error
     if isinstance(error, Busy) and error.status != 200:
-        return PackError(
-            translatable(
-                "core", "{host} cannot answer now (HTTP {status}). Try again later."
-            ).format(host=host, status=error.status),
-            HubNeed.NETWORK,
-        )
+        return PackError(busy_text(host, error), HubNeed.NETWORK)
     if received or not isinstance(error, connection_failures()):
         return PackError(
             translatable(
@@ -74,11 +69,4 @@ def unreachable_error(host: str, gave_up: GaveUp, received: int) -> PackError:
             ).format(host=host),
             HubNeed.NETWORK,
         )
-    reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).strip(" .") or type(error).__name__
-    return PackError(
-        translatable(
-            "core",
-            "{host} cannot be reached ({reason}). Check the network and the proxy, then try again.",
-        ).format(host=host, reason=reason),
-        HubNeed.NETWORK,
-    )
+    return PackError(unreachable_text(host, error), HubNeed.NETWORK)

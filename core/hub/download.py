@@ -30,6 +30,7 @@ from core.model_reference import short_name
 from core.transfer.blocking import run_until_stopped
 from core.transfer.meter import DOWNLOADING, DownloadMeter, OnProgress
 from core.transfer.retrying import Busy, Damaged
+from core.transfer.together import together
 
 _SPARE_BYTES = 200_000_000
 # Files that are downloaded at once: a content network limits the rate of each connection.
@@ -136,7 +137,7 @@ class _Download:
 
     async def _get_all(self, location: ModelLocation, record: Record, files: list[HubFile]) -> None:
         """Downloads several files at once; the first failure ends the others, whose bytes stay."""
-        gate, failure = asyncio.Semaphore(_CONNECTIONS), None
+        gate = asyncio.Semaphore(_CONNECTIONS)
 
         async def get(file: HubFile) -> None:
             async with gate:
@@ -144,14 +145,7 @@ class _Download:
                     await self._get(location, record, file)
                 location.commit(record, file)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for file in files:
-                    group.create_task(get(file))
-        except ExceptionGroup as failures:
-            failure = failures.exceptions[0]
-        if failure:
-            raise failure
+        await together(map(get, files))
 
     async def _get(self, location: ModelLocation, record: Record, file: HubFile) -> None:
         path = location.partial_path(file)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from core.errors import HubError, HubNeed
 from core.message import translatable
 from core.transfer.retrying import Busy
+from core.transfer.unreachable import busy_text, unreachable_text
 
 
 def unreachable(
@@ -27,13 +26,7 @@ def unreachable(
             HubNeed.NETWORK,
         )
     if isinstance(error, Busy) and error.status != 200:
-        return HubError(
-            translatable(
-                "core",
-                "{host} cannot answer now (HTTP {status}). Try again later.",
-            ).format(host=host, status=error.status),
-            HubNeed.NETWORK,
-        )
+        return HubError(busy_text(host, error), HubNeed.NETWORK)
     if was_receiving:
         return HubError(
             translatable(
@@ -42,14 +35,7 @@ def unreachable(
             ).format(host=host),
             HubNeed.NETWORK,
         )
-    reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).strip(" .") or type(error).__name__
-    return HubError(
-        translatable(
-            "core",
-            "{host} cannot be reached ({reason}). Check the network and the proxy, then try again.",
-        ).format(host=host, reason=reason),
-        HubNeed.NETWORK,
-    )
+    return HubError(unreachable_text(host, error), HubNeed.NETWORK)
 
 
 def refused(hub_id: str, page: str, status: int, code: str | None, *, has_token: bool) -> HubError:

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QMessageBox,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -22,6 +21,7 @@ from gui.engines.wording import Button, EngineAction
 from gui.widgets.job_progress import JobProgress
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
+from gui.widgets.removal_box import ask_to_remove
 from gui.widgets.screen_fit import ScreenFit
 
 _MOST_BUTTONS = 3
@@ -146,22 +146,15 @@ class EnginePanel(QWidget):
         pack = self._state.removable
         if pack is None:
             return
-        box = QMessageBox(self.window())
-        box.setObjectName("remove_engine_dialog")
-        box.setWindowTitle(self.tr("Remove engine pack"))
-        box.setText(self.tr("Remove the engine pack “{name}”?").format(name=pack.name))
         effect = self.tr("Frees {size}.")
         if self._state.stage is Stage.IN_USE:
             effect = self.tr("Frees {size} after a restart. Models then run on the processor.")
-        box.setInformativeText(effect.format(size=format_bytes(pack.size)))
-        remove = box.addButton(self.tr("Remove"), QMessageBox.ButtonRole.DestructiveRole)
-        cancel = box.addButton(self.tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(cancel)
-        box.setEscapeButton(cancel)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        ScreenFit(box)
-        remove.clicked.connect(self._on_removal_confirmed)
-        box.open()
+        texts = (
+            self.tr("Remove engine pack"),
+            self.tr("Remove the engine pack “{name}”?").format(name=pack.name),
+            effect.format(size=format_bytes(pack.size)),
+        )
+        ask_to_remove(self.window(), "remove_engine_dialog", texts, self._on_removal_confirmed)
 
     def _ask_folder(self) -> None:
         dialog = QFileDialog(self.window(), self.tr("Folder with the wheels"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Slot
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.formatting import format_bytes
 from core.hub import DownloadOptions, Entry, Where
 from gui.models.requests import ModelRequests
 from gui.models.token_dialog import TokenDialog
+from gui.widgets.removal_box import ask_to_remove
 from gui.widgets.screen_fit import ScreenFit
 
 
@@ -62,22 +63,15 @@ class FollowUps(QObject):
         if entry.local is None:
             return
         self._key = entry.key
-        box = QMessageBox(self._window)
-        box.setObjectName("remove_dialog")
-        box.setWindowTitle(self.tr("Remove model"))
-        box.setText(self.tr("Remove “{name}” from this computer?").format(name=entry.name))
         effect = self.tr("Frees {size}.")
         if entry.local.where is Where.CACHE:
             effect = self.tr("Frees {size}. Other programs that share the hub's cache lose it too.")
-        box.setInformativeText(effect.format(size=format_bytes(entry.local.size)))
-        remove = box.addButton(self.tr("Remove"), QMessageBox.ButtonRole.DestructiveRole)
-        cancel = box.addButton(self.tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(cancel)
-        box.setEscapeButton(cancel)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        ScreenFit(box)
-        remove.clicked.connect(self._on_removal_confirmed)
-        box.open()
+        texts = (
+            self.tr("Remove model"),
+            self.tr("Remove “{name}” from this computer?").format(name=entry.name),
+            effect.format(size=format_bytes(entry.local.size)),
+        )
+        ask_to_remove(self._window, "remove_dialog", texts, self._on_removal_confirmed)
 
     def _folder_dialog(self, title: str, folder: str) -> QFileDialog:
         dialog = QFileDialog(self._window, title, folder)
