@@ -36,6 +36,8 @@ class ListArea(QWidget):
         column.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
         column.addWidget(options)
         column.addWidget(self._captions, 1)
+        # Without captions, options stand below what unfolds them rather than in the middle.
+        column.addStretch()
         self._show_parts()
 
     def show_options(self, is_unfolded: bool) -> None:

@@ -24,14 +24,21 @@ class ScrolledPage(QScrollArea):
         self.setWidgetResizable(True)
         self._content = content
         self.setWidget(content)
+        self._allow_fewer_lines()
         content.setAutoFillBackground(False)
         self.viewport().setAutoFillBackground(False)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Asks for another size once the content does."""
         if watched is self._content and event.type() == QEvent.Type.LayoutRequest:
+            self._allow_fewer_lines()
             self.updateGeometry()
         return super().eventFilter(watched, event)
+
+    def _allow_fewer_lines(self) -> None:
+        """Lets the content be as low as its lines are at the present width, which Qt finds by
+        itself: its least height is that of the narrowest lines, and would scroll."""
+        self._content.setMinimumHeight(int(self._content.hasHeightForWidth()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

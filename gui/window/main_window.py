@@ -182,8 +182,11 @@ class MainWindow(QMainWindow):
         """Fold the folder run away; it goes on."""
         if self.state.shows_run:
             self.batch_panel.list.finish_editing()
+            # Whoever reads images goes on there.
+            is_left = not (self.workspace_pane.has_focus or self.caption_panel.has_focus)
             self.image_and_run.show_run(False)
-            self.prompt_box.focus_prompt()
+            if is_left:
+                self.prompt_box.focus_prompt()
             self.states.update(shows_run=False, page=Page.CONVERSATION)
 
     def show_images(self) -> None:

@@ -16,6 +16,7 @@ from gui.window.commands import Command
 from tests.gui.conftest import until
 
 KEY = Qt.Key
+ALT = Qt.KeyboardModifier.AltModifier
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
 
@@ -64,6 +65,14 @@ def test_selected_images_are_captioned_and_their_captions_listed_and_the_command
             return row.caption if row else ""
 
         await until(lambda: listed() == written)
+        window.activateWindow()
+        images.setFocus()
+        window.commands[Command.LAST_RUN].trigger()
+        await until(window.batch_panel.isVisible)
+        images.setFocus()
+        QTest.keyClick(images, KEY.Key_Left, ALT)
+        await until(lambda: not window.batch_panel.isVisible())
+        assert images.hasFocus()
 
         answers = {folder / "1.png": written}
         await workspace.read(lambda open: open.answers.note(answers, {folder / "1.png": 0.9}))
