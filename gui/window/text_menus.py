@@ -23,7 +23,7 @@ from gui.window.availability import obstacle
 from gui.window.command import Command
 from gui.window.commands import Place
 from gui.window.text_focus import Editor, focus_state
-from gui.workspace.caption_panel import CaptionEditor
+from gui.workspace.caption_editor import CaptionEditor
 
 if TYPE_CHECKING:
     from gui.window.main_window import MainWindow

@@ -15,7 +15,7 @@ are captioned again.
 
 `query_line` above the list has a `query_field`, and `statistics_panel` below it a `frequency_list`
 and a `length_histogram`.
-`side_tabs` is the right side of the window, and `caption_panel` in it the editor of a caption; for
+`side_tabs` is the right side of the window, and `caption_panel` in it has a `caption_editor`; for
 tags it has a `tag_editor` with `tag_chips`, which are painted by `tag_cells`, and an `answer_bar`
 for what the model wrote.
 `spelling_marks` underlines wrong words there, and `caption_counter` counts below.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
-    QFocusEvent,
     QKeyEvent,
-    QKeySequence,
     QResizeEvent,
     QShowEvent,
     QTextCharFormat,
@@ -29,11 +27,11 @@ from core.captions.wording import differing_words
 from core.workspace import CaptionMode, CaptionSource, PossibleSources, ReviewState
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.plain_text import text_of
-from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
 from gui.workspace.answer_bar import AnswerBar
 from gui.workspace.caption_counter import CaptionCounter
+from gui.workspace.caption_editor import CaptionEditor
 from gui.workspace.source_button import SourceButton
 from gui.workspace.spelling_marks import SpellingMarks
 from gui.workspace.tag_editor import TagEditor
@@ -48,58 +46,6 @@ _COMPARE_MS = 150
 _OTHER_SHOWN_MS = 150
 # Comparing takes time by the square.
 _MOST_COMPARED = 6000
-
-
-class CaptionEditor(PlainTextEdit):
-    """`left()`: it lost the focus, or Ctrl+S was pressed: what was typed is to be written."""
-
-    left = Signal()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("caption_editor")
-        self.setProperty("class", "field")
-        self.setAccessibleName(self.tr("Caption"))
-        self._problem = ""
-        self._show_placeholder()
-        self.setTabChangesFocus(True)
-        self.spelling: SpellingMarks | None = None
-
-    def show_problem(self, problem: str) -> None:
-        """Says why the caption that is there cannot be read; "" if it can."""
-        self._problem = problem
-        self._show_placeholder()
-
-    def set_known(self, is_known: bool) -> None:
-        """Allows or forbids changing the caption, as that of another image may be shown."""
-        self.setReadOnly(not is_known)
-        self._show_placeholder()
-
-    def _show_placeholder(self) -> None:
-        none = self.tr("No caption yet. Write one here.")
-        text = self.tr("Reading…") if self.isReadOnly() else self._problem or none
-        self.setPlaceholderText(text)
-
-    def event(self, event: QEvent) -> bool:
-        """Ctrl+S writes the caption here, and saves the conversation elsewhere."""
-        if (
-            isinstance(event, QKeyEvent)
-            and event.type() == QEvent.Type.ShortcutOverride
-            and event.matches(QKeySequence.StandardKey.Save)
-        ):
-            event.accept()
-            return True
-        return super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.matches(QKeySequence.StandardKey.Save):
-            self.left.emit()
-        else:
-            super().keyPressEvent(event)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.left.emit()
 
 
 class CaptionPanel(QWidget):
