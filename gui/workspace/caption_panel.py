@@ -41,6 +41,7 @@ _LEAST_HEIGHT = 36
 # With less, tags have all the room.
 _LEAST_FOR_BOTH = 300
 _LEAST_FOR_ANSWER = 280
+_GAP, _LOW_GAP = 8, 4
 _COMPARE_MS = 150
 # Less would be a flicker between two images.
 _OTHER_SHOWN_MS = 150
@@ -97,9 +98,7 @@ class CaptionPanel(QWidget):
         self.counter = CaptionCounter()
         self.state_label = QLabel()
         self.state_label.setObjectName("caption_state")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 12, 12, 4)
-        column.setSpacing(8)
+        self._column = column = QVBoxLayout(self)
         column.addWidget(self._build_conflict())
         column.addWidget(self.tag_editor, 3)
         column.addWidget(self.editor, 2)
@@ -257,9 +256,12 @@ class CaptionPanel(QWidget):
         self.answer_bar.set_has_room(self.height() >= _LEAST_FOR_ANSWER)
         # The editor comes first in a low window; keys review, too.
         rows = (self.counter, self.source_button, self.review_row)
-        least = _LEAST_HEIGHT + sum(row.sizeHint().height() + 8 for row in rows) + 16
+        least = _LEAST_HEIGHT + sum(row.sizeHint().height() + _GAP for row in rows) + 2 * _GAP
+        has_room = self.height() >= least
         for row in (self.counter, self.review_row):
-            row.setVisible(self.height() >= least)
+            row.setVisible(has_room)
+        self._column.setSpacing(_GAP if has_room else _LOW_GAP)
+        self._column.setContentsMargins(12, 12 if has_room else _LOW_GAP, 12, _LOW_GAP)
 
     @Slot()
     def _clear(self) -> None:

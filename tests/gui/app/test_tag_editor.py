@@ -148,6 +148,11 @@ def test_whether_a_folder_has_tags_is_kept(live, folder):
         window.resize(800, 420)
         await until(lambda: not panel.editor.isVisible())
         assert tags.field.isVisible()
+        window.notice_bar.dismiss()
+        window.resize(683, 344)  # A laptop at 200 %: two lines of tags are seen whole.
+        chips = tags.chips
+        chip = chips.visualRect(chips.model().index(0, 0))
+        await until(lambda: chips.viewport().height() >= 2 * chip.bottom())
 
     live(story)
 
