@@ -6,7 +6,8 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, BinaryIO
@@ -34,6 +35,7 @@ from core.engine_group.messages import (
 )
 from core.errors import AppError, EngineError, PromptError
 from core.message import translatable
+from core.picture import Picture
 from core.transcript import Request
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ log = logging.getLogger(__name__)
 # Of requests that are here before a slot is free for them: the way through the pipe takes less
 # than a millisecond.
 _AHEAD = 2
+# Threads that do ahead what the model does first with a picture, if it does something.
+_PREPARING = 2
 
 
 @dataclass(eq=False)
@@ -48,8 +52,8 @@ class _Round:
     """A round of requests, as they come in."""
 
     begin: Begin
-    asked: queue.SimpleQueue[Ask | NoneNow | NoMore] = field(
-        default_factory=queue.SimpleQueue["Ask | NoneNow | NoMore"]
+    asked: queue.SimpleQueue[Future[Ask] | Ask | NoneNow | NoMore] = field(
+        default_factory=queue.SimpleQueue["Future[Ask] | Ask | NoneNow | NoMore"]
     )
     stopped: set[int] = field(default_factory=set[int])
     stop: threading.Event = field(default_factory=threading.Event)
@@ -68,6 +72,8 @@ class _Server:
         self._requests, self._replies = requests, replies
         self._inbox: queue.SimpleQueue[Open | _Round | None] = queue.SimpleQueue()
         self._opening_stop = threading.Event()
+        self._prepare: Callable[[Picture], Picture] | None = None
+        self._preparing = ThreadPoolExecutor(_PREPARING, "opener")
 
     def run(self) -> None:
         threading.Thread(target=self._read, name="parent", daemon=True).start()
@@ -79,6 +85,7 @@ class _Server:
         except Exception as error:
             self._send(Failed(_as_app_error(error)))
             return
+        self._prepare = getattr(engine, "prepare_picture", None)
         # What counts tokens would bring the tokenizer with it.
         self._send(Opened(replace(engine.facts, count_tokens=None)))
         while isinstance(this := self._inbox.get(), _Round):
@@ -98,6 +105,8 @@ class _Server:
                 case Begin() as begin:
                     this = _Round(begin)
                     self._inbox.put(this)
+                case Ask() as message if this is not None and self._prepare is not None:
+                    this.asked.put(self._preparing.submit(_prepared, message, self._prepare))
                 case Ask() | NoneNow() | NoMore() as message if this is not None:
                     this.asked.put(message)
                 case StopOne(number) if this is not None:
@@ -122,9 +131,14 @@ class _Server:
         asked: dict[int, Ask] = {}
 
         def requests() -> Generator[Request | None]:
-            for _ in range(_AHEAD):
+            for _ in range(_AHEAD if self._prepare is None else _AHEAD + _PREPARING):
                 self._send(Wanted())
             while not isinstance(message := this.asked.get(), NoMore) and not this.stop.is_set():
+                while isinstance(message, Future):
+                    if asked and not message.done():
+                        yield None  # Answers under way do not wait for it.
+                    else:
+                        message = message.result()
                 self._send(Wanted())
                 if isinstance(message, Ask):
                     asked[id(message.request)] = message
@@ -154,6 +168,13 @@ class _Server:
             send(self._replies, message)
         except (OSError, ValueError):
             os._exit(0)
+
+
+def _prepared(ask: Ask, prepare: Callable[[Picture], Picture]) -> Ask:
+    request = ask.request
+    if request.others:
+        return ask
+    return replace(ask, request=replace(request, picture=prepare(request.picture)))
 
 
 def _as_app_error(error: Exception) -> AppError:

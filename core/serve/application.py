@@ -233,7 +233,13 @@ class _Chat:
 
     async def _open(self, images: Sequence[str]) -> list[Picture]:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._openers, open_pictures, images, self._facts)
+        return await loop.run_in_executor(self._openers, self._opened, images)
+
+    def _opened(self, images: Sequence[str]) -> list[Picture]:
+        pictures = open_pictures(images, self._facts)
+        if len(pictures) > 1:
+            return pictures
+        return list(map(self._thread.prepare_picture, pictures))
 
     async def _answer(
         self, asked: ChatRequest, request: EngineRequest, send: Send

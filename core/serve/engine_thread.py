@@ -17,9 +17,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from core.batch import usual_slots
-from core.engine import Capability, Engine, EngineFacts, inspectable
+from core.engine import Capability, Engine, EngineFacts, inspectable, picture_preparation
 from core.errors import AppError, Cancelled, EngineError, OutOfMemory, PromptError
 from core.message import translatable
+from core.picture import Picture
 from core.transcript import Answer, Ending, Request
 from core.words import Evidence
 
@@ -113,6 +114,8 @@ class EngineThread:
         self._again: deque[PendingRequest] = deque()
         self._under_way: dict[int, PendingRequest] = {}
         self._slots = self._engines = 1
+        self.prepare_picture: Callable[[Picture], Picture] = lambda picture: picture
+        """What the model does first with the only picture of a request; any thread may call it."""
         self._admitted = 0
         self._seconds = 1.0  # What an answer took lately.
 
@@ -156,6 +159,7 @@ class EngineThread:
         try:
             self._slots = self._wanted_slots or usual_slots(engine.facts)
             self._engines = engine.facts.engines
+            self.prepare_picture = picture_preparation(engine)
             self._loaded.set_result(engine.facts)
             while not self._stop.is_set():
                 self._answer(engine)

@@ -98,6 +98,16 @@ def test_engines_share_the_images_of_a_run(batch):
     assert batch.notes == []
 
 
+@pytest.mark.parametrize("slots", [1, 3])
+def test_engines_in_processes_prepare_images_ahead(batch, slots):
+    """Each image gets what was made of itself, none is lost, and none is asked about twice."""
+    with group_of(in_child("cpu", "prepares"), in_child("cpu (2)", "prepares")) as group:
+        assert run(batch, group, slots).done == COUNT
+    assert captions(batch) == once_each(batch)
+    for item in batch.items:
+        assert item.caption == f"{item.path.name} prepared as (8, 6)"
+
+
 class Gate:
     """Holds an engine at its first answer until so many images of the run are done."""
 

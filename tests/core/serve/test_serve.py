@@ -12,6 +12,7 @@ import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from io import StringIO
 from itertools import count
 from typing import Any
@@ -372,6 +373,19 @@ def test_bodies_of_all_clients_together_are_bounded(server):
     until(lambda: post(server, b"{}")[0] == 400)
 
 
+class PreparingEngine(ScriptedEngine):
+    """Prepares images in other threads than that which asks about them."""
+
+    def __init__(self):
+        super().__init__(ModelChoice())
+        self.prepared = []
+
+    def prepare_picture(self, picture):
+        assert threading.current_thread().name.startswith("opener")
+        self.prepared.append(picture.pixels.size)
+        return replace(picture, prepared=picture.pixels.size)
+
+
 @pytest.fixture
 def scripted(openai):
     """A server whose engine does what the prompt says, one request after the other."""
@@ -392,6 +406,15 @@ def test_client_that_leaves_a_stream_frees_its_slot(scripted, caplog):
     until(lambda: "Answered: stopped" in caplog.text)
     after = ask(client, about("shapes.png", "anything"))
     assert after.choices[0].message.content == "A red square."
+
+
+def test_image_is_prepared_before_its_turn(openai):
+    engine = PreparingEngine()
+    with serving(ServeOptions("built-in", port=0), lambda stop: engine) as server:
+        base_url = f"{server.address}/v1"
+        with openai.OpenAI(base_url=base_url, api_key="any", max_retries=0) as client:
+            ask(client, about("shapes.png", "say 2 words"))
+    assert engine.prepared == [engine.requests[-1].picture.prepared]
 
 
 def test_several_engines_answer_at_the_same_time_and_none_twice(openai):
