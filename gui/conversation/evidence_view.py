@@ -60,6 +60,8 @@ class EvidenceView(QObject):
         self._previews = previews
         self.popup = WordPopup(theme, window)
         self.obstacle = ""
+        self.map_obstacle = ""
+        """Why the loaded model cannot show where in the image a word rests, "" if it can."""
         self._kept_free: tuple[QWidget, ...] = ()
         self._asked: dict[ExchangeView, bool] = {}
         self._hovered: tuple[ExchangeView, int] | None = None
@@ -330,6 +332,7 @@ class EvidenceView(QObject):
             is_struck=words.is_struck(index),
             is_chosen=is_chosen,
             can_look=can_look,
+            why_no_map=self.map_obstacle if is_chosen else "",
         )
         self._place_popup(view, index)
 

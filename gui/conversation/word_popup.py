@@ -68,8 +68,12 @@ class WordPopup(QFrame):
         is_struck: bool = False,
         is_chosen: bool = False,
         can_look: bool = False,
+        why_no_map: str = "",
     ) -> None:
-        """Shows the evidence for `word`; `show_at` follows. For a chosen word it offers actions."""
+        """Shows the evidence for `word`; `show_at` follows. For a chosen word it offers actions.
+
+        `why_no_map` is why nothing is shown on the image.
+        """
         self.word = word
         self.word_label.setText(word.text)
         struck, doubt = self.tr("struck out"), _doubt_text(word.doubt_step)
@@ -81,6 +85,8 @@ class WordPopup(QFrame):
         self.presence_label.setVisible(word.presence is not None)
         if word.presence is not None:
             self.presence_label.setText(presence_text(word.presence))
+        self.map_label.setText(why_no_map)
+        self.map_label.setVisible(bool(why_no_map))
         undo, strike = self.tr("Undo strike-out"), self.tr("Strike out")
         self.strike_button.setText(undo if is_struck else strike)
         self.action_row.setVisible(is_chosen and word.is_content)
@@ -184,6 +190,7 @@ class WordPopup(QFrame):
         self.alone_label.setText(self.tr("No other word was likely."))
         self.gain_label = _line()
         self.presence_label = _line()
+        self.map_label = _line()
         self.look_button = _button(self.tr("Look again"))
         self.look_button.setToolTip(self.tr("Ask the model whether it is there"))
         self.strike_button = _button(self.tr("Strike out"))
@@ -202,6 +209,7 @@ class WordPopup(QFrame):
         column.addWidget(self.alone_label)
         column.addWidget(self.gain_label)
         column.addWidget(self.presence_label)
+        column.addWidget(self.map_label)
         column.addWidget(self.action_row)
 
     def _show_candidates(self, word: Word) -> None:

@@ -56,6 +56,7 @@ def _show_model(window: MainWindow, model: LoadedState) -> None:
     evidence = translated(model.why_not(Capability.EVIDENCE))
     if evidence != window.evidence_view.obstacle:
         window.evidence_view.set_obstacle(evidence)
+    window.evidence_view.map_obstacle = translated(model.why_not(Capability.MAPS))
     window.batch_panel.set_doubt_obstacle(model.why_not(Capability.EVIDENCE, Capability.EARLIER))
     view, facts = window.transcript_view, model.facts
     vocabulary = facts.vocabulary if facts else None

@@ -146,6 +146,22 @@ def test_a_click_lays_the_words_map_over_the_picture_until_esc(window, answered,
     assert not window.evidence_view.popup.isVisible()
 
 
+def test_a_click_says_why_nothing_is_laid_over_the_picture(window, answered, qtbot):
+    reason = "Where in the image this model's tokens lie is not known."
+    window.resize(640, 400)
+    text, popup = answered(), window.evidence_view.popup
+    window.evidence_view.map_obstacle = reason
+    point_at(text, "red")
+    qtbot.waitUntil(popup.isVisible)
+    assert reason not in said_in(popup)
+    click(text, "red")
+    assert reason in said_in(popup)
+    assert window.rect().contains(popup.geometry())
+    window.evidence_view.map_obstacle = ""
+    click(text, "table")
+    assert reason not in said_in(popup)
+
+
 def test_arrow_keys_go_from_word_to_word(window, answered, qtbot):
     text = answered()
     click(text, "red")
