@@ -29,9 +29,11 @@ from core.trace import as_markdown
 from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
 from core.vetting.kept import fingerprint, kept_verdicts
 from core.vetting.verdict import EngineKind, Trial, Verdict
-from tests.support.tiers import slowly
+from tests.support.tiers import mostly_slow, slowly
 from tests.support.tiny_chat import FAMILIES, MORE_FAMILIES, write_chat_model
 
+# For what is the same code for all of them: tiles, grids of any size, and one size for all.
+A_FEW = ("llava_next", "qwen3_vl", "idefics3", "gemma3")
 SEVERAL = ("llava_onevision", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "gemma3")
 TALL = Picture(None, Image.effect_noise((60, 120), 90).convert("RGB"))
 WIDE = Picture(None, Image.effect_noise((400, 24), 90).convert("RGB"))
@@ -107,7 +109,7 @@ def test_each_architecture_sees_the_picture_and_hears_the_question(chat_engines,
     assert ask(engine, picture, "Count the dogs.").output_ids != said
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", mostly_slow(FAMILIES, A_FEW))
 def test_pictures_asked_about_together_get_the_answers_they_get_alone(
     chat_engines, picture, family
 ):
@@ -122,7 +124,7 @@ def test_pictures_asked_about_together_get_the_answers_they_get_alone(
     assert [answer.output_ids for _, answer in together] == [one.output_ids for one in alone]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", mostly_slow(FAMILIES, A_FEW))
 def test_images_made_ready_ahead_get_the_answers_they_would_get_anyway(
     chat_engines, picture, family
 ):
@@ -160,7 +162,7 @@ def test_image_that_would_fill_the_memory_is_not_made_ready_ahead(copied, opened
     assert ready[1] == ready[2] == large
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", mostly_slow(FAMILIES, A_FEW))
 def test_pieces_of_answers_given_together_make_up_their_texts(chat_engines, picture, family):
     requests = [
         Request(one, (Turn(prompt),), Sampling(max_new_tokens=12))
@@ -303,7 +305,7 @@ def test_what_such_a_model_cannot_do_is_reported_with_the_reason(engine):
             inspectable(plain, capability)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", mostly_slow(FAMILIES, A_FEW))
 def test_probabilities_of_an_answer_s_tokens_are_those_of_transformers(
     chat_engines, chat_folders, picture, family
 ):
