@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QApplication
 
 from core.batch import BatchOptions, Item, KeptRun
 from core.captions.wording import Replacement
@@ -59,9 +58,6 @@ class BatchWiring(QObject):
         self._connect_run()
         self._connect_panel()
         ConflictWiring(window, run, self._begin_edit, self)
-        application = QApplication.instance()
-        if isinstance(application, QApplication):
-            application.applicationStateChanged.connect(self._on_application_state)
         window.dialogs.run_chosen.connect(self._on_run_chosen)
         window.drop_zone.paths_dropped.connect(self._on_paths_dropped)
         window.states.changed.connect(self._on_window_changed)
@@ -350,11 +346,6 @@ class BatchWiring(QObject):
     @Slot(bool)
     def _on_undo_asked(self, keeps_edits: bool) -> None:
         self._begin_step(self._run.undo(keeps_edits=keeps_edits))
-
-    @Slot(Qt.ApplicationState)
-    def _on_application_state(self, state: Qt.ApplicationState) -> None:
-        if state != Qt.ApplicationState.ApplicationActive:
-            self._panel.list.keep_written()
 
     @Slot(int, str)
     def _on_edited(self, number: int, caption: str) -> None:

@@ -83,6 +83,10 @@ class BatchList(QTableView):
         model.doubt_shown.connect(self._on_doubt_shown)
         caption_cell.edit_begun.connect(self._on_edit_begun)
         caption_cell.neighbour_asked.connect(self._on_neighbour_asked)
+        # Here rather than where the window is wired: it ends with the list.
+        application = QGuiApplication.instance()
+        if isinstance(application, QGuiApplication):
+            application.applicationStateChanged.connect(self._on_application_state)
 
     def show_placeholder(self, text: str) -> None:
         """Sets what is said where the list has no rows."""
@@ -95,12 +99,6 @@ class BatchList(QTableView):
         if editor := self._editor:
             self.commitData(editor)
             self.closeEditor(editor, QAbstractItemDelegate.EndEditHint.NoHint)
-
-    def keep_written(self) -> None:
-        """Keeps what a person has typed of a caption up to now; they can go on."""
-        editor = self._editor
-        if editor is not None and editor.document().isModified():
-            self.commitData(editor)
 
     @property
     def current_number(self) -> int:
@@ -294,6 +292,14 @@ class BatchList(QTableView):
         header.setSortIndicator(Column.DOUBT, Qt.SortOrder.DescendingOrder)
         header.setSortIndicatorShown(key is SortKey.DOUBT)
         self.current_changed.emit()
+
+    @Slot(Qt.ApplicationState)
+    def _on_application_state(self, state: Qt.ApplicationState) -> None:
+        """Keeps what a person has typed before they use another program; they can go on."""
+        editor = self._editor
+        is_left = state != Qt.ApplicationState.ApplicationActive
+        if is_left and editor is not None and editor.document().isModified():
+            self.commitData(editor)
 
     @Slot()
     def _on_about_to_be_reset(self) -> None:
