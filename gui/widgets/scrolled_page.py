@@ -55,4 +55,5 @@ class ScrolledPage(QScrollArea):
 
     def minimumSizeHint(self) -> QSize:
         least = self._content.minimumSizeHint()
-        return QSize(least.width(), min(least.height(), _LEAST_HEIGHT))
+        least = QSize(least.width(), min(least.height(), _LEAST_HEIGHT))
+        return least.grownBy(self.contentsMargins())
