@@ -169,7 +169,7 @@ class CompareDialog(QDialog):
             button.setAutoDefault(False)
         self.previous_button.clicked.connect(self._on_previous)
         self.next_button.clicked.connect(self._on_next)
-        self.undo_button.clicked.connect(self.undo_asked)
+        self.undo_button.clicked.connect(self._on_undone)
         self.close_button.clicked.connect(self.accept)
         for key, slot in (
             ("PgUp", self._on_previous),
@@ -284,6 +284,17 @@ class CompareDialog(QDialog):
         else:
             self._write()
             self.image_wanted.emit(self._at)
+
+    @Slot()
+    def _on_undone(self) -> None:
+        """What is not written yet goes first, and the field can bring it back; then the last
+        edit."""
+        if self._row is None or text_of(self.editor) == self._given:
+            self.undo_asked.emit()
+            return
+        cursor = QTextCursor(self.editor.document())
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.insertText(self._given)
 
     def _on_used(self, column: AnswerColumn, checked: bool = False) -> None:
         if column.answer is not None:

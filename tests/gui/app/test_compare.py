@@ -130,6 +130,26 @@ def test_alt_text_that_met_another_caption_is_undecided(live, folder, keeps_ours
     live(story)
 
 
+def test_undo_takes_back_what_is_typed_before_an_edit_of_another_image(live, compared):
+    async def story(program):
+        dialog = await comparison_of(program, compared)
+        await until(lambda: dialog.name_label.text() == "0.png")
+        QTest.keyClick(dialog.columns[0].text, KEY.Key_2)
+        await until(lambda: dialog.name_label.text() == "1.png")
+        QTest.keyClicks(dialog.editor, "x")
+        QTest.mouseClick(dialog.undo_button, LEFT)
+        assert dialog.editor.toPlainText() == "two dogs 🐕 here"
+        dialog.editor.undo()
+        assert dialog.editor.toPlainText() == "xtwo dogs 🐕 here"
+        QTest.mouseClick(dialog.undo_button, LEFT)
+        await program.workspace.read(lambda workspace: None)
+        assert text(compared, 0) == "a red cat\n"
+        QTest.mouseClick(dialog.undo_button, LEFT)
+        await until(lambda: text(compared, 0) == "a blue cat\n")
+
+    live(story)
+
+
 def test_answer_is_picked_for_the_image_in_view_alone(live, compared):
     """The workspace is busy, so that the next image is not shown yet."""
     busy = Event()
