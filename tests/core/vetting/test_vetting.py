@@ -83,7 +83,8 @@ def test_built_in_model_is_not_tried(started):
 # ---- what is kept
 
 
-@pytest.mark.parametrize("kind", ["gemma3", "original"])
+# To try LLaVA-1.5 takes a third of a second, any other kind two.
+@pytest.mark.parametrize("kind", [slowly("gemma3"), "original"])
 def test_model_is_tried_once_wherever_it_is(copied, started, kind):
     first, second = copied(kind), copied(kind, "copy")
     for folder in (first, first, second):
@@ -104,14 +105,20 @@ def test_refusal_is_kept_and_names_the_folder_that_is_opened(copied, started):
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("kind", "name"),
     [
-        "chat_template.jinja",
-        *map(slowly, ("tokenizer.json", "preprocessor_config.json", "config.json")),
+        ("original", "config.json"),
+        *(
+            slowly("gemma3", name)
+            for name in (
+                *("chat_template.jinja", "tokenizer.json"),
+                *("preprocessor_config.json", "config.json"),
+            )
+        ),
     ],
 )
-def test_changed_file_is_tried_again(copied, started, name):
-    folder = copied()
+def test_changed_file_is_tried_again(copied, started, kind, name):
+    folder = copied(kind)
     vet(folder)
     path = folder / name
     before = path.stat()
