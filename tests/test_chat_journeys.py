@@ -95,7 +95,7 @@ def test_question_is_about_all_images_at_hand_where_the_model_takes_several(
         await until(lambda: program.session.transcript.exchanges)
         alone = program.session.transcript.exchanges[0].answer.input_tokens
         program.session.new_conversation()
-        single = ("llava_next", "llava_next_mistral", "joycaption")
+        single = ("bakllava", "llava_next", "llava_next_mistral", "joycaption")
         takes_several = not any(f"[{one}]" in request.node.name for one in single)
         assert action.isEnabled() == takes_several
         action.trigger()
