@@ -148,7 +148,7 @@ class Recorder:
         stored = StoredAnswer.of(work.prompts[prompt_index], caption, answer)
         work.answers[prompt_index] = stored
         self._replayed.answers[str(work.path), prompt_index] = stored
-        self._replayed.notes[str(work.path)] = work.notes
+        self._replayed.set_notes(str(work.path), work.notes)
 
     def write_answer(self, work: Work, prompt_index: int) -> None:
         """Writes one of several answers to the journal, so that it is not asked for again."""

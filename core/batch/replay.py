@@ -81,7 +81,7 @@ class ReplayedRun:
             case Captioned() | Edited() | EditUndone():
                 self.unwritten[event.picture] = event
                 item = self.items[event.picture] = item_after(event)
-                self.notes[event.picture] = item.notes
+                self.set_notes(event.picture, item.notes)
                 self.note_edit(event)
             case Adopted():
                 item = self.items.get(event.picture, Item(Path(event.picture)))
@@ -92,13 +92,20 @@ class ReplayedRun:
                 self.doubts[event.picture] = event
             case Answered():
                 self.answers[event.picture, event.prompt_index] = event.answer
-                self.notes[event.picture] = event.notes
+                self.set_notes(event.picture, event.notes)
             case Failed():
                 self._add_failure(event)
             case Unused() if isinstance(self.unwritten.get(event.picture), Captioned):
                 del self.unwritten[event.picture], self.items[event.picture]
             case _:
                 pass
+
+    def set_notes(self, picture: str, notes: tuple[str, ...]) -> None:
+        """Keeps the notes of an opened image; most have none."""
+        if notes:
+            self.notes[picture] = notes
+        else:
+            self.notes.pop(picture, None)
 
     def note_edit(self, event: CaptionEvent) -> None:
         """Adds an edit to those that can be undone, or moves one that was to those that can be

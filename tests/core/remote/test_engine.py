@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
+import time
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +48,38 @@ def test_answer_is_streamed_and_counted(server, use):
     assert engine.facts.model == MODEL
     assert engine.facts.device_name == server.address.partition("//")[2]
     assert {Capability.EVIDENCE, Capability.TRACE} <= set(engine.facts.missing)
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("without_collector")
+@pytest.mark.parametrize("how", ["alone", "together", "stopped"])
+def test_image_is_let_go_once_its_answer_is_there(server, use, how):
+    """Not only when the garbage collector comes by: a run would hold hundreds of images."""
+    engine, stop = use(server), threading.Event()
+    if how == "stopped":
+        server.seconds = 30
+    asked = [request(str(number)) for number in range(4)]
+    kept = [weakref.ref(one.picture) for one in asked]
+    if how == "alone":
+        for one in asked:
+            engine.answer(one, lambda piece: None, stop)
+        del one
+    else:
+        hear = (lambda *_: stop.set()) if how == "stopped" else None
+        assert len(list(engine.answer_all(asked, stop, slots=2, on_piece=hear))) in (2, 4)
+    asked.clear()
+    # The servers' thread holds the last a moment longer.
+    deadline = time.monotonic() + 30
+    while any(ref() for ref in kept) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [ref() for ref in kept] == [None] * 4
 
 
 def test_server_that_does_not_stream_or_count_is_understood(server, use):
