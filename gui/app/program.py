@@ -137,22 +137,16 @@ class Program(QObject):
 
     def _wire(self) -> None:
         """Connect the sessions with the window."""
-        window, session = self.window, self.session
+        window, session, begin = self.window, self.session, self.tasks.begin
         # The state follows the model before anything else asks what is in it.
         LoadingWiring(
-            window,
-            self.model,
-            self.loaded_model,
-            self.settings,
-            self._garbage,
-            self.tasks.begin,
-            self,
+            window, self.model, self.loaded_model, self.settings, self._garbage, begin, self
         )
         self._wire_images()
         self._wire_conversation()
         self._wire_models()
         self._batch_wiring = BatchWiring(
-            window, self.folder_run, self.settings, self._presets[0][1], self.tasks.begin, self
+            window, self.folder_run, self.settings, self._presets[0][1], begin, self
         )
         self.folder_jobs = FolderJobs(
             window,
@@ -164,7 +158,7 @@ class Program(QObject):
             model=self.model,
             settings_file=self._settings_file,
             places=self._places,
-            begin=self.tasks.begin,
+            begin=begin,
             parent=self,
         )
         RunWiring(
@@ -174,7 +168,7 @@ class Program(QObject):
             self.workspace,
             self.pictures,
             self.model,
-            self.tasks.begin,
+            begin,
             self,
         )
         self._conversation_wiring.fill = self.folder_jobs.notes.filled
