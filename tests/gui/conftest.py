@@ -82,7 +82,8 @@ def _closed_widgets_are_deleted():
     yield
     for theme in set(themes()) - before:
         theme.deleteLater()
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    for _ in range(2):  # Some are to be deleted once another one is.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
 def themes() -> list[Theme]:
