@@ -17,9 +17,11 @@ from threading import Event
 
 from PIL import Image
 
+from core.captions import xmp
 from core.captions.formats import CaptionFormat
 from core.message import Message
-from core.workspace.data import WorkspaceOptions
+from core.workspace.bulk import AddTags
+from core.workspace.data import CaptionMode, ReviewState, WorkspaceOptions
 from core.workspace.workspace import Workspace
 from tests.support.kill_points import SOME, some_points
 
@@ -56,6 +58,14 @@ def opened(folder: Path) -> Workspace:
 def opened_table(folder: Path) -> Workspace:
     """The workspace whose captions are in its table."""
     options = WorkspaceOptions(format=CaptionFormat.CSV, table="metadata.csv")
+    workspace = Workspace.open([folder / "images"], folder / "data", options)
+    workspace.scan(Event(), lambda progress: None)
+    return workspace
+
+
+def opened_keywords(folder: Path) -> Workspace:
+    """The workspace whose captions are the keywords of XMP files."""
+    options = WorkspaceOptions(format=CaptionFormat.XMP, mode=CaptionMode.TAGS)
     workspace = Workspace.open([folder / "images"], folder / "data", options)
     workspace.scan(Event(), lambda progress: None)
     return workspace
@@ -126,6 +136,51 @@ def move_rows(folder: Path) -> None:
     workspace.close()
 
 
+def tag(folder: Path) -> None:
+    """Adds a keyword to each image, of which one has an XMP file."""
+    workspace = opened_keywords(folder)
+    assert len(workspace.apply(workspace.ids(), AddTags(("cat", "dog"))).changed) == COUNT
+    workspace.close()
+
+
+def trash(folder: Path) -> None:
+    """Moves some images to a trash, with their captions."""
+    os.environ["XDG_DATA_HOME"] = str(folder / "home")
+    workspace = opened(folder)
+    assert len(workspace.trash(workspace.ids()[:FEW]).changed) == FEW
+    workspace.close()
+
+
+def take_over(folder: Path) -> None:
+    """Writes captions and sets reviews, as an import does."""
+    workspace = opened(folder)
+    rows = workspace.rows(workspace.ids())
+    captions = {row.id: text_of(row.path.name, 4) for row in rows}
+    reviews = {row.id: ReviewState.REJECTED for row in rows[:FEW]}
+    report = workspace.set_captions(captions, Message("Import"), reviews=reviews)
+    assert len(report.changed) == COUNT
+    workspace.close()
+
+
+def run(folder: Path) -> None:
+    """Writes captions as a folder run does, which keeps a journal of its own."""
+    for number in range(1, FEW + 1):
+        (folder / "images" / f"{number}.txt").write_bytes(b"again\n")
+
+
+def keep_run(folder: Path) -> None:
+    """Keeps what the run has written, so that it can be undone."""
+    workspace = opened(folder)
+    paths = [folder / "images" / f"{number}.png" for number in range(1, FEW + 1)]
+    texts = [path.with_suffix(".txt") for path in paths]
+    written = [
+        (str(image), str(text), BEFORE[text.name], text.read_bytes(), False)
+        for image, text in zip(paths, texts, strict=True)
+    ]
+    workspace.answers.note_again(written, dict.fromkeys(paths, "again"))
+    workspace.close()
+
+
 STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "edit": (edit,),
     "undo": (edit, undo),
@@ -140,6 +195,14 @@ STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "undo-move-rows": (edit_table, move_rows, undo_table),
 }
 """What happens before a kill, by the name of the last step, in which it happens."""
+FURTHER_STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
+    "keywords": (tag,),
+    "trash": (trash,),
+    "undo-trash": (edit_few, trash, undo),
+    "import": (take_over,),
+    "undo-again": (run, keep_run, undo),
+}
+"""What shares most of its operations with the others."""
 
 
 def _prepare(folder: Path) -> None:
@@ -147,6 +210,8 @@ def _prepare(folder: Path) -> None:
     for number in range(1, COUNT + 1):
         Image.new("RGB", (4, 4), "blue").save(folder / "images" / f"{number}.png")
     (folder / "images" / "metadata.csv").write_bytes(TABLE)
+    described = xmp.described(None, description="A cat.", alt_text="", extension="png")
+    (folder / "images" / "1.xmp").write_bytes(described)
     (folder / "images" / "other").mkdir()
     (folder / "images" / "other" / "metadata.csv").write_bytes(TABLE.splitlines(keepends=True)[0])
     for name, data in BEFORE.items():
@@ -159,7 +224,7 @@ def main(shim: str, root: Path, step: str, points: list[str]) -> None:
     library.killpoints_arm.argtypes = (ctypes.c_long, ctypes.c_int)
     library.killpoints_log.argtypes = (ctypes.c_char_p,)
     library.killpoints_count.restype = ctypes.c_long
-    *earlier, last = STEPS[step]
+    *earlier, last = (STEPS | FURTHER_STEPS)[step]
     # Edits are kept with the paths of their files, so that every point happens in one place.
     made, folder = root / "made", root / HERE
     if not made.exists():

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.kill_points import SOME, all_points, some_points
-from tests.support.workspace_kill_points import HERE, LOG, STEPS, opened
+from tests.support.workspace_kill_points import FURTHER_STEPS, HERE, LOG, STEPS, opened
 
 ROOT = Path(__file__).parents[3]
 SAMPLED = 2
@@ -77,7 +77,7 @@ def unsynced(here):
                 size = int(length) if path.endswith("-wal") else size
             case ["S"]:
                 lost.clear()
-    return [Path(path) for path in sorted(lost) if path.endswith(".txt")], size
+    return [Path(path) for path in sorted(lost) if path.endswith((".txt", ".xmp", ".csv"))], size
 
 
 def cut_power(here, before, chosen):
@@ -154,7 +154,7 @@ def test_after_a_power_cut_at_some_operations_captions_are_whole(step, shim, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["edit", "undo", "redo"])
+@pytest.mark.parametrize("step", ["edit", "undo", "redo", "table", "keywords", "import"])
 def test_after_a_power_cut_at_every_operation_captions_are_whole(step, shim, tmp_path):
     points = points_of(shim, tmp_path, step)
     killed(shim, tmp_path, step, points)
@@ -167,3 +167,13 @@ def test_killed_at_every_operation_captions_are_whole(step, shim, tmp_path):
     points = points_of(shim, tmp_path, step)
     killed(shim, tmp_path, step, points)
     checked(tmp_path, step, points)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", FURTHER_STEPS)
+def test_killed_before_every_operation_all_is_finished_or_taken_back(step, shim, tmp_path):
+    points = points_of(shim, tmp_path, step)
+    torn = random.Random(step).sample(points[1::2], 8)
+    chosen = [*points[::2], *torn]
+    killed(shim, tmp_path, step, chosen)
+    checked(tmp_path, step, chosen)
