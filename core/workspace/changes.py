@@ -20,6 +20,7 @@ from core.workspace.messages import as_message
 from core.workspace.move import FileMove
 from core.workspace.readers import CaptionReader
 from core.workspace.records import Records
+from core.workspace.scan import status_of
 
 # Beyond it an action is said to be about the folders of the workspace.
 _MOST_FOLDERS = 50
@@ -243,7 +244,10 @@ class Changes:
         self._records.move(old, new)
         id = self._images.id_of_text(old)
         if any(is_inside(new, str(place)) for place in self._places):
+            is_back = id is None
             id = self._images.place(id, new)
+            if is_back:  # Or the next scan would take it for changed, and forget what was read.
+                self._images.set_file(id, *status_of(Path(new)))
         elif id is not None:
             self._images.remove(id)
         return [] if id is None else [id]

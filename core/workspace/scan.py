@@ -26,6 +26,9 @@ from core.workspace.readers import CaptionReader, NotedCaption
 
 _Read = TypeVar("_Read")
 
+# Of images that are not in their folder any more, so many are looked for once more.
+_MOST_LOOKED_FOR = 1000
+
 OnProgress = Callable[[ScanProgress], None]
 
 # What is noted and reported at a time.
@@ -57,7 +60,7 @@ class Scan:
         for folder, files in _found(roots, search):
             if self._stop.is_set():
                 return
-            stats = [(name, _status_of(file)) for name, file in files]
+            stats = [(name, status_of(file)) for name, file in files]
             with self._guard:
                 number = self._images.folder_id(str(folder))
                 has_changed = self._note_folder(number, stats, is_whole=number not in seen)
@@ -213,7 +216,11 @@ class Scan:
                 id = images.add(folder, name)
                 has_changed = True
             has_changed = images.set_file(id, size, modified) or has_changed
-        gone = known.keys() - {name for name, _ in stats} if is_whole else ()
+        gone = known.keys() - {name for name, _ in stats} if is_whole else set[str]()
+        if len(gone) <= _MOST_LOOKED_FOR:
+            # An undo may have brought some back since the folder was read.
+            place = Path(images.folders[folder])
+            gone = {name for name in gone if not exists(place / name)}
         for name in gone:
             images.remove(known[name])
         return has_changed or bool(gone)
@@ -265,7 +272,8 @@ def _found(
     yield from files.items()
 
 
-def _status_of(file: os.DirEntry[str] | Path) -> tuple[int, float]:
+def status_of(file: os.DirEntry[str] | Path) -> tuple[int, float]:
+    """Returns the size of a file, and when it was changed last; zeros if that cannot be seen."""
     try:
         status = file.stat()
     except (OSError, ValueError):

@@ -290,6 +290,28 @@ def test_similar_images_are_found_on_demand(opened, folder):
     assert names(again, "is:near-duplicate") == ["a", "b"]
 
 
+@pytest.mark.skipif(not HAS_WAY_BACK, reason="the system's trash gives no path back")
+def test_images_that_come_back_from_the_trash_are_known_to_be_similar(
+    opened, folder, tmp_path, monkeypatch
+):
+    """Also if folders are read again right after they have been looked for."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    for name in ("a", "b", "c"):
+        Image.radial_gradient("L").resize((64, 64)).save(folder / f"{name}.png")
+    workspace = opened()
+    workspace.find_similar(Event(), lambda progress: None)
+    found = ["a", "b", "c"]
+    assert names(workspace, "is:near-duplicate") == found
+    workspace.trash([workspace.row_of(folder / f"{name}.png").id for name in ("a", "b")])
+    workspace.undo()
+    workspace.find_similar(Event(), lambda progress: None)
+    sizes = [row.width for row in workspace.rows(workspace.ids())]
+    workspace.scan(Event(), lambda progress: None, until=ScanStage.FOLDERS)
+    assert [row.width for row in workspace.rows(workspace.ids())] == sizes
+    workspace.find_similar(Event(), lambda progress: None)
+    assert names(workspace, "is:near-duplicate") == found
+
+
 def test_damaged_database_is_put_aside_and_said(opened, tmp_path):
     opened().close()
     (tmp_path / "data" / "workspace.sqlite").write_bytes(b"no database" * 1000)
