@@ -23,7 +23,9 @@ class BulkChanges(QTextEdit):
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("bulk_changes")
+        self.setProperty("class", "field")
         self.setAccessibleName(self.tr("Captions before and after"))
+        self.setPlaceholderText(self.tr("Captions that change are shown here."))
         self.setReadOnly(True)
         self.setTabChangesFocus(True)
         self.setUndoRedoEnabled(False)

@@ -337,6 +337,9 @@ class AnswerColumn(QWidget):
         self.use_button.setToolTip(self.tr("The key uses it and goes to the next image"))
         self.add_button = QPushButton(self.tr("Add"))
         self.add_button.setToolTip(self.tr("Adds the selected words, or all, to the caption"))
+        use, add = self.tr("Use answer {number}"), self.tr("Add answer {number} to the caption")
+        self.use_button.setAccessibleName(use.format(number=number))
+        self.add_button.setAccessibleName(add.format(number=number))
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         for button in (self.use_button, self.add_button):

@@ -307,7 +307,12 @@ class DuplicateCard(QFrame):
         for button in (self.keep_button, self.copy_button):
             button.setProperty("class", "small")
             button.setAutoDefault(False)
-            button.setAccessibleDescription(row.path.name)
+        keep, copy = (
+            self.tr("Keep {name}, trash the others"),
+            self.tr("Copy the caption of {name} to the others"),
+        )
+        self.keep_button.setAccessibleName(keep.format(name=row.path.name))
+        self.copy_button.setAccessibleName(copy.format(name=row.path.name))
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 12, 12, 12)
         column.setSpacing(6)

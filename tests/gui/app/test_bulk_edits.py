@@ -18,6 +18,7 @@ from gui.window.commands import Command
 from gui.workspace.bulk_dialog import BulkDialog
 from gui.workspace.bulk_fields import BulkKind
 from tests.gui.conftest import focused_widget, until
+from tests.support.focus_rings import hidden_focus
 
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -138,6 +139,7 @@ def test_wrong_expression_is_named_and_nothing_can_be_applied(live, folder):
         await until(dialog.apply_button.isEnabled)
         assert not dialog.error_label.isVisible()
         assert "3 of 5" in dialog.count_label.text()
+        assert hidden_focus(dialog) == []
 
     live(story)
 

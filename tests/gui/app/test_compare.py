@@ -61,6 +61,8 @@ def test_answers_are_picked_and_merged_by_keys_and_undone(live, compared):
         assert [column.answer for column in dialog.columns] == ["a blue cat", "a red cat", None]
         assert [marked(column) for column in dialog.columns[:2]] == [["blue"], ["red"]]
         assert "1 of 2" in dialog.what_label.text()
+        buttons = [(column.use_button, column.add_button) for column in dialog.columns]
+        assert len({one.accessibleName() for pair in buttons for one in pair}) == 6
         QTest.keyClick(dialog.columns[0].text, KEY.Key_2)
         await until(lambda: text(compared, 0) == "a red cat\n")
         await until(lambda: dialog.name_label.text() == "1.png")

@@ -51,6 +51,9 @@ def test_caption_is_copied_to_the_others_and_all_but_one_go_to_the_trash(live, t
         dialog = await found(program, twins)
         assert "1 of 1" in dialog.what_label.text()
         assert not dialog.cards[0].copy_button.isEnabled()
+        # Screen readers tell the buttons of one image from those of another.
+        buttons = [(card.keep_button, card.copy_button) for card in dialog.cards]
+        assert len({one.accessibleName() for pair in buttons for one in pair}) == 6
         QTest.mouseClick(dialog.cards[2].copy_button, LEFT)
         await until(lambda: (twins / "1.txt").exists() and text(twins, 1) == "a slope\n")
         await until(lambda: all(card.row.has_caption for card in dialog.cards))
