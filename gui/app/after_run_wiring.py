@@ -74,7 +74,7 @@ class AfterRunWiring(QObject):
 
     @Slot(str)
     def _on_failed(self, reason: str) -> None:
-        text = self.tr("The system did not turn the computer off. {reason}")
+        text = self.tr("The computer could not be shut down. {reason}")
         if self._next is AfterRun.SLEEP:
-            text = self.tr("The system did not put the computer to sleep. {reason}")
+            text = self.tr("The computer could not be put to sleep. {reason}")
         self._window.show_notice(text.format(reason=reason).strip())

@@ -22,11 +22,9 @@ class AfterRunBox(QComboBox):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("after_run_box")
-        self.setAccessibleName(self.tr("When it is done"))
+        self.setAccessibleName(self.tr("When finished"))
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        self.setToolTip(
-            self.tr("Counts for this run only. Before that, you have a minute to cancel it.")
-        )
+        self.setToolTip(self.tr("Applies to this run only. You have one minute to cancel."))
         self.offer(())
 
     @property

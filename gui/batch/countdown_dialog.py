@@ -28,7 +28,7 @@ class CountdownDialog(QDialog):
         self.text_label = paragraph()
         self.text_label.setObjectName("countdown_text")
         self.hint_label = paragraph(style="explanation")
-        self.hint_label.setText(self.tr("Any key or click cancels this."))
+        self.hint_label.setText(self.tr("Press any key or click to cancel."))
         self.cancel_button = QPushButton(self.tr("Cancel"))
         self.cancel_button.setObjectName("cancel_button")
         self.cancel_button.setDefault(True)

@@ -232,7 +232,7 @@ class MoreOptions(QWidget):
         self.one_line_box = QCheckBox(self.tr("One line"))
         self.one_line_box.setObjectName("one_line_box")
         self.one_line_box.setToolTip(self.tr("Replaces line breaks with spaces"))
-        self.duplicates_box = QCheckBox(self.tr("Drop duplicates"))
+        self.duplicates_box = QCheckBox(self.tr("Remove duplicates"))
         self.duplicates_box.setObjectName("duplicates_box")
         self.duplicates_box.setToolTip(self.tr("Keeps each tag of a comma-separated list once"))
         self.strip_box = QCheckBox(self.tr("Without “The image shows”"))
@@ -334,7 +334,7 @@ class MoreOptions(QWidget):
             ),
             (self.tr("Graphics cards"), (self.card_boxes,)),
             (self.tr("Overwrite edits of"), (self.edited_edit,)),
-            (self.tr("When it is done"), (self.after_box,)),
+            (self.tr("When finished"), (self.after_box,)),
         )
         for number, (words, fields) in enumerate(rows):
             buddy = fields[0]

@@ -54,7 +54,7 @@ def _look(action: RunAction) -> _Look:
             tip = translate("RunControls", "Pause when the current captions are written")
             return _Look(translate("RunControls", "Pause"), "pause_button", "Ctrl+P", tip)
         case RunAction.STOP_NOW:
-            tip = translate("RunControls", "Stop inside the current captions")
+            tip = translate("RunControls", "Stop without finishing the current captions")
             return _Look(translate("RunControls", "Stop now"), "stop_run_button", "Esc", tip)
         case RunAction.STOP_AFTER_THIS:
             text = translate("RunControls", "Stop after the current image")

@@ -116,7 +116,7 @@ def _selecting() -> Group:
             Command.INVERT_SELECTION, translate("Menu", "&Invert selection"), ("Ctrl+Shift+I",)
         ),
         CommandRow(
-            Command.RESTORE_SELECTION, translate("Menu", "&Selection before"), ("Ctrl+Alt+Z",)
+            Command.RESTORE_SELECTION, translate("Menu", "Restore &selection"), ("Ctrl+Alt+Z",)
         ),
     )
 
@@ -127,7 +127,7 @@ def _captioning() -> Group:
             command,
             translate("Menu", "Preset {number}").format(number=number),
             (str(number),),
-            translate("Menu", "Choose a run over the selected images, or all that are listed"),
+            translate("Menu", "Caption the selected images, or all that are listed"),
             is_fixed=True,
         )
         for number, command in enumerate(PRESET_COMMANDS, 1)
@@ -137,7 +137,7 @@ def _captioning() -> Group:
             Command.GENERATE,
             translate("Menu", "&Generate captions…"),
             ("Ctrl+Shift+G",),
-            translate("Menu", "Choose a run over the selected images, or all that are listed"),
+            translate("Menu", "Caption the selected images, or all that are listed"),
             places=(Place.LIST,),
         ),
         CommandRow(

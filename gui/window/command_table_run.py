@@ -31,7 +31,7 @@ def run_menu() -> MenuRows:
             Command.RUN_STOP_NOW,
             translate("Menu", "Stop n&ow"),
             ("Esc",),
-            translate("Menu", "Stop inside the current captions"),
+            translate("Menu", "Stop without finishing the current captions"),
             is_fixed=True,
         ),
         CommandRow(

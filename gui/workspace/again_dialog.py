@@ -48,7 +48,7 @@ class AgainDialog(QDialog):
         self._by_person = [row for row in rows if row.has_caption and row.id not in untouched]
         self.prompt_label = paragraph(breakable("\n".join(prompts)))
         self.kept_label = paragraph(style="key")
-        self.person_box = QCheckBox(self.tr("Replace what a person wrote too"))
+        self.person_box = QCheckBox(self.tr("Also replace captions that a person wrote"))
         self.person_box.setObjectName("person_box")
         self.person_box.setVisible(bool(self._by_person))
         self.list_label = QLabel()

@@ -121,7 +121,9 @@ class BulkDialog(QDialog):
             if isinstance(model, QStandardItemModel) and kind.is_of_tags:
                 item = model.item(row)
                 item.setEnabled(has_tags)
-                item.setToolTip("" if has_tags else self.tr("The captions here are no tags"))
+                item.setToolTip(
+                    "" if has_tags else self.tr("The captions in this folder are not tags")
+                )
         if not has_tags and self.kind_box.currentData().is_of_tags:
             self.kind_box.setCurrentIndex(0)
         self.ask_soon()

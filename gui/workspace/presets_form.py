@@ -113,7 +113,7 @@ class PresetForm(QWidget):
             self.tr("Without “The image shows”"),
             self.tr("Whole sentences"),
             self.tr("One line"),
-            self.tr("Drop duplicates"),
+            self.tr("Remove duplicates"),
             self.tr("The last prompt lists keywords"),
         )
         self.flags = {name: QCheckBox(text) for name, text in zip(_FLAGS, words, strict=True)}
@@ -123,12 +123,12 @@ class PresetForm(QWidget):
         self.characters_box.setRange(0, _MOST_CHARACTERS)
         self.characters_box.setSpecialValueText(self.tr("Any length"))
         self.characters_box.setSuffix(self.tr(" characters"))
-        self.characters_box.setAccessibleName(self.tr("At most so many characters"))
+        self.characters_box.setAccessibleName(self.tr("Maximum number of characters"))
         self.tokens_box = QSpinBox()
         self.tokens_box.setRange(0, _MOST_TOKENS)
         self.tokens_box.setSpecialValueText(self.tr("As in settings"))
         self.tokens_box.setSuffix(self.tr(" tokens"))
-        self.tokens_box.setAccessibleName(self.tr("At most so many tokens"))
+        self.tokens_box.setAccessibleName(self.tr("Maximum number of tokens"))
         self.temperature_box = QDoubleSpinBox()
         self.temperature_box.setRange(-0.05, 2.0)
         self.temperature_box.setSingleStep(0.05)

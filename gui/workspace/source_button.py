@@ -66,7 +66,7 @@ class SourceButton(QToolButton):
         menu.popup(self.mapToGlobal(self.rect().bottomLeft()))
 
     def _add_formats(self, menu: QMenu) -> None:
-        menu.addSection(self.tr("Captions of this folder in"))
+        menu.addSection(self.tr("Caption format"))
         texts = {
             CaptionFormat.TXT: self.tr("Text files (.txt)"),
             CaptionFormat.CAPTION: self.tr("Text files (.caption)"),
@@ -85,7 +85,7 @@ class SourceButton(QToolButton):
         """Each way to name the files, shown by the name that one of them has."""
         if self._source.table:
             return
-        menu.addSection(self.tr("Names of the files"))
+        menu.addSection(self.tr("File names"))
         sources: dict[str, CaptionSource] = {}
         for pattern in dict.fromkeys((STEM, NAME, self._source.pattern)):
             source = CaptionSource(self._source.format, pattern)
