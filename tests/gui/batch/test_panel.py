@@ -541,7 +541,8 @@ def test_stopping_after_this_one_sums_up_and_can_be_gone_on_with(live, folder):
     (folder / "1.txt").write_text("mine")
 
     async def story(program, panel):
-        await begun(program, panel, folder, "say 20 words at 20")
+        # So slowly that a busy machine has time to click while the third is captioned.
+        await begun(program, panel, folder, "say 20 words at 8")
         await until(lambda: shown(panel)[2][1] == "Looking…")
         click(panel.controls.buttons[RunAction.STOP_AFTER_THIS])
         await until(lambda: panel.summary_box.isVisible())
