@@ -17,6 +17,7 @@ How the modules fit together, in the order in which to read them:
 - `targets` are the files and rows of tables that captions go to (`core.captions` has their
   formats), and `changes` is what happens to those of one image. `tables` and `export` are the files
   with all captions of a run, `continued` those that earlier runs began.
+- `series` is about several runs over the same images.
 - `asking_again` is an engine that asks again until an answer will do.
 - `find` finds the images, `beside` reads captions that they have already, `trial` captions a few
   of them first, `doubt` finds doubtful words, `summary` says what became of a run,
@@ -37,6 +38,7 @@ from core.batch.items import NO_WORDS, Item, ItemState, Phase, Progress, Tally
 from core.batch.opening import openers_for, prepared_ahead, yield_to_model
 from core.batch.options import BatchOptions
 from core.batch.run import Control, usual_slots
+from core.batch.series import Other, OtherKind, next_options, roots_of_next
 from core.batch.summary import Summary, noted
 from core.batch.trial import PICTURES, Tried, drawn, try_first
 from core.batch.written import captions_written
@@ -56,6 +58,8 @@ __all__ = [
     "Item",
     "ItemState",
     "KeptRun",
+    "Other",
+    "OtherKind",
     "Phase",
     "Progress",
     "Summary",
@@ -68,9 +72,11 @@ __all__ = [
     "find_doubt",
     "find_runs",
     "found_pictures",
+    "next_options",
     "noted",
     "openers_for",
     "prepared_ahead",
+    "roots_of_next",
     "try_first",
     "unreadable_journals",
     "usual_slots",

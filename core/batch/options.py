@@ -50,7 +50,8 @@ class BatchOptions:
     name alone for those in the run's folders. `table_paths` and `csv_separator`
     say how the tables name images, and what stands between the columns of a CSV file. `note` is
     what `{folder_note}` in prompts stands for. A run that `is_again` captions images once more that
-    a person has selected, as an edit of theirs.
+    a person has selected, as an edit of theirs. `then` are the models and presets that caption the
+    same images in turn afterwards (`core.batch.series`), of which this is the run number `turn`.
 
     The model is asked again until its first answer has at most `most_characters`, 0 for any number;
     answers to further prompts are then a long description beside it (`AltText`). Of `vocabulary`,
@@ -82,6 +83,8 @@ class BatchOptions:
     has_keywords: bool = False
     tables: tuple[str, ...] = ()
     is_again: bool = False
+    then: tuple[str, ...] = ()
+    turn: int = 1
 
     def checked(self) -> BatchOptions:
         """Returns itself; raises ValueError with a sentence if no run can have these options."""

@@ -220,7 +220,7 @@ def options_from(stored: JsonObject) -> BatchOptions:
     values["existing"] = Existing(values["existing"])
     if "table_paths" in values:
         values["table_paths"] = TablePaths(values["table_paths"])
-    for several in ("prompts", "replaces_edited", "vocabulary", "tables"):
+    for several in ("prompts", "replaces_edited", "vocabulary", "tables", "then"):
         values[several] = tuple(values.get(several, ()))
     values["image_notes"] = tuple(
         (str(path), str(text)) for path, text in values.get("image_notes", ())
@@ -266,6 +266,8 @@ _ADDED_OPTIONS = {
     "has_keywords",
     "tables",
     "is_again",
+    "then",
+    "turn",
 }
 
 

@@ -84,7 +84,7 @@ class OpenTables:
             remove_partial(Path(path))
         table = self.table(path, is_sure=True)
         raws: list[tuple[str, str, bytes | None]] = []
-        changed_outside: dict[int, bytes | None] = {}
+        left: dict[int, bytes | None] = {}
         for number, change in enumerate(changes):
             key, name = place_in(table, path, change.image)
             found = table.raw(key)
@@ -92,10 +92,10 @@ class OpenTables:
             if caption == table.caption(change.before):
                 raws.append((key, name, change.after))
             elif caption != table.caption(change.after):
-                changed_outside[number] = found
+                left[number] = found
         if raws:
             self.write(path, table.with_raws(raws))
-        return changed_outside
+        return left
 
     def put_lines(
         self, path: str, changes: Sequence[tuple[TableLine | None, TableLine | None]]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.batch import BatchOptions
+from core.batch import BatchOptions, Other, OtherKind
 from core.captions.formats import SEPARATORS, CaptionFormat
 from core.captions.sidecar import Existing
 from core.files import is_folder
@@ -39,6 +39,7 @@ def caption_command(
         words.append(f"--prompt={prompt}")
     words.append(f"--write={','.join((*options.writes, *_tables(paths, options)))}")
     words += _model(choice)
+    words += [f"--then-model={model}" for model in _further_models(options)]
     server = server_model(choice.model)
     if slots:
         words.append(f"--parallel={slots}" if server else f"--slots={slots}")
@@ -59,6 +60,29 @@ def caption_command(
     if options.existing in (Existing.REPLACE, Existing.STALE, Existing.GENERATED):
         words += [f"--replace-edited={image}" for image in options.replaces_edited]
     return words
+
+
+def _further_models(options: BatchOptions) -> list[str]:
+    """Returns the models that caption the images afterwards. Raises ValueError."""
+    others = list(map(Other.of, options.then))
+    models = [other.name for other in others if other and other.kind is OtherKind.MODEL]
+    replaces = options.existing in (Existing.REPLACE, Existing.STALE, Existing.GENERATED)
+    if len(models) < len(others) or any(map(server_model, models)):
+        raise ValueError(
+            translatable(
+                "core",
+                "The command line has only models of this computer in turn. Leave out the others.",
+            )
+        )
+    if models and not replaces:
+        raise ValueError(
+            translatable(
+                "core",
+                "The command line uses several models in turn only where captions are replaced. "
+                "Choose that under “Existing captions”.",
+            )
+        )
+    return models
 
 
 def _tables(paths: Sequence[Path], options: BatchOptions) -> list[str]:

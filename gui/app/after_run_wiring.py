@@ -29,7 +29,7 @@ class AfterRunWiring(QObject):
         self.countdown_seconds = _SECONDS
         self._power = Power(self)
         self._possible: set[AfterRun] = set()
-        self._has_asked = self._was_running = False
+        self._has_asked = self._was_running = self._is_in_series = False
         self._next = AfterRun.NOTHING
         self._power.found.connect(self._on_found)
         self._power.failed.connect(self._on_failed)
@@ -45,14 +45,19 @@ class AfterRunWiring(QObject):
         match phase:
             case Phase.CHOOSING:
                 self._was_running = False
-                self._box.reset()
+                if not self._is_in_series:
+                    self._box.reset()
                 if not self._has_asked:
                     self._has_asked = True
                     self._power.ask()
             case Phase.RUNNING:
-                self._was_running = True
+                self._was_running, self._is_in_series = True, False
             case Phase.OVER if self._was_running:
                 self._was_running = False
+                options = self._run.options
+                self._is_in_series = options is not None and bool(options.then)
+                if self._is_in_series:
+                    return  # Further runs follow.
                 action = self._box.choice
                 self._box.reset()
                 if action is not AfterRun.NOTHING:

@@ -70,5 +70,6 @@ class AgainWiring(QObject):
             replaces_edited=tuple(map(str, paths)) if replaces_all else (),
             is_recursive=False,
             is_again=True,
+            then=(),
         )
         self._batch.caption(paths, options)

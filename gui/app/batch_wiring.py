@@ -16,11 +16,12 @@ from core.captions.wording import Replacement
 from core.engine import Capability
 from core.files import exists
 from core.settings import Settings
-from core.workspace import CaptionSource
+from core.workspace import CaptionSource, Preset
 from gui.app.conflict_wiring import ConflictWiring
 from gui.app.run_offer import RunOffer
 from gui.app.run_state import run_state
 from gui.app.tasks import Begin
+from gui.batch.preset_options import with_preset
 from gui.batch.run_controls import RunAction
 from gui.session.folder_run import FolderRun
 from gui.widgets.file_manager import reveal
@@ -155,6 +156,14 @@ class BatchWiring(QObject):
         """Return the options of the form, whether they make a run or not, with a prompt."""
         self._panel.form.show_prompt(self._prompt)
         return self._up_to_date(self._panel.form.unchecked_options)
+
+    def followed(self, options: BatchOptions) -> BatchOptions:
+        """Return options as the model that is loaded follows them."""
+        return self._up_to_date(options)
+
+    def with_preset(self, options: BatchOptions, preset: Preset) -> BatchOptions:
+        """Return options with what a preset has."""
+        return with_preset(self._up_to_date(options), preset, self._settings.sampling)
 
     def caption(self, paths: list[Path], options: BatchOptions) -> None:
         """Begin a run over these images; where its options make none, show the form, and why."""

@@ -14,12 +14,15 @@ from gui.app.duplicates_wiring import DuplicatesWiring
 from gui.app.exchange_wiring import ExchangeWiring
 from gui.app.notes_wiring import NotesWiring
 from gui.app.presets_wiring import PresetsWiring
+from gui.app.series_wiring import SeriesWiring
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.caption_editing import CaptionEditing
 from gui.session.duplicate_search import DuplicateSearch
 from gui.session.exchange import Exchange
 from gui.session.folder_run import FolderRun
+from gui.session.loaded_model import LoadedModel
+from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import ModelThread
 from gui.session.preset_store import PresetStore
 from gui.session.sent_metadata import MetadataConsent
@@ -41,6 +44,8 @@ class FolderJobs(QObject):
         run: FolderRun,
         batch: BatchWiring,
         model: ModelThread,
+        loaded: LoadedModel,
+        library: ModelLibrary,
         settings_file: SettingsFile,
         places: Locations,
         begin: Begin,
@@ -64,6 +69,18 @@ class FolderJobs(QObject):
             parent=self,
         )
 
+        SeriesWiring(
+            window,
+            run,
+            batch,
+            model=model,
+            loaded=loaded,
+            library=library,
+            presets=self.presets,
+            settings=settings_file.settings,
+            begin=begin,
+            parent=self,
+        )
         self._search = DuplicateSearch(workspace, self)
         AgainWiring(window, listing, workspace, editing, batch, begin, self)
         AltTextWiring(window, workspace, editing, begin, self)

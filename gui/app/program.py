@@ -156,6 +156,8 @@ class Program(QObject):
             run=self.folder_run,
             batch=self._batch_wiring,
             model=self.model,
+            loaded=self.loaded_model,
+            library=self.model_library,
             settings_file=self._settings_file,
             places=self._places,
             begin=begin,

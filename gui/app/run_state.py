@@ -36,6 +36,8 @@ def run_state(
         done=sum(counts.values()) - items_left(Progress(counts)),
         total=sum(counts.values()),
         rate=round(run.pace.rate, 2),
+        turn=run.options.turn if run.options else 1,
+        turns=run.options.turn + len(run.options.then) if run.options else 1,
         is_open=run.has_run,
         is_known=is_known,
         journal=journal,

@@ -126,6 +126,8 @@ class RunWiring(QObject):
         if not self._was_running:
             return
         self._was_running = False
+        if self._run.options and self._run.options.then:
+            return  # Further runs follow.
         done, failed = summary.tally.done, summary.tally.failed
         text = self.tr("{count} images captioned.").format(count=f"{done:,}")
         if failed:

@@ -27,6 +27,7 @@ class RunHead(QWidget):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
+        self._title, self._turn = "", (1, 1)
         self.title_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
         self.title_label.setProperty("class", "section")
         self.rows_button = QPushButton(self.tr("Details"))
@@ -60,8 +61,20 @@ class RunHead(QWidget):
             many = self.tr("Caption {count} images in {where}")
         title = one if count == 1 else many
         text = title.format(count=f"{count:,}", where=where)
-        self.title_label.setText(text if roots else self.tr("Caption folder"))
+        self._title = text if roots else self.tr("Caption folder")
+        self._show_title()
         self.folder_button.setEnabled(bool(roots))
+
+    def show_turn(self, turn: int, turns: int) -> None:
+        """Says which of several runs in turn it is."""
+        self._turn = turn, turns
+        self._show_title()
+
+    def _show_title(self) -> None:
+        turn, turns = self._turn
+        text = self.tr("Run {turn} of {turns}: {title}")
+        text = text.format(turn=turn, turns=turns, title=self._title)
+        self.title_label.setText(text if turns > 1 else self._title)
 
 
 def name_of(roots: Sequence[Path]) -> str:

@@ -26,6 +26,7 @@ from gui.batch.after_run import AfterRun, AfterRunBox
 from gui.batch.answer_checks import AnswerChecks
 from gui.batch.card_boxes import CardBoxes
 from gui.batch.form_fields import combo, field_row, key_label, named_field, placeholder_edit
+from gui.batch.then_row import ThenRow
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.obstacle import show_obstacle
 
@@ -50,6 +51,7 @@ class MoreOptions(QWidget):
         self._build_numbers()
         self._labels: dict[QWidget, QLabel] = {}
         self.after_box = AfterRunBox()
+        self.then_row = ThenRow()
         self._place()
         self.show_cards(())
         self.show_after_run(())
@@ -124,6 +126,7 @@ class MoreOptions(QWidget):
             drops_duplicates=self.duplicates_box.isChecked(),
             table_paths=TablePaths(self.paths_box.currentData()),
             csv_separator=self.columns_box.currentData(),
+            then=self.then_row.then,
         )
         return self.checks.applied_to(options)
 
@@ -149,6 +152,7 @@ class MoreOptions(QWidget):
         self.banned_edit.setText(", ".join(options.sampling.banned_words))
         self.edited_edit.setText(", ".join(options.replaces_edited))
         self.checks.show_options(options)
+        self.then_row.show_then(options.then)
 
     def show_source(self, source: CaptionSource) -> None:
         """Names caption files as those of a folder are named, unless they are in a table."""
@@ -334,6 +338,7 @@ class MoreOptions(QWidget):
             ),
             (self.tr("Graphics cards"), (self.card_boxes,)),
             (self.tr("Overwrite edits of"), (self.edited_edit,)),
+            (self.tr("Then also with"), (self.then_row,)),
             (self.tr("When finished"), (self.after_box,)),
         )
         for number, (words, fields) in enumerate(rows):

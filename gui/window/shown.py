@@ -81,6 +81,9 @@ def _run_line(state: ViewState) -> str:
     }
     text = texts.get(run.phase, translate("StatusLine", "Captioning {count}"))
     text = text.format(count=count.format(done=f"{run.done:,}", total=f"{run.total:,}"))
+    if run.turns > 1:
+        of = translate("StatusLine", "Run {turn} of {turns}: {text}")
+        text = of.format(turn=run.turn, turns=run.turns, text=text)
     has_rate = run.rate and run.phase is Phase.RUNNING
     return f"{text}  ·  {rate_text(run.rate)}" if has_rate else text
 

@@ -123,7 +123,8 @@ class RowState:
 @dataclass(frozen=True)
 class RunState:
     """The folder run. `fraction` is the share that is done, None if none is under way or paused;
-    `done` of `total` images are, at a `rate` per second, 0 if that is unknown.
+    `done` of `total` images are, at a `rate` per second, 0 if that is unknown. It is the run number
+    `turn` of several `turns` over the same images.
 
     `offered` is what can be done with it. `is_known` says whether any run was ever begun; `journal`
     is that of an unfinished one that is not open. `steps` counts what was done with the run as a
@@ -138,6 +139,8 @@ class RunState:
     done: int = 0
     total: int = 0
     rate: float = 0.0
+    turn: int = 1
+    turns: int = 1
     is_open: bool = False
     is_known: bool = False
     journal: Path | None = None

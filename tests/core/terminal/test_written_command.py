@@ -107,3 +107,17 @@ def test_copied_command_writes_the_captions(tmp_path):
     environment = os.environ | {"ONLOOKER_HOME": str(tmp_path / "home")}
     subprocess.run(command, shell=True, check=True, cwd=ROOT, env=environment)
     assert (folder / "one.txt").read_text().strip()
+
+
+def test_further_models_are_in_the_command_where_it_can_say_so():
+    options = replace(USUAL, existing=Existing.REPLACE, then=("model:a/b", "model:/some where"))
+    found = parse(caption_command([Path("/f")], options, ModelChoice())[1:])
+    assert isinstance(found, CaptionOptions)
+    assert [choice.model for choice in found.then] == ["a/b", "/some where"]
+    for other in (
+        replace(options, existing=Existing.SKIP),
+        replace(options, then=("preset:Alt text",)),
+        replace(options, then=(f"model:{SERVER}",)),
+    ):
+        with pytest.raises(ValueError, match="in turn"):
+            caption_command([Path("/f")], other, ModelChoice())

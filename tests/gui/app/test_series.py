@@ -1,0 +1,87 @@
+"""Several models and presets over one folder: runs in turn, and their answers side by side."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMenu
+
+from core.batch import Phase, answered_runs
+from core.captions.sidecar import Existing
+from core.engine import Ready
+from core.locations import locations
+from core.transcript import BUILT_IN
+from core.workspace import Preset, Presets
+from gui.window.commands import Command
+from tests.gui.app.test_caption_again import texts
+from tests.gui.app.test_run_beside import folder  # noqa: F401 (a fixture)
+from tests.gui.conftest import until
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+async def chosen(program, folder, prompt):  # noqa: F811
+    """A run over the folder is chosen, in which a preset follows that is chosen in the menu."""
+    window, panel = program.window, program.window.batch_panel
+    await until(lambda: isinstance(program.model.state, Ready))
+    await program.folder_jobs.presets.keep(Presets((Preset("Five", ("say 5 words",)),)))
+    window.activateWindow()
+    window.dialogs.run_chosen.emit([folder])
+    await until(lambda: len(program.folder_run.items) == 4 and window.state.workspace.total == 4)
+    panel.form.prompt_edit.setPlainText(prompt)
+    panel.controls.more_button.setChecked(True)
+    row = panel.form.more.then_row
+    row.show_then(("model:broken", "model:other"))
+    await until(row.add_button.isVisible)
+    QTest.mouseClick(row.add_button, LEFT)
+    await until(lambda: row.findChild(QMenu, "then_menu") is not None)
+    menu = row.findChild(QMenu, "then_menu")
+    next(action for action in menu.actions() if action.text() == "Five").trigger()
+    menu.close()
+    assert row.label.text() == "broken, other, Five"
+    return panel
+
+
+def test_next_models_and_presets_follow_and_their_answers_are_compared(live, folder):  # noqa: F811
+    (folder / "0.txt").write_text("by a person\n")
+
+    async def story(program):
+        window, run = program.window, program.folder_run
+        panel = await chosen(program, folder, "say 3 words")
+        window.commands[Command.RUN_START].trigger()
+        await until(lambda: run.options is not None and run.options.turn == 4, seconds=60)
+        await until(lambda: run.phase is Phase.OVER)
+        assert panel.head.title_label.text().startswith("Run 4 of 4")
+        assert run.options.existing is Existing.GENERATED
+        captions = texts(folder)
+        assert captions.pop("0") == "by a person"
+        assert [len(text.split()) for text in captions.values()] == [5, 5, 5]
+        assert window.state.model.facts.model == "other"
+        left_out = "“broken” was left out. broken is not a LLaVA."
+        assert any(notice.text.startswith(left_out) for notice in window.state.notices)
+        images = sorted(folder.glob("*.png"))
+        found = [(one.model, one.prompts) for one in answered_runs(locations().runs, images)]
+        assert found == [
+            ("other", ("say 5 words",)),
+            ("other", ("say 3 words",)),
+            (BUILT_IN, ("say 3 words",)),
+        ]
+        assert all(len(one.captions) == 3 for one in answered_runs(locations().runs, images))
+
+    live(story)
+
+
+def test_runs_that_follow_wait_for_one_that_was_stopped(live, folder):  # noqa: F811
+    async def story(program):
+        window, run = program.window, program.folder_run
+        await chosen(program, folder, "then hold")
+        window.commands[Command.RUN_START].trigger()
+        await until(lambda: run.phase is Phase.RUNNING)
+        window.hide_run()
+        button = window.status_line.run_button
+        await until(lambda: button.text().startswith("Run 1 of 4: Captioning"))
+        run.stop_now()
+        await until(lambda: run.phase is Phase.PAUSED)
+        kept = await run.last()
+        assert kept.options.then == ("model:broken", "model:other", "preset:Five")
+        assert window.state.model.facts.model == BUILT_IN
+
+    live(story)
