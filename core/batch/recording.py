@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ from core.transcript import Answer
 if TYPE_CHECKING:
     # It imports numpy, which would make the window's start slower.
     from core.words import Word
+
+_QUICK, _PAUSES = 0.03, 3
 
 
 @dataclass(eq=False)
@@ -67,6 +70,9 @@ class Recorder:
         self._ledger, self._replayed, self._journal = ledger, ledger.replayed, ledger.journal
         self._written, self._on_item = written, on_item
         self._engine = facts
+        self.pause_seconds = 0.0
+        """How long to wait before captions are written into rows: a large table takes its time, and
+        more captions are written together then."""
         self._model = facts.fingerprint or facts.model
 
     def work_on(self, number: int) -> Work | str:
@@ -181,7 +187,9 @@ class Recorder:
             for event in captioned:
                 self._replayed.unwritten[event.picture] = event
             try:
+                began = time.monotonic()
                 writing.write_rows(self._ledger, captioned)
+                self._note_pause(time.monotonic() - began)
                 errors = writing.write_all(self._ledger, captioned, self._on_item)
                 for event in captioned:
                     if error := errors.get(event.picture):
@@ -191,6 +199,9 @@ class Recorder:
             except DiskFull:
                 self._ledger.tables.mark_old()  # Some lack rows of captions that were written.
                 raise
+
+    def _note_pause(self, seconds: float) -> None:
+        self.pause_seconds = _PAUSES * seconds if seconds > _QUICK else 0.0
 
     def fail(self, number: int, reason: str) -> None:
         """Records why there is no caption, unless the item was edited by hand meanwhile."""

@@ -241,6 +241,8 @@ class Run:
 
     def _write_answered(self) -> None:
         """Writes all answered images together, since the disk is synced once for all."""
+        if self._answered and self._recorder.pause_seconds:
+            self._is_over.wait(self._recorder.pause_seconds)
         works: list[Work] = []
         while self._answered:
             works.append(self._answered.popleft())

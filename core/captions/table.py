@@ -148,7 +148,7 @@ class CaptionTable(NamedTuple):
         """Returns the table with other captions: of each image its key, the name for a new row, and
         how the caption is written. None takes a row away that has nothing else."""
         rows, places = list(self.rows), dict(self.places)
-        gone: list[int] = []
+        gone: set[int] = set()
         for key, name, raw in raws:
             place = places.get(key)
             if raw is None:
@@ -160,8 +160,7 @@ class CaptionTable(NamedTuple):
             else:
                 rows[place] = self.form.with_raw(rows[place], _text(raw))
         if gone:
-            left = set(gone)
-            rows = [row for number, row in enumerate(rows) if number not in left]
+            rows = [row for number, row in enumerate(rows) if number not in gone]
             places = {key_of(row.name): number for number, row in enumerate(rows) if row.name}
         return self._replace(rows=tuple(rows), places=places)
 
@@ -247,20 +246,18 @@ class CaptionTable(NamedTuple):
             end = ""
         rows.append(row.with_end(end))
 
-    def _take_away(
-        self, rows: list[Row], places: dict[str, int], key: str, gone: list[int]
-    ) -> None:
+    def _take_away(self, rows: list[Row], places: dict[str, int], key: str, gone: set[int]) -> None:
         place = places[key]
         row = rows[place]
         alone = self.form.new_row(row.name, row.raw)
         if row.text.rstrip("\r\n") != alone.text:
             rows[place] = self.form.with_raw(row, "")
             return
-        before = max((n for n in range(place) if n not in gone), default=None)
-        is_last = all(n in gone for n in range(place + 1, len(rows)))
-        if is_last and before is not None and not row.text.endswith(("\n", "\r")):
+        is_last = not row.text.endswith(("\n", "\r"))
+        before = next((n for n in range(place - 1, -1, -1) if n not in gone), None)
+        if is_last and before is not None:
             rows[before] = rows[before].without_end()
-        gone.append(place)
+        gone.add(place)
         del places[key]
 
 
