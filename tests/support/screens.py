@@ -23,10 +23,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.captions.formats import CaptionFormat
 from core.engine import Ready
 from core.picture import ImagePreprocessing
-from core.workspace import CaptionSource
 from gui.app.program import Program
 from gui.app.updates import UpdatesDialog
 from gui.batch.after_run import AfterRun
@@ -225,19 +223,11 @@ async def _folder_run(program: Program, folder: Path) -> AsyncIterator[Screen]:
     window.dialogs.run_chosen.emit([folder / "pictures"])
     await until(lambda: panel.isVisible() and panel.model.items)
     yield Screen("folder form", window)
-    panel.form.show_source(CaptionSource.of_table(LONG_NAME.replace(".png", ".csv")), (LONG_NAME,))
-    yield Screen("folder form, with the folder's table", window)
-    panel.form.show_source(CaptionSource(CaptionFormat.XMP, "{name}"))
-    panel.form.write_boxes[CaptionFormat.XMP].setChecked(False)
-    yield Screen("folder form, with other files than the folder's", window)
-    panel.form.show_source(CaptionSource())
     panel.head.rows_button.click()
     yield Screen("folder form, with its images", window)
     panel.controls.more_button.click()
     panel.form.more.show_after_run(AfterRun)
-    panel.form.more.then_row.show_then((f"model:{LONG_NAME}", "preset:Alt text"))
     yield Screen("folder form, more options", window)
-    panel.form.more.then_row.clear()
     panel.controls.more_button.click()
     _button(panel, "try_first_button").click()
     await until(panel.trial_page.isVisible)

@@ -42,6 +42,7 @@ async def opened(program, folder):  # noqa: F811
 
 
 async def chosen(program, images):
+    await until(program.window.commands[Command.GENERATE].isEnabled)
     QTest.keyClick(images, KEY.Key_G, CTRL | SHIFT)
     await until(lambda: program.folder_run.phase is Phase.CHOOSING)
     await until(lambda: len(program.folder_run.items) == 4)
@@ -54,8 +55,12 @@ def test_run_names_files_as_the_folder_has_them(live, folder):  # noqa: F811
         images = await opened(program, folder)
         assert not form.source_line.isVisibleTo(form)
         program.workspace.choose_source(CaptionSource(CaptionFormat.CAPTION, "{name}"))
-        await until(lambda: program.window.state.workspace.source.pattern == "{name}")
+        state = program.window.states
+        await until(lambda: state.state.workspace.source.pattern == "{name}")
+        # The folder is opened anew.
+        await until(lambda: state.state.workspace.total == 4 and state.state.workspace.is_known)
         images.setFocus()
+        await until(lambda: state.state.workspace.has_focus)
         await chosen(program, images)
         line = form.source_line
         assert (form.options.writes, form.options.name) == ((CaptionFormat.CAPTION,), "{name}")
@@ -110,6 +115,7 @@ def test_run_writes_the_rows_of_the_folders_table(live, folder):  # noqa: F811
         form.prompt_edit.setPlainText("say 5 words")
         images.setFocus()
         await until(lambda: window.state.workspace.has_focus)
+        await until(window.commands[Command.CAPTION_AGAIN].isEnabled)
         QTest.keyClick(images, KEY.Key_G, CTRL | ALT)
         await until(lambda: window.findChild(AgainDialog) is not None)
         again(window.findChild(AgainDialog))
