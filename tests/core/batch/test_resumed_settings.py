@@ -41,6 +41,8 @@ OPTIONS = BatchOptions(
     has_keywords=True,
     tables=("metadata.jsonl",),
     is_again=True,
+    then=("model:built-in", "preset:Alt text"),
+    turn=2,
 )
 
 
