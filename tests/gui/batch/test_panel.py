@@ -182,7 +182,7 @@ def test_caption_is_seen_as_it_comes_and_stopped_inside(live, folder, slots):
 
 def test_pause_finishes_the_caption_under_way_and_going_on_does_the_rest(live, folder):
     async def story(program, panel):
-        await begun(program, panel, folder, "say 20 words at 25")
+        await begun(program, panel, folder, "say 20 words at 10")
         await until(lambda: shown(panel)[0][1] == "Looking…")
         click(panel.controls.buttons[RunAction.PAUSE])
         await until(lambda: phase(program) is Phase.PAUSED)
