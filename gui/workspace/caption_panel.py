@@ -76,6 +76,8 @@ class CaptionPanel(QWidget):
         self.setObjectName("caption_panel")
         self._theme = theme
         self._is_set_by_program = False
+        # Where the cursor was before the text was taken out of sight.
+        self._position = 0
         self.editor = CaptionEditor()
         self.editor.setMinimumHeight(_LEAST_HEIGHT)
         self.editor.textChanged.connect(self._on_text_changed)
@@ -122,10 +124,10 @@ class CaptionPanel(QWidget):
 
     def show_text(self, text: str) -> None:
         """Puts another text into the editor; the cursor stays where it is, if it can."""
+        position, self._position = max(self._position, self.editor.textCursor().position()), 0
         if text == text_of(self.editor):
             return
         self._is_set_by_program = True
-        position = self.editor.textCursor().position()
         self.editor.setPlainText(text)
         cursor = self.editor.textCursor()
         cursor.setPosition(min(position, self.editor.document().characterCount() - 1))
@@ -265,7 +267,9 @@ class CaptionPanel(QWidget):
 
     @Slot()
     def _clear(self) -> None:
+        position = self.editor.textCursor().position()
         self.show_text("")
+        self._position = position
 
     @Slot()
     def _compare(self) -> None:
