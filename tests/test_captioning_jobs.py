@@ -213,7 +213,8 @@ class Keys(Hands):
         await until(lambda: self.program.window.findChildren(QFileDialog))
         dialog = self.program.window.findChildren(QFileDialog)[0]
         edit = dialog.findChild(QLineEdit)
-        await until(lambda: edit.hasFocus())
+        assert edit is not None
+        await until(edit.hasFocus)
         edit.selectAll()
         self.type(str(folder))
         self.press(KEY.Key_Return)
@@ -230,8 +231,9 @@ class Keys(Hands):
         await until(lambda: self.panel.isVisible() and len(self.panel.model.items) == 3)
         number = preset - 1
         name = window.state.presets[number]
-        preset_prompts = self.program.folder_jobs.presets.presets.named(name).prompts
-        await until(lambda: self.panel.form.prompt_list.prompts == preset_prompts)
+        chosen = self.program.folder_jobs.presets.presets.named(name)
+        assert chosen is not None
+        await until(lambda: self.panel.form.prompt_list.prompts == chosen.prompts)
 
     async def start(self) -> None:
         self.press(KEY.Key_Return, CTRL)
@@ -278,7 +280,7 @@ class Keys(Hands):
 def live(run, loop, qapp, tmp_path, monkeypatch):  # noqa: F811
     """Run a story inside the whole program with the built-in model."""
     monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "home"))
-    theme = os.environ.get("ONLOOKER_THEME", "light")
+    theme = "dark" if os.environ.get("ONLOOKER_THEME") == "dark" else "light"
     save(Settings(model=BUILT_IN, max_new_tokens=60, theme=theme), locations().folder)
 
     def live(story):

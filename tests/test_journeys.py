@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def model(request) -> str:
-    if (ROOT / "resources" / "built_in_model" / "model.safetensors").exists():
+    if any((ROOT / "resources" / "built_in_model").glob("*.safetensors")):
         return BUILT_IN
     return str(request.getfixturevalue("tiny_transformers_layout"))
 

@@ -292,16 +292,16 @@ _LISTED = {"patch_size", "image_size", "intermediate_size"}
 def _whole(name: str, value: Any, most: int | None) -> int:
     if name in _LISTED and isinstance(value, list) and value:
         return max(_whole(name, one, most) for one in value)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
     # NaN, which JSON may hold, is in no range.
-    if not is_number or not 1 <= value <= (most or 10**12):
+    if not 1 <= number <= (most or 10**12):
         raise CheckpointError(
             translatable(
                 "core",
                 "config.json has an impossible {name} ({value}). Download it again.",
             ).format(name=name, value=f"{value!r}")
         )
-    return int(value)
+    return int(number)
 
 
 # ---- bytes -------------------------------------------------------------------------------------

@@ -205,7 +205,9 @@ def test_scores_that_cannot_be_read_are_left_out(path, broken):
         id = store.save(Transcript.of(picture(), (said("What?"),)))
         with closing(sqlite3.connect(path)) as file, file:
             file.execute("UPDATE exchange SET scores = ?", (broken,))
-        assert store.open(id).exchanges[0].answer.scores == ()
+        answer = store.open(id).exchanges[0].answer
+        assert answer is not None
+        assert answer.scores == ()
 
 
 def test_conversations_of_the_first_version_are_read_and_gone_on_with(path):

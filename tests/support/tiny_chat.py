@@ -238,7 +238,7 @@ def _internvl(ids: dict[str, int], special: dict[str, str]) -> Any:
     """Four patches a side, of which two by two become one."""
     from transformers import InternVLConfig, InternVLVisionConfig, Qwen2Config
 
-    tower = _TOWER | {"image_size": (56, 56), "patch_size": (14, 14)}
+    tower: dict[str, Any] = _TOWER | {"image_size": (56, 56), "patch_size": (14, 14)}
     return InternVLConfig(
         text_config=Qwen2Config(**_LLAMA),
         vision_config=InternVLVisionConfig(**tower),

@@ -3,6 +3,7 @@
 import shutil
 from contextlib import closing
 from dataclasses import fields
+from pathlib import Path
 
 from PIL import Image
 
@@ -59,9 +60,12 @@ def engine_that_notes(asked):
     engine = FolderEngine()
     for name in ("1.png", "2.png", "3.png"):
         engine.says[name] = "cat, mat, cat"
-    engine.on_answer = lambda request: asked.append(
-        (request.picture.path.name, request.turns, request.sampling, request.beginning)
-    )
+
+    def note(request):
+        name = Path(request.picture.path or "").name
+        asked.append((name, request.turns, request.sampling, request.beginning))
+
+    engine.on_answer = note
     return engine
 
 
@@ -97,7 +101,13 @@ def test_resumed_run_asks_and_writes_what_it_would_have_without_the_break(tmp_pa
     batch = Batch.begin([folder], OPTIONS, tmp_path / "other journals")
     control, engine = Control(), engine_that_notes(with_break)
     note = engine.on_answer
-    engine.on_answer = lambda request: (note(request), control.stop_after_this())
+    assert note is not None
+
+    def note_and_stop(request):
+        note(request)
+        control.stop_after_this()
+
+    engine.on_answer = note_and_stop
     assert batch.run(engine, control, slots=3).waiting
     batch.close()
     with closing(Batch.resume(batch.journal_path)) as resumed:

@@ -84,8 +84,8 @@ def test_caption_that_nobody_changed_follows_its_row(captions):  # noqa: F811
     QTest.keyClick(the_editor(view), Qt.Key.Key_Return)
     assert edits == []
     QTest.keyClick(view, Qt.Key.Key_F2)
-    QTest.keyClicks(open_editor(view), "!")
-    QTest.keyClick(open_editor(view), Qt.Key.Key_Return)
+    QTest.keyClicks(the_editor(view), "!")
+    QTest.keyClick(the_editor(view), Qt.Key.Key_Return)
     assert edits == ["another\u00a0one!"]
 
 
@@ -198,8 +198,8 @@ def test_text_that_cannot_be_written_is_offered(live, folder):
         (folder / "1.txt").rmdir()
         click(bar.action_button)
         await until(lambda: open_editor(panel.list) is not None)
-        assert open_editor(panel.list).toPlainText() == "by hand"
-        QTest.keyClick(open_editor(panel.list), Qt.Key.Key_Return)
+        assert the_editor(panel.list).toPlainText() == "by hand"
+        QTest.keyClick(the_editor(panel.list), Qt.Key.Key_Return)
         await until(lambda: texts(folder).get("1.txt") == "by hand\n")
 
     live(story)
