@@ -15,7 +15,7 @@ from core.captions.wording import tags_in
 
 _MOST_CHARACTERS = 10_000
 _MOST_TOKENS = 32_768
-_NUMBER_WIDTH = 132
+_NUMBER_WIDTH, _WORDS_WIDTH = 104, 132
 _MOST_EDITED = 500
 _MOST_NAMED = 20
 
@@ -38,6 +38,7 @@ class AnswerChecks(QObject):
         self.tokens_box = self._number("run_tokens_box", _MOST_TOKENS)
         self.tokens_box.setAccessibleName(self.tr("Maximum number of tokens"))
         self.tokens_box.setSpecialValueText(self.tr("As in settings"))
+        self.tokens_box.setFixedWidth(_WORDS_WIDTH)
         self.tokens_box.setToolTip(self.tr("The answer ends here at the latest"))
         self.vocabulary_edit = QLineEdit()
         self.vocabulary_edit.setObjectName("vocabulary_edit")

@@ -88,7 +88,7 @@ class ListArea(QWidget):
         self.updateGeometry()
 
     def _share(self) -> None:
-        wanted = min(_LEAST_OPTIONS, self._options.sizeHint().height())
+        wanted = min(_MOST_OPTIONS, self._options.sizeHint().height())
         least = self._captions.minimumSizeHint().height() + _SPACING
         has_room = not self._is_unfolded or self.height() >= wanted + least
         self._options.setVisible(self._is_unfolded)

@@ -320,14 +320,13 @@ class MoreOptions(QWidget):
                 (self.beginning_edit, named_field(self.tr("Words to avoid"), self.banned_edit)),
             ),
             (self.tr("Wording"), (self.strip_box, self.sentence_box)),
-            (self.tr("Tags"), (self.duplicates_box, self.one_line_box)),
+            (self.tr("Tags"), (self.duplicates_box, self.one_line_box, checks.keywords_box)),
             (self.tr("Only these tags"), (checks.vocabulary_edit, checks.file_button)),
             (
                 self.tr("Longest answer"),
                 (
                     named_field(self.tr("Characters"), checks.characters_box, left=0),
                     named_field(self.tr("Tokens"), checks.tokens_box),
-                    checks.keywords_box,
                 ),
             ),
             (self.tr("Separator"), (self.separator_box,)),

@@ -184,6 +184,8 @@ def test_nothing_scrolls_in_the_options_of_a_run_where_the_window_has_room(live,
         await chosen(program, panel, folder)
         click(panel.controls.more_button)
         await until(panel.form.more.prefix_edit.isVisible)
+        more = panel.form.more_area
+        await until(lambda: more.horizontalScrollBar().maximum() == 0)
         for prompts in (["a"], ["a", "b"], ["a\nb\nc"]):
             panel.form.prompt_list.show_prompts(prompts)
             await asyncio.sleep(0.05)
