@@ -207,6 +207,8 @@ class WorkspaceWiring(QObject):
         path = self._pictures.path
         if path != self._path:
             self._path = path
+            if path is None:
+                self._current = None
             self._editing.leave()
             self._workspace.listing.settle()
             self._read_current()
@@ -230,9 +232,12 @@ class WorkspaceWiring(QObject):
         while edits != self._editing.edits:
             edits = self._editing.edits
             row = await self._workspace.row_of(path)
-        if path != self._path or row is None:
+        if path != self._path:
             return
         self._current = row
+        if row is None:  # It is in no folder that is open, or not found there yet.
+            self.refresh()
+            return
         if self._ahead in (None, row.id):
             self._list.show_current(row.id)
         await self._editing.show(row)
@@ -307,8 +312,8 @@ class WorkspaceWiring(QObject):
     async def _find_next(self, is_wanted: Callable[[ImageRow], bool]) -> None:
         """Go to the next image of the kind, beginning anew after the last one."""
         ids = list(self._workspace.ids)
-        row = self._list.rows.row_of(self._current.id) if self._current else None
-        at = -1 if row is None else row
+        # What is known of an image that was only just gone to takes a moment; its place does not.
+        at = self._list.currentIndex().row()
         following = [*ids[at + 1 :], *ids[: max(at, 0)]]
         found = await self._workspace.first(following, is_wanted)
         if found is None:

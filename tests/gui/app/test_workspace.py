@@ -70,6 +70,22 @@ def test_current_image_leads_and_follows(live, folder):
     live(story)
 
 
+def test_next_image_of_a_kind_follows_the_one_that_was_just_gone_to(live, folder):
+    for number in {*range(12)} - {2, 9}:
+        (folder / f"{number}.txt").write_text("a caption\n")
+
+    async def story(program):
+        window, images = await opened(program, folder)
+        await shows(program, "0.png")
+        await until(lambda: window.state.workspace.is_known)
+        await until(lambda: program.workspace.counts.with_caption == 10)
+        QTest.mouseClick(images.viewport(), LEFT, pos=at(images, 5))
+        window.commands[Command.NEXT_UNCAPTIONED].trigger()
+        await shows(program, "9.png")
+
+    live(story)
+
+
 def test_typing_in_the_list_lands_in_the_prompt(live, folder):
     async def story(program):
         window, images = await opened(program, folder)
