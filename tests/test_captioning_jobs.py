@@ -334,6 +334,9 @@ def test_job_can_be_done_from_drop_to_export(live, folder, way, name):
         await hands.go_to(1)
         await until(lambda: window.state.picture.name == "penguins.png")
         await hands.edit()
+        # Who mends a caption has seen it.
+        written = (folder / "penguins.txt").read_text(encoding="utf-8").rstrip("\n")
+        await until(lambda: window.caption_panel.editor.toPlainText() == written)
         hands.type("mended ")
         await hands.accept()
         await until(lambda: window.state.workspace.review is ReviewState.ACCEPTED)

@@ -23,6 +23,8 @@ class CaptionEditor(PlainTextEdit):
         self._show_placeholder()
         self.setTabChangesFocus(True)
         self.spelling: SpellingMarks | None = None
+        # What was typed for a caption that was not read yet.
+        self._early: list[QKeyEvent] = []
 
     def show_problem(self, problem: str) -> None:
         """Says why the caption that is there cannot be read; "" if it can."""
@@ -30,9 +32,14 @@ class CaptionEditor(PlainTextEdit):
         self._show_placeholder()
 
     def set_known(self, is_known: bool) -> None:
-        """Allows or forbids changing the caption, as that of another image may be shown."""
+        """Allows or forbids changing the caption, as that of another image may be shown. What is
+        typed until it may be changed is put into it then."""
         self.setReadOnly(not is_known)
         self._show_placeholder()
+        early, self._early = self._early, []
+        if is_known:
+            for event in early:
+                super().keyPressEvent(event)
 
     def _show_placeholder(self) -> None:
         none = self.tr("No caption yet. Write one here.")
@@ -53,6 +60,8 @@ class CaptionEditor(PlainTextEdit):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.matches(QKeySequence.StandardKey.Save):
             self.left.emit()
+        elif self.isReadOnly() and event.text().isprintable() and event.text():
+            self._early.append(event.clone())
         else:
             super().keyPressEvent(event)
 
