@@ -271,6 +271,10 @@ def main(shim: str, root: Path, step: str, points: list[str]) -> None:
         for act in earlier:
             act(folder)
         shutil.copytree(folder / "images", folder / "before")
+        # What was written earlier is on the disk.
+        synced = [path for path in folder.rglob("*.jsonl") if "before" not in path.parts]
+        lines = [f"F\t{path.stat().st_size}\t{path}\n" for path in synced]
+        (folder / LOG).write_text("".join(lines))
         library.killpoints_log(os.fsencode(folder / LOG))
         is_counted = point == "count"
         library.killpoints_arm(2**40 if is_counted else int(point.rstrip("t")), point[-1] == "t")
