@@ -98,7 +98,7 @@ class StoredChange:
 
     @property
     def key(self) -> str:
-        """Returns what places are told apart by, as `core.batch.targets.Target` has it."""
+        """Returns what identifies the place, as `core.batch.targets.Target` has it."""
         return f"{self.path}\n{self.row}" if self.row else self.path
 
     @property

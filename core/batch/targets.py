@@ -40,7 +40,7 @@ class Target(Protocol):
 
     @property
     def key(self) -> str:
-        """What places are told apart by."""
+        """What identifies the place."""
         ...
 
     @property

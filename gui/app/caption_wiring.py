@@ -57,6 +57,7 @@ class CaptionWiring(QObject):
         panel.source_chosen.connect(self._choose_source)
         editing.shown.connect(panel.show_text)
         editing.changed.connect(self._on_editing_changed)
+        editing.image_left.connect(self._on_image_left)
         window.side_tabs.chosen.connect(self._on_tab_chosen)
         window.workspace_pane.list.edit_asked.connect(self._edit)
         window.command_actions.bind(Command.EDIT_CAPTION, self._edit)
@@ -119,6 +120,12 @@ class CaptionWiring(QObject):
     def _choose_source(self, source: CaptionSource) -> None:
         self._editing.write()
         self._workspace.choose_source(source)
+
+    @Slot()
+    def _on_image_left(self) -> None:
+        """What was typed for an image that was left before its caption was read is no other's."""
+        if early := self._window.caption_panel.editor.take_early():
+            self._window.prompt_box.prompt_edit.insertPlainText(early)
 
     @Slot()
     def _on_editing_changed(self) -> None:

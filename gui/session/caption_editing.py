@@ -29,10 +29,11 @@ class CaptionEditing(QObject):
     """What is typed is kept as a draft at once, and written when one pauses or leaves the image.
 
     `shown(str)`: another text is to be in the editor. `changed()`: `is_modified` or `found` is
-    another.
+    another. `image_left()`: another image is in view.
     """
 
     shown = Signal(str)
+    image_left = Signal()
     changed = Signal()
 
     def __init__(self, workspace: FolderWorkspace, parent: QObject | None = None):
@@ -122,6 +123,7 @@ class CaptionEditing(QObject):
         self.write()
         self._id, self._found, self._answer = None, None, None
         self._seen = self._text = ""
+        self.image_left.emit()
         self.changed.emit()
 
     def take_row(self, row: ImageRow) -> None:

@@ -41,6 +41,11 @@ class CaptionEditor(PlainTextEdit):
             for event in early:
                 super().keyPressEvent(event)
 
+    def take_early(self) -> str:
+        """Returns what was typed for a caption that is not read yet, and forgets it."""
+        early, self._early = self._early, []
+        return "".join(event.text() for event in early)
+
     def _show_placeholder(self) -> None:
         none = self.tr("No caption yet. Write one here.")
         text = self.tr("Reading…") if self.isReadOnly() else self._problem or none

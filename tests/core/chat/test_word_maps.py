@@ -21,7 +21,7 @@ from tests.support.tiers import mostly_slow
 from tests.support.tiny_chat import FAMILIES
 
 SAID = Answer("a dog", Ending.COMPLETE, 0, 0.0)
-# Sizes of pictures, and how many rows and columns of patches can be told apart on them.
+# Sizes of pictures, and how many rows and columns of patches a map of them has.
 SIZES = {
     "bakllava": (((70, 70), (2, 2)),),
     "joycaption": (((100, 70), (2, 2)), ((20, 300), (2, 2))),

@@ -302,6 +302,25 @@ def test_what_is_typed_early_is_written_to_the_image_in_view(live, folder):
     live(story)
 
 
+def test_what_is_typed_early_goes_to_no_other_image(live, folder):
+    busy = Event()
+
+    async def story(program):
+        window, _, editor = await opened(program, folder)
+        editor.setFocus()
+        program.workspace.change(lambda workspace: busy.wait(60))
+        program.tasks.begin(program.pictures.open_path(folder / "1.png"))
+        await until(lambda: window.state.picture.name == "1.png")
+        QTest.keyClicks(focused_widget(), "for a dog")
+        program.tasks.begin(program.pictures.open_path(folder / "2.png"))
+        await until(lambda: window.state.picture.name == "2.png")
+        busy.set()
+        await until(lambda: editor.toPlainText() == "two cats")
+        assert window.prompt_box.text == "for a dog"
+
+    live(story)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need a right there")
 def test_caption_that_cannot_be_written_stays_to_be_written(live, folder):
     (folder / "0.txt").unlink()
