@@ -14,9 +14,10 @@ How the modules fit together, in the order in which to read them:
   those beside images, `table_reader` reads captions in tables, and `sources` says which
   of them a folder has.
 - `opening` opens the database, and `records` are the reviews, drafts and notes in it, with the
-  `kept_options` of folders. `actions` keeps what an edit changes before it is made, `edits` makes,
-  undoes and finishes edits, `writing` writes their files, and `syncing` brings these to the disk.
-  `messages` keeps their names so that they can be translated.
+  `kept_options` of folders. `drafts` are what a person is writing. `actions` keeps what an edit
+  changes before it is made, `edits` makes, undoes and finishes edits, `writing` writes their files,
+  and `syncing` brings these to the disk. `messages` keeps their names so that they can be
+  translated.
 - `tags` reads and changes the tags in a caption, and `bulk` has the edits of many captions at once,
   and `preview` shows what they would do. `answers` are what models wrote.
 - `fingerprints` recognises files by their content, `duplicates` finds equal and similar images,
@@ -64,6 +65,7 @@ from core.workspace.data import (
     StatisticsKind,
     WorkspaceOptions,
 )
+from core.workspace.drafts import forget_draft, keep_draft
 from core.workspace.fingerprints import fingerprint_of
 from core.workspace.listed_paths import ListedPaths
 from core.workspace.presets import PRESET_KEYS, Preset, Presets, read_presets, write_presets
@@ -127,6 +129,8 @@ __all__ = [
     "WorkspaceOptions",
     "completions",
     "fingerprint_of",
+    "forget_draft",
+    "keep_draft",
     "only_table",
     "parse_query",
     "query_term",

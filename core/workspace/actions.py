@@ -124,10 +124,15 @@ class Actions:
         self._connection = connection
 
     def begin(
-        self, name: Message, steps: Sequence[Step], folders: Iterable[Path], mark: str
+        self,
+        name: Message,
+        steps: Sequence[Step],
+        folders: Iterable[Path],
+        mark: str,
+        state: ActionState = ActionState.MAKING,
     ) -> Action:
-        """Keeps an action that is to be made; what was undone can no longer be redone. It is on the
-        disk on return."""
+        """Keeps an action that is to be made, or is already; what was undone can no longer be
+        redone. It is on the disk on return."""
         folders = tuple(folders)
         size = sum(len(step.before or b"") + len(step.after or b"") for step in steps)
         with self._connection as connection:
@@ -139,7 +144,7 @@ class Actions:
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     *(text_of(name), _folders_text(folders)),
-                    ActionState.MAKING,
+                    state,
                     size,
                     time.time(),
                     mark,
@@ -150,7 +155,7 @@ class Actions:
                 "INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (_values(id, number, step) for number, step in enumerate(steps)),
             )
-        return Action(id, name, ActionState.MAKING, folders, mark)
+        return Action(id, name, state, folders, mark)
 
     def set_state(self, action: Action, state: ActionState, mark: str) -> None:
         """Notes how far an action is, and whether its files are on the disk."""

@@ -123,11 +123,11 @@ class Changes:
         columns have no images yet, and are left so."""
         notes: list[Message] = []
         for action, outcome in self._edits.recover():
-            self._keep_records(outcome.made)
-            for step in outcome.made:
-                if step.kind is StepKind.MOVE:
-                    self._records.move(*_places_of(step))
-            self._records.commit()
+            with self._records.transaction():
+                self._keep_records(outcome.made)
+                for step in outcome.made:
+                    if step.kind is StepKind.MOVE:
+                        self._records.move(*_places_of(step))
             left = len(outcome.not_made)
             text = translatable("core", "“{name}” was interrupted and is finished now.")
             if left:
@@ -189,15 +189,15 @@ class Changes:
 
     def _report(self, plan: _Plan, outcome: Outcome, reader: CaptionReader | None) -> EditReport:
         """Notes what an action has changed. Without a `reader` it changes no caption."""
-        self._keep_records(outcome.made)
         changed: list[int] = []
-        for step in outcome.made:
-            if step.kind is StepKind.MOVE:
-                changed += self._note_move(step)
-            elif (id := self._images.id_of_text(step.image)) is not None:
-                changed.append(id)
-                self._note_step(id, step, plan.captions.get(id), reader)
-        self._records.commit()
+        with self._records.transaction():
+            self._keep_records(outcome.made)
+            for step in outcome.made:
+                if step.kind is StepKind.MOVE:
+                    changed += self._note_move(step)
+                elif (id := self._images.id_of_text(step.image)) is not None:
+                    changed.append(id)
+                    self._note_step(id, step, plan.captions.get(id), reader)
         for step, reason in outcome.failed:
             plan.failures.append(Failure(Path(step.image), reason))
         for step, found in outcome.conflicts:
@@ -218,7 +218,6 @@ class Changes:
         self._records.set("is_edited", edited)
         self._records.set("review", {step.image: _review(step) for step in reviews})
         self._records.set("answer", {step.image: answer_from(step.after) for step in answers})
-        self._records.commit()
 
     def _note_step(
         self, id: int, step: Step, caption: str | None, reader: CaptionReader | None

@@ -77,7 +77,7 @@ class Edits:
 
     def keep(self, name: Message, steps: Sequence[Step], folders: Iterable[Path]) -> None:
         """Keeps an action of steps that are made already."""
-        self.actions.set_state(self.actions.begin(name, steps, folders, ""), ActionState.MADE, "")
+        self.actions.begin(name, steps, folders, "", ActionState.MADE)
 
     @property
     def last_made(self) -> Action | None:

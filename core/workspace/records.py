@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from core.workspace import actions
-from core.workspace.data import ReviewState
+from core.workspace.data import Draft, ReviewState
 
 TABLES = f"""
     CREATE TABLE record (
@@ -54,7 +55,9 @@ class Record:
 class Records:
     """The records in an open database. Calls raise sqlite3.Error."""
 
-    def __init__(self, connection: sqlite3.Connection, fingerprint_of: Callable[[str], str]):
+    def __init__(
+        self, connection: sqlite3.Connection, fingerprint_of: Callable[[str], str] = lambda _: ""
+    ):
         """`fingerprint_of` returns that of an image, "" as long as it is unknown."""
         self._connection, self._fingerprint_of = connection, fingerprint_of
 
@@ -90,13 +93,26 @@ class Records:
         review, edited, doubt, answer, draft, seen = row
         return Record(_review(review), bool(edited), doubt, answer, draft, seen)
 
+    def set_draft(self, path: str, draft: Draft | None) -> None:
+        """Keeps what a person is writing for an image; None forgets it."""
+        with self.transaction():
+            self.set("draft", {path: draft and draft.text})
+            self.set("seen", {path: draft and draft.seen})
+
+    def drafts(self) -> list[tuple[str, str]]:
+        """Returns the paths of images with what was being written for them."""
+        rows = self._connection.execute(
+            "SELECT folder, name, draft FROM record WHERE draft IS NOT NULL"
+        )
+        return [(os.fsdecode(os.path.join(*key)), draft) for *key, draft in rows]  # noqa: PTH118
+
     def set_answers(self, answers: Mapping[str, tuple[str, float | None]]) -> None:
         """Keeps what a model wrote about images, and how doubtful it is; no person has changed it
         yet."""
-        self.set("answer", {image: text for image, (text, _) in answers.items()})
-        self.set("doubt", {image: doubt for image, (_, doubt) in answers.items()})
-        self.set("is_edited", dict.fromkeys(answers, False))
-        self._connection.commit()
+        with self.transaction():
+            self.set("answer", {image: text for image, (text, _) in answers.items()})
+            self.set("doubt", {image: doubt for image, (_, doubt) in answers.items()})
+            self.set("is_edited", dict.fromkeys(answers, False))
 
     def found_again(self, fingerprints: Mapping[str, str]) -> dict[str, Record]:
         """Keeps the fingerprints of images that have a record. Returns the records of the others
@@ -113,7 +129,7 @@ class Records:
         return found
 
     def move(self, old: str, new: str) -> None:
-        """Lets an image that was moved keep its record. Part of a transaction; see `commit`."""
+        """Lets an image that was moved keep its record. Part of a `transaction`."""
         self._connection.execute(
             "UPDATE OR REPLACE record SET folder = ?, name = ? WHERE folder = ? AND name = ?",
             (*_key(new), *_key(old)),
@@ -155,9 +171,10 @@ class Records:
             if text:
                 connection.execute("INSERT INTO note VALUES (?, ?)", (os.fsencode(path), text))
 
-    def commit(self) -> None:
-        """Ends a transaction."""
-        self._connection.commit()
+    def transaction(self) -> AbstractContextManager[object]:
+        """Makes what is set inside one transaction. One that fails is rolled back: left open, as on
+        a full disk, it would lock the file for all others."""
+        return self._connection
 
 
 def _key(path: str) -> tuple[bytes, bytes]:

@@ -21,7 +21,6 @@ from core.workspace.changes import Changes
 from core.workspace.data import (
     CaptionMode,
     Counts,
-    Draft,
     EditReport,
     Failure,
     ImageRow,
@@ -32,6 +31,7 @@ from core.workspace.data import (
     Statistics,
     WorkspaceOptions,
 )
+from core.workspace.drafts import Drafts
 from core.workspace.edits import Edits
 from core.workspace.images import CaptionState, Images
 from core.workspace.index import Index, index_path
@@ -94,6 +94,8 @@ class Workspace:
         self._edits = Edits(self._connection, self._places, tables, self._syncing)
         self.answers = Answers(self._guard, self._images, self._records, self._edits)
         """What models wrote."""
+        self.drafts = Drafts(self._guard, self._images, self._records)
+        """What is being written."""
         self.sources = Sources(self._guard, self._images, self._kept, self._places, tables)
         """Where captions are, and could be."""
         self._changes = Changes(self._images, self._records, self._edits, self._places)
@@ -356,21 +358,7 @@ class Workspace:
             action = self._edits.last_undone
             return action and self._changes.redo(action, self._reading.reader)
 
-    # Drafts
-
-    def draft(self, id: int) -> Draft | None:
-        """Returns what was being written for an image; None for nothing."""
-        with self._guard, failing():
-            record = self._records.get(self._images.path_text(id))
-            return None if record.draft is None else Draft(record.draft, record.seen)
-
-    def keep_draft(self, id: int, draft: Draft | None) -> None:
-        """Keeps what is being written for an image; None once it is written or given up."""
-        with self._guard, failing():
-            path = self._images.path_text(id)
-            self._records.set("draft", {path: draft and draft.text})
-            self._records.set("seen", {path: draft and draft.seen})
-            self._records.commit()
+    # Notes
 
     def note(self, path: Path) -> str:
         """Returns a person's note about an image or a folder; "" without one."""

@@ -49,4 +49,4 @@ class AltTextWiring(QObject):
             open_without_waiting(dialog)
 
     def _on_written(self, row: ImageRow, caption: str) -> None:
-        self._editing.write_for(row.id, caption, row.caption, EDIT_NAME)
+        self._editing.write_for(row, caption, EDIT_NAME)

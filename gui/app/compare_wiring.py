@@ -112,8 +112,8 @@ class CompareWiring(QObject):
         if rows and isValid(shown.dialog):
             shown.dialog.show_image(rows[0], shown.texts(shown.rows[place]))
 
-    def _on_written(self, id: int, text: str, seen: str) -> None:
-        self._editing.write_for(id, text, seen, PICK_NAME)
+    def _on_written(self, row: ImageRow, text: str) -> None:
+        self._editing.write_for(row, text, PICK_NAME)
 
     def _on_undo_asked(self, shown: _Comparison) -> None:
         self._workspace.undo()

@@ -36,6 +36,7 @@ from gui.app.servers_wiring import ServersWiring
 from gui.app.settings_wiring import SettingsWiring
 from gui.app.tasks import BackgroundTasks
 from gui.app.undo_wiring import UndoWiring
+from gui.app.unsaved_wiring import UnsavedWiring
 from gui.app.updates_wiring import UpdatesWiring
 from gui.session.answer_inspection import AnswerInspection
 from gui.session.bulk_editing import BulkEditing
@@ -48,6 +49,7 @@ from gui.session.model_answers import ModelAnswers
 from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.session.picture_list import PictureList
+from gui.session.row_drafts import RowDrafts
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
 from gui.session.spell_checking import SpellChecking
@@ -133,6 +135,7 @@ class Program(QObject):
         self._inspection = AnswerInspection(model, self.loaded_model, self.session, self.settings)
         self.folder_run = FolderRun(model, self._places.runs, self)
         ModelAnswers(self.folder_run, self.workspace, self)
+        self._row_drafts = RowDrafts(self.folder_run, self.caption_editing, self._places.data, self)
         self.model_library = ModelLibrary(self.settings, self._settings_file.save, self)
 
     def _wire(self) -> None:
@@ -201,6 +204,16 @@ class Program(QObject):
             parent=self,
         )
         self._listing, self._memory_wiring = images.listing, images.memory
+        unsaved = UnsavedWiring(
+            self.window,
+            self.workspace,
+            self.pictures,
+            editing=self.caption_editing,
+            rows=self._row_drafts,
+            begin=self.tasks.begin,
+            parent=self,
+        )
+        unsaved.stayed.connect(self._on_stayed)
 
     def _wire_conversation(self) -> None:
         """Questions, answers, and what their words rest on."""
@@ -304,6 +317,10 @@ class Program(QObject):
         self._is_to_restart = True
         self.window.close()
 
+    @Slot()
+    def _on_stayed(self) -> None:
+        self._is_to_restart = False
+
     @property
     def restarts_on(self) -> list[Path] | None:
         """The images and folders to start the program on again; None if it just ends."""
@@ -350,9 +367,10 @@ class Program(QObject):
         await self.folder_jobs.close()
         await self.folder_counts.close()
         await self._spelling.close()
+        await self.folder_run.close()
+        await self._row_drafts.settled()
         await self.workspace.close()
         await self._memory.close()
-        await self.folder_run.close()
         is_library_closed = await self.model_library.jobs.close(PATIENCE_SECONDS)
         self._engines_wiring.close()
         are_packs_closed = await self.engine_packs.close(PATIENCE_SECONDS)

@@ -228,20 +228,17 @@ class WorkspaceWiring(QObject):
             self._begin(self._read(self._path))
 
     async def _read(self, path: Path) -> None:
-        row, edits = None, -1
-        while edits != self._editing.edits:
-            edits = self._editing.edits
-            row = await self._workspace.row_of(path)
+        read = await self._editing.read(path)
         if path != self._path:
             return
-        self._current = row
-        if row is None:  # It is in no folder that is open, or not found there yet.
+        self._current = read and read.row
+        if read is None:  # It is in no folder that is open, or not found there yet.
             self.refresh()
             return
-        if self._ahead in (None, row.id):
-            self._list.show_current(row.id)
-        await self._editing.show(row)
-        self.current_read.emit(row)
+        if self._ahead in (None, read.row.id):
+            self._list.show_current(read.row.id)
+        self._editing.show(read)
+        self.current_read.emit(read.row)
         self.refresh()
 
     @Slot(object)

@@ -94,11 +94,16 @@ class BatchList(QTableView):
             self._placeholder = text
             self.viewport().update()
 
-    def finish_editing(self) -> None:
-        """Keeps the caption that is being edited, as if Enter had been pressed."""
-        if editor := self._editor:
-            self.commitData(editor)
-            self.closeEditor(editor, QAbstractItemDelegate.EndEditHint.NoHint)
+    def finish_editing(self) -> bool:
+        """Keeps the caption that is being edited, as if Enter had been pressed. Returns whether it
+        was changed."""
+        editor = self._editor
+        if editor is None:
+            return False
+        is_changed = editor.document().isModified()
+        self.commitData(editor)
+        self.closeEditor(editor, QAbstractItemDelegate.EndEditHint.NoHint)
+        return is_changed
 
     @property
     def current_number(self) -> int:

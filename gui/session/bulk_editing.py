@@ -114,9 +114,9 @@ def _written(
 
 def _without_drafts(workspace: Workspace, *, conflicts: Sequence[Conflict]) -> None:
     for one in conflicts:
-        draft = workspace.draft(one.id)
+        draft = workspace.drafts.of(one.id)
         if draft is not None and draft.text == one.ours:
-            workspace.keep_draft(one.id, None)
+            workspace.drafts.keep(one.id, None)
 
 
 def _moved(workspace: Workspace, *, ids: Sequence[int], folder: Path) -> EditReport:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import logging
 from functools import partial
+from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from core.errors import AppError
 from core.message import Message
-from core.workspace import Conflict, Draft, EditReport, ImageRow, SetCaption, Workspace
+from core.workspace import Conflict, Draft, EditReport, ImageRow, SetCaption
+from gui.session.caption_writing import (
+    CaptionWriting,
+    ReadCaption,
+    UnsavedCaption,
+    WrittenCaption,
+    read_caption,
+    write_caption,
+)
+from gui.session.worker_thread import unforeseen
 from gui.session.workspace import FolderWorkspace
+from gui.widgets.translated import translated
 
 _DRAFT_MS = 400
 _WRITE_MS = 1500
 
 
-@dataclass(frozen=True)
-class _Writing:
-    """A caption that is being written: of which image, and what its file held before."""
-
-    name: Message
-    id: int
-    text: str
-    seen: str
+log = logging.getLogger(__name__)
 
 
 class CaptionEditing(QObject):
@@ -40,14 +46,16 @@ class CaptionEditing(QObject):
         super().__init__(parent)
         self._workspace = workspace
         self._id: int | None = None
+        self._path: Path | None = None
         self._seen = ""
         self._text = ""
         self._found: str | None = None
         self._answer: str | None = None
         # Until these end, rows say what was there before.
-        self._under_way: list[_Writing] = []
-        # What could be kept nowhere else, as on a full disk, by its image.
-        self._kept: dict[int, Draft] = {}
+        self._under_way: dict[asyncio.Future[WrittenCaption], CaptionWriting] = {}
+        self._unsaved: dict[Path, tuple[CaptionWriting, UnsavedCaption]] = {}
+        # What could be kept nowhere else, as on a full disk.
+        self._kept: dict[Path, Draft] = {}
         self._edits = 0
         self._draft_timer = QTimer(self, interval=_DRAFT_MS, singleShot=True)
         self._draft_timer.timeout.connect(self._keep_draft)
@@ -56,7 +64,6 @@ class CaptionEditing(QObject):
         workspace.leaving.connect(self.write)
         workspace.opened.connect(self._on_opened)
         workspace.edited.connect(self._on_edited)
-        workspace.noticed.connect(self._on_noticed)
 
     @property
     def id(self) -> int | None:
@@ -74,6 +81,16 @@ class CaptionEditing(QObject):
         return self._found
 
     @property
+    def has_unsaved(self) -> bool:
+        """Whether something that a person wrote is in no caption file, or not there yet."""
+        return self.is_modified or bool(self._under_way or self._unsaved)
+
+    @property
+    def unsaved(self) -> list[UnsavedCaption]:
+        """What could not be written, and why."""
+        return [left for _, left in self._unsaved.values()]
+
+    @property
     def text(self) -> str:
         """What is in the editor."""
         return self._text
@@ -88,26 +105,38 @@ class CaptionEditing(QObject):
         """How many edits have ended. A row that was read before the last one is out of date."""
         return self._edits
 
-    async def show(self, row: ImageRow) -> None:
+    async def read(self, path: Path) -> ReadCaption | None:
+        """Return what `show` needs for an image; None if the workspace does not know it. It is
+        read in one step, after all edits: so nothing can be typed before the draft is known."""
+        found, edits = None, -1
+        while edits != self._edits:
+            edits = self._edits
+            found = await self._workspace.read(partial(read_caption, path=path))
+        return found
+
+    def show(self, read: ReadCaption) -> None:
         """Edit the caption of another image; what was typed for the one before is written."""
+        row = read.row
         if row.id == self._id:
             self.take_row(row)
             return
         self.write()
-        self._id, self._seen, self._text, self._found = row.id, row.caption, row.caption, None
-        self._answer = None
-        self.shown.emit(row.caption)
-        self.changed.emit()
-        await self.read_answer()
-        draft = self._kept.pop(row.id, None) or await self._workspace.draft(row.id)
-        if draft is not None and row.id == self._id and not self.is_modified:
+        self._id, self._path = row.id, row.path
+        self._seen, self._text, self._found = row.caption, row.caption, None
+        self._answer = read.answer
+        if draft := self._kept.pop(row.path, None) or read.draft:
             self._take_draft(draft)
+        else:
+            self.shown.emit(row.caption)
+            self.changed.emit()
 
     def _take_draft(self, draft: Draft) -> None:
         """Go on with what was typed earlier. The caption that is there now may be another one than
         it was typed over."""
         if self._id is not None and draft.text in (self._seen, draft.seen):
-            self._workspace.keep_draft(self._id, None)
+            self._drop_draft(self._id)
+            self.shown.emit(self._text)
+            self.changed.emit()
             return
         self._text = draft.text
         if draft.seen in (None, self._seen):
@@ -121,10 +150,15 @@ class CaptionEditing(QObject):
         """Another image is in view, whose caption is not known yet: `show` follows. What was typed
         is written."""
         self.write()
-        self._id, self._found, self._answer = None, None, None
+        self._id, self._path, self._found, self._answer = None, None, None, None
         self._seen = self._text = ""
         self.image_left.emit()
         self.changed.emit()
+
+    def take_up(self, path: Path, draft: Draft) -> None:
+        """Go on with what a person wrote elsewhere for an image, if it is in view unchanged."""
+        if path == self._path and not self.is_modified:
+            self._take_draft(draft)
 
     def take_row(self, row: ImageRow) -> None:
         """The image in view may have another caption now, written elsewhere."""
@@ -160,13 +194,21 @@ class CaptionEditing(QObject):
     def write(self) -> None:
         """Write what was typed, unless there is a conflict; then it stays a draft."""
         self._write_timer.stop()
-        if not self.is_modified or self._id is None:
+        if self._found is not None or not self.is_modified:
+            if self._draft_timer.isActive():
+                self._keep_draft()
             return
-        if self._found is not None:
-            self._keep_draft()
-            return
-        self._write_text(self._id, self._text, self._seen, SetCaption(self._text).name)
-        self._seen = self._text
+        self._write_text(self._text, self._seen, SetCaption(self._text).name)
+
+    async def finish(self) -> None:
+        """Write what was typed, and once more what could not be written, and wait for it; `unsaved`
+        says then what is left."""
+        self.write()
+        for writing, _ in list(self._unsaved.values()):
+            if writing.path != self._path and writing.serial == self._workspace.serial:
+                self._start(writing)
+        while self._under_way:
+            await asyncio.wait(self._under_way)
 
     async def read_answer(self) -> None:
         """A model may have written something else about the image in view."""
@@ -178,14 +220,23 @@ class CaptionEditing(QObject):
             self._answer = answer
             self.changed.emit()
 
-    def write_for(self, id: int, text: str, seen: str, name: Message) -> None:
-        """Write a caption that a person made elsewhere, as an edit called `name`. It is kept like
-        what is typed: in the editor if its image is in view, and as a draft until it is written."""
-        if id == self._id and self._found is None:
+    def write_for(self, row: ImageRow, text: str, name: Message) -> None:
+        """Write a caption that a person made elsewhere, in the place of that of the row, as an edit
+        called `name`. It is kept like what is typed: in the editor if its image is in view, and as
+        a draft until it is written. What was typed before and is undecided stays the draft."""
+        is_in_editor = row.path == self._path and self._found is None
+        if is_in_editor:
             self._write_timer.stop()
+            self._draft_timer.stop()
             self._seen = self._text = text
             self.shown.emit(text)
-        self._write_text(id, text, seen, name)
+        serial = self._workspace.serial
+        self._start(
+            CaptionWriting(
+                *(name, row.id, row.path, text, row.caption, serial),
+                replaces_draft=is_in_editor,
+            )
+        )
         self.changed.emit()
 
     def shows(self, conflict: Conflict) -> bool:
@@ -198,9 +249,8 @@ class CaptionEditing(QObject):
         if self._id is None or self._answer is None or self._found is not None:
             return
         self._write_timer.stop()
-        seen, self._seen, self._text = self._seen, self._answer, self._answer
-        name = SetCaption(self._answer).name
-        self._write_text(self._id, self._answer, seen, name, is_by_model=True)
+        seen, self._text = self._seen, self._answer
+        self._write_text(self._text, seen, SetCaption(self._text).name, is_by_model=True)
         self.shown.emit(self._text)
         self.changed.emit()
 
@@ -208,51 +258,87 @@ class CaptionEditing(QObject):
         """Write what was typed in the place of what another program has written."""
         if self._id is not None and self._found is not None:
             found, self._found = self._found, None
-            self._write_text(self._id, self._text, found, SetCaption(self._text).name)
-            self._seen = self._text
-            self.changed.emit()
+            self._write_text(self._text, found, SetCaption(self._text).name)
 
     def take_theirs(self) -> None:
         """Give up what was typed for what another program has written."""
         if self._id is not None and self._found is not None:
             self._seen = self._text = self._found
             self._found = None
-            self._workspace.keep_draft(self._id, None)
+            self._drop_draft(self._id)
             self.shown.emit(self._text)
             self.changed.emit()
 
     def _write_text(
-        self, id: int, text: str, seen: str, name: Message, *, is_by_model: bool = False
+        self, text: str, seen: str, name: Message, *, is_by_model: bool = False
     ) -> None:
+        """Write the caption of the image in view."""
+        if self._id is None or self._path is None:
+            return
         self._draft_timer.stop()
-        # Until it is written, the draft holds it.
-        self._workspace.keep_draft(id, Draft(text, seen))
-        writing = _Writing(name, id, text, seen)
-        self._under_way.append(writing)
-        self._workspace.edit(partial(_write, writing=writing, is_by_model=is_by_model))
+        self._seen = text
+        serial = self._workspace.serial
+        image = name, self._id, self._path, text, seen, serial
+        self._start(CaptionWriting(*image, is_by_model=is_by_model))
+        self.changed.emit()
+
+    def _start(self, writing: CaptionWriting) -> None:
+        written = self._workspace.begin(partial(write_caption, writing=writing))
+        if written is not None:
+            self._under_way[written] = writing
+            written.add_done_callback(self._on_written)
+
+    def _on_written(self, written: asyncio.Future[WrittenCaption]) -> None:
+        writing = self._under_way.pop(written)
+        try:
+            result = written.result()
+        except AppError as error:
+            result = WrittenCaption.failed(writing, error)
+        except Exception:
+            log.exception("A caption could not be written")
+            result = WrittenCaption.failed(writing, unforeseen())
+        self._note(writing, result)
+        if writing.serial == self._workspace.serial:
+            self._workspace.take_report(result.report)
+        self.changed.emit()
+
+    def _note(self, writing: CaptionWriting, result: WrittenCaption) -> None:
+        """What could not be written is not written yet, so no other text takes its place."""
+        path, report = writing.path, result.report
+        is_in_view = path == self._path
+        self._unsaved.pop(path, None)
+        if not report.failures and not report.conflicts:
+            return
+        if is_in_view and writing.text == self._seen:
+            self._seen = writing.seen
+            self._draft_timer.start()
+        for conflict in report.conflicts:
+            if is_in_view and conflict.ours == self._text:
+                self._found = conflict.found
+        if report.failures:
+            reason = translated(report.failures[0].reason)
+            self._unsaved[path] = writing, UnsavedCaption(path, reason, result.is_kept)
+        if not result.is_kept and not is_in_view:
+            self._kept[path] = Draft(writing.text, writing.seen)
+
+    def _drop_draft(self, id: int) -> None:
+        self._workspace.keep_draft(id, None)
+        if self._path is not None:
+            self._unsaved.pop(self._path, None)
 
     @Slot()
     def _keep_draft(self) -> None:
         self._draft_timer.stop()
         if self.is_modified and self._id is not None:
             self._workspace.keep_draft(self._id, Draft(self._text, self._seen))
-
-    @Slot(str)
-    def _on_noticed(self, text: str) -> None:
-        """The workspace itself failed, so an edit may never end."""
-        for writing in self._under_way:
-            self._take_back(writing)
-            if writing.id != self._id:
-                self._kept[writing.id] = Draft(writing.text, writing.seen)
-        self._under_way.clear()
+        elif self._id is not None:
+            self._drop_draft(self._id)  # It was taken back by hand.
 
     @Slot()
     def _on_opened(self) -> None:
-        self._under_way.clear()
-        self._kept.clear()
         self._draft_timer.stop()
         self._write_timer.stop()
-        self._id, self._found, self._answer = None, None, None
+        self._id, self._path, self._found, self._answer = None, None, None, None
         self._seen = self._text = ""
         self.shown.emit("")
         self.changed.emit()
@@ -260,29 +346,7 @@ class CaptionEditing(QObject):
     @Slot(object)
     def _on_edited(self, report: EditReport) -> None:
         self._edits += 1
-        writing = next((one for one in self._under_way if one.name == report.name), None)
-        if writing is not None:
-            self._under_way.remove(writing)
-            if report.failures:
-                self._take_back(writing)
         for conflict in report.conflicts:
             if conflict.id == self._id and conflict.ours == self._text:
-                self._seen = writing.seen if writing is not None else self._seen
                 self._found = conflict.found
                 self.changed.emit()
-
-    def _take_back(self, writing: _Writing) -> None:
-        """What could not be written is not written yet, so no other text takes its place."""
-        if writing.id == self._id and writing.text == self._seen:
-            self._seen = writing.seen
-            self.changed.emit()
-
-
-def _write(workspace: Workspace, *, writing: _Writing, is_by_model: bool) -> EditReport:
-    id, text, seen = writing.id, writing.text, writing.seen
-    report = workspace.set_captions(
-        {id: text}, writing.name, seen={id: seen}, is_by_model=is_by_model
-    )
-    if not report.failures and not report.conflicts:
-        workspace.keep_draft(id, None)
-    return report

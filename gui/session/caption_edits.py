@@ -40,13 +40,15 @@ class CaptionEdits(QObject):
     else has changed their files; `resolve` says what becomes of them, and meanwhile no others are
     reported. `text_left(int)`: the texts in so many files were kept, and `redo` puts those in
     their place that a person wrote. `unwritten(int, str, str)`: what a person wrote for an item
-    could not be written, and why. `noticed(str)`: a sentence to show. Another failure is a notice.
+    could not be written, and why; `written(int)`: it was. `noticed(str)`: a sentence to show.
+    Another failure is a notice.
     """
 
     changed = Signal(bool, bool)
     conflicted = Signal(object)
     text_left = Signal(int)
     unwritten = Signal(int, str, str)
+    written = Signal(int)
     noticed = Signal(str)
 
     def __init__(self, items: RunItems, inbox: Inbox, parent: QObject | None = None):
@@ -68,6 +70,11 @@ class CaptionEdits(QObject):
     def can_redo(self) -> bool:
         """Whether there is an undone edit to make again, as was said last."""
         return self._can_redo
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether a person is being asked which of two texts is to stay."""
+        return bool(self._unresolved)
 
     def set_batch(self, batch: Batch | None) -> None:
         """Edit the captions of this run from now on; None while no run is open."""
@@ -96,7 +103,11 @@ class CaptionEdits(QObject):
             else:
                 self.unwritten.emit(number, caption, reason)
 
-        await self._done(write, overwrite, lambda count: "", on_failed)
+        def say(count: int) -> str:
+            self.written.emit(number)
+            return ""
+
+        await self._done(write, overwrite, say, on_failed)
 
     async def replace(self, replacement: Replacement, numbers: Sequence[int]) -> None:
         """Replace text in the captions of these images, as one edit."""
@@ -213,12 +224,16 @@ class CaptionEdits(QObject):
         writing.add_done_callback(self._under_way.discard)
         return await writing
 
+    async def settled(self) -> None:
+        """Wait for what is being written."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
     async def close(self) -> None:
         """Wait until what is being written is on the disk: the run may be closed then. Where nobody
         said which text is to stay, the file's does, and `redo` puts the person's in its place."""
         self._is_closing = True
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+        await self.settled()
         batch, unresolved = self._batch, [*self._unresolved]
         self._unresolved.clear()
         for left in unresolved:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QObject, Signal, Slot
 
 from core.errors import AppError
 
@@ -52,7 +52,11 @@ class WorkerThread(QObject):
 
     async def call(self, work: Callable[[], _Result]) -> _Result:
         """Return what `work` returns, done in the thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        return await self.begin(work)
+
+    def begin(self, work: Callable[[], _Result]) -> asyncio.Future[_Result]:
+        """Begin `work` in the thread, after what was asked for before, and return its future."""
+        return asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def submit(self, work: Callable[[], object]) -> None:
         """Do `work` without a report; any thread may ask for it."""
@@ -85,17 +89,22 @@ class WorkerThread(QObject):
             if discard is not None and not has_failed:
                 self._discard(discard, result)
         elif has_failed:
-            self.failed.emit(result if isinstance(result, AppError) else self._unforeseen())
+            self.failed.emit(result if isinstance(result, AppError) else unforeseen())
         elif callable(report):
             report(result)
-
-    def _unforeseen(self) -> AppError:
-        return AppError(
-            self.tr("A fault of Onlooker prevented this; its log has the details. Try again.")
-        )
 
     def _discard(self, discard: Callable[[Any], object], result: object) -> None:
         if self.is_closed:
             discard(result)
         else:
             self._executor.submit(discard, result)
+
+
+def unforeseen() -> AppError:
+    """Return what to say of an error that nobody foresaw."""
+    return AppError(
+        QCoreApplication.translate(
+            "WorkerThread",
+            "A fault of Onlooker prevented this; its log has the details. Try again.",
+        )
+    )

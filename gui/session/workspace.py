@@ -183,15 +183,11 @@ class FolderWorkspace(QObject):
         self.activity.note()
         return await self._thread.call(lambda: work(workspace)) if workspace else None
 
-    async def draft(self, id: int) -> Draft | None:
-        """Return what was being written for an image when the program ended; None for nothing."""
-        return await self.read(lambda workspace: workspace.draft(id))
-
     def keep_draft(self, id: int, draft: Draft | None) -> None:
         """Keep what is being written for an image; None once it is written."""
         self.activity.note()
         if workspace := self._workspace:
-            self._thread.ask(None, lambda: workspace.keep_draft(id, draft))
+            self._thread.ask(None, lambda: workspace.drafts.keep(id, draft))
 
     def choose_mode(self, mode: CaptionMode) -> None:
         """Take the captions of this folder for texts or for tags, from now on."""
@@ -265,7 +261,24 @@ class FolderWorkspace(QObject):
         """Do an edit; `edited` follows."""
         self.activity.note()
         if workspace := self._workspace:
-            self._thread.ask(self._on_edited, lambda: work(workspace))
+            self._thread.ask(self.take_report, lambda: work(workspace))
+
+    def begin(self, work: Callable[[Workspace], _Result]) -> asyncio.Future[_Result] | None:
+        """Begin `work` after all that was asked for before, and return what will come of it, also
+        if others are opened meanwhile; None if none is open. `take_report` follows for an edit."""
+        self.activity.note()
+        workspace = self._workspace
+        return self._thread.begin(lambda: work(workspace)) if workspace else None
+
+    def take_report(self, report: EditReport | None) -> None:
+        """Show what an edit of this workspace has changed; `edited` follows."""
+        if report is None:
+            return
+        self.rows_changed.emit(report.changed)
+        self._is_edited = True
+        self.listing.note_edit()
+        self._read_state()
+        self.edited.emit(report)
 
     def review(self, ids: Sequence[int], state: ReviewState) -> None:
         """Set what a person thinks of these images."""
@@ -379,12 +392,3 @@ class FolderWorkspace(QObject):
         if self.ids or self.reading.is_done:
             self._is_listed.set()
         self.changed.emit()
-
-    def _on_edited(self, report: EditReport | None) -> None:
-        if report is None:
-            return
-        self.rows_changed.emit(report.changed)
-        self._is_edited = True
-        self.listing.note_edit()
-        self._read_state()
-        self.edited.emit(report)

@@ -20,6 +20,7 @@ class NoticeActionKind(Enum):
     REDO_EDIT = auto()
     EDIT_CAPTION = auto()
     SHOW_EDIT_REPORT = auto()
+    SHOW_UNSAVED = auto()
 
 
 @dataclass(frozen=True)

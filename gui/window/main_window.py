@@ -63,12 +63,14 @@ class MainWindow(QMainWindow):
 
     `paths_opened(list[Path])`: files or folders, dropped, pasted, chosen or a sample.
     `notice_action_chosen(NoticeAction)`: the button of a notice was clicked. `keys_asked()`: the
-    keys of the commands are to be changed. `closed()`: the window is hidden; take the program down.
+    keys of the commands are to be changed. `unsaved_left()`: the window is to be closed, and what
+    was typed is not saved yet; then `leave`. `closed()`: it is hidden; take the program down.
     """
 
     paths_opened = Signal(list)
     notice_action_chosen = Signal(object)
     keys_asked = Signal()
+    unsaved_left = Signal()
     closed = Signal()
 
     def __init__(
@@ -89,7 +91,7 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         ScreenFit(self)
         self.theme = theme
-        self._may_leave_run = False
+        self._may_leave_run = self._may_leave_unsaved = False
         self._shown: ViewState | None = None
         self._task_bar = TaskBar(self)
         self.states = StateHolder(self)
@@ -273,13 +275,18 @@ class MainWindow(QMainWindow):
         self.drop_zone.dropEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Ask first while a folder run is under way; otherwise hide, and emit `closed`."""
-        self.batch_panel.list.finish_editing()
+        """Ask first while a folder run is under way, and emit `unsaved_left` while something that
+        was typed is not saved yet; otherwise hide, and emit `closed`."""
+        is_row_left = self.batch_panel.list.finish_editing()
         if self.state.run.is_running and not self._may_leave_run:
             event.ignore()
             dialog = LeaveRunDialog(self)
-            dialog.confirmed.connect(self.leave)
+            dialog.confirmed.connect(self._leave_run)
             open_without_waiting(dialog)
+            return
+        if (is_row_left or self.state.has_unsaved) and not self._may_leave_unsaved:
+            event.ignore()
+            self.unsaved_left.emit()
             return
         self.hide()
         self._task_bar.show_progress(None)
@@ -290,9 +297,15 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def leave(self) -> None:
-        """Close without asking, although a folder run is under way."""
+        """Close without asking, although a folder run is under way, or something is not saved."""
+        self._may_leave_run = self._may_leave_unsaved = True
+        self.close()
+
+    @Slot()
+    def _leave_run(self) -> None:
         self._may_leave_run = True
         self.close()
+        self._may_leave_run = not self.isVisible()
 
     # Parts
 

@@ -284,7 +284,8 @@ class ViewState:
     The folder run is in view if it `shows_run`; it stands above the image, or in its place where it
     `covers_image`. A window that `is_low` has no room for the offer of one in a notice. `has_part`
     says that a part of the image is marked, which questions are then about. `engines` is where the
-    person is on the way to an engine for the graphics card. `presets` are the names of those with
+    person is on the way to an engine for the graphics card. What a person wrote is not all in the
+    caption files if it `has_unsaved`. `presets` are the names of those with
     keys.
     """
 
@@ -306,6 +307,7 @@ class ViewState:
     shows_run: bool = False
     covers_image: bool = False
     is_low: bool = False
+    has_unsaved: bool = False
 
     @property
     def model_input(self) -> ImagePreprocessing | Sending | None:

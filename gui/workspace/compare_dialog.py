@@ -40,13 +40,13 @@ class CompareDialog(QDialog):
     """Goes through the images about which the chosen runs differ.
 
     `columns_chosen(tuple[int, ...])`: compare these runs, by their places. `image_wanted(int)`: the
-    image at this place among those that differ. `written(int, str, str)`: the caption of an image,
-    by its id, is to be another one than the last.
+    image at this place among those that differ. `written(ImageRow, str)`: the caption of an image
+    is to be another one than that of its row.
     """
 
     columns_chosen = Signal(object)
     image_wanted = Signal(int)
-    written = Signal(int, str, str)
+    written = Signal(object, str)
     undo_asked = Signal()
 
     def __init__(self, theme: Theme, thumbnails: Thumbnails, parent: QWidget | None = None):
@@ -264,7 +264,7 @@ class CompareDialog(QDialog):
             return
         if row is not None and text.strip() and text != self._given:
             self._row = None
-            self.written.emit(row.id, text, row.caption)
+            self.written.emit(row, text)
 
     def _go_to(self, at: int) -> None:
         self._write()

@@ -10,7 +10,8 @@ import pytest
 import qasync
 import shiboken6
 from PIL import Image
-from PySide6.QtCore import QCoreApplication, QEvent, QThread
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QThread
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -34,6 +35,15 @@ async def until(is_so, seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not is_so():
             await asyncio.sleep(0.001)
+
+
+async def noticed(window, words: str) -> None:
+    """Wait for a notice, and close newer ones until it is in front."""
+    bar = window.notice_bar
+    await until(lambda: any(words in notice.text for notice in window.state.notices))
+    while words not in bar.text_label.text():
+        QTest.mouseClick(bar.close_button, Qt.MouseButton.LeftButton)
+        await asyncio.sleep(0.001)
 
 
 class PatientQtBot(QtBot):

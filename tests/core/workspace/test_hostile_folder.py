@@ -214,13 +214,13 @@ def test_review_is_found_again_by_content(folder):
     with scanned(folder) as workspace:
         row = row_at(workspace, folder / "moved.png")
         workspace.set_review([row.id], ReviewState.REJECTED)
-        workspace.keep_draft(row.id, Draft("half a cap", "a caption"))
+        workspace.drafts.keep(row.id, Draft("half a cap", "a caption"))
     (folder / "inner").mkdir()
     (folder / "moved.png").rename(folder / "inner" / "renamed.png")
     with scanned(folder) as workspace:
         row = row_at(workspace, folder / "inner" / "renamed.png")
         assert row.review == "rejected"
-        assert workspace.draft(row.id) == Draft("half a cap", "a caption")
+        assert workspace.drafts.of(row.id) == Draft("half a cap", "a caption")
 
 
 def test_scan_that_is_stopped_goes_on_later(folder):

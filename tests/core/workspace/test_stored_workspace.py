@@ -75,8 +75,8 @@ def check_records(workspace):
     assert {name: row.review for name, row in rows.items()} == STATES
     assert {name for name, row in rows.items() if row.is_edited} == {"a", "b"}
     assert rows["c"].doubt == 0.75
-    assert workspace.draft(rows["b"].id) == Draft("half a sen")
-    assert workspace.draft(rows["a"].id) is None
+    assert workspace.drafts.of(rows["b"].id) == Draft("half a sen")
+    assert workspace.drafts.of(rows["a"].id) is None
     assert workspace.answers.of(rows["c"].id) == "cat c, mat"
     return rows
 

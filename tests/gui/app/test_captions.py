@@ -1,5 +1,6 @@
 """Captions beside the image: read, searched, edited and reviewed, without a model."""
 
+import asyncio
 import os
 import sqlite3
 import time
@@ -17,8 +18,9 @@ from core.locations import writable_locations
 from core.workspace.data import Draft, ReviewState, WorkspaceOptions
 from core.workspace.workspace import Workspace
 from gui.window.commands import Command
+from gui.window.leave_dialog import UnsavedDialog
 from gui.workspace.alt_text_dialog import AltTextDialog
-from tests.gui.conftest import focused_widget, until
+from tests.gui.conftest import focused_widget, noticed, until
 
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -102,7 +104,7 @@ def test_draft_of_a_killed_program_is_in_the_editor_again(live, folder, home):
     workspace.scan(Event(), lambda progress: None)
     row = workspace.row_of(folder / "0.png")
     assert row is not None
-    workspace.keep_draft(row.id, Draft("a cat, half wri", "a cat"))
+    workspace.drafts.keep(row.id, Draft("a cat, half wri", "a cat"))
     workspace.close()
 
     async def story(program):
@@ -219,6 +221,126 @@ def test_what_is_typed_outlives_its_image(live, folder):
         await until(lambda: text(folder, 0) == "xa cat\n")
 
     live(story)
+
+
+def test_draft_is_in_the_editor_before_anything_can_be_typed(live, folder):
+    """The workspace is busy, so that one types before the draft of an earlier day is read."""
+    busy = Event()
+
+    async def story(program):
+        window, _, editor = await opened(program, folder)
+        row = await program.workspace.row_of(folder / "1.png")
+        program.workspace.keep_draft(row.id, Draft("a dog, half wri", "a dog"))
+        editor.setFocus()
+        program.workspace.change(lambda workspace: busy.wait(60))
+        program.tasks.begin(program.pictures.open_path(folder / "1.png"))
+        await until(lambda: window.state.picture.name == "1.png")
+        QTest.keyClicks(focused_widget(), "x")
+        busy.set()
+        await until(lambda: not editor.isReadOnly())
+        assert editor.toPlainText() == "xa dog, half wri"
+        QTest.keyClick(editor, KEY.Key_S, CTRL)
+        await until(lambda: text(folder, 1) == "xa dog, half wri\n")
+
+    live(story)
+
+
+def test_what_was_typed_and_taken_back_is_no_draft(live, folder):
+    async def story(program):
+        _, _, editor = await opened(program, folder)
+        row = await program.workspace.row_of(folder / "0.png")
+        editor.setFocus()
+        QTest.keyClicks(editor, "x")
+        await until_draft(program, row.id, "xa cat")
+        QTest.keyClick(editor, KEY.Key_Backspace)
+        QTest.keyClick(editor, KEY.Key_S, CTRL)
+        await until_draft(program, row.id, None)
+        assert text(folder, 0) == "a cat\n"
+
+    live(story)
+
+
+async def until_draft(program, id, text):
+    """Waits until this is kept of what is being written for an image."""
+    while True:
+        draft = await program.workspace.read(lambda workspace: workspace.drafts.of(id))
+        if (draft and draft.text) == text:
+            return
+        await asyncio.sleep(0.01)
+
+
+def unwritable(folder, number):
+    """A caption file that cannot be written, as its name is another one's."""
+    (folder / f"{number}.txt").unlink()
+    (folder / f"{number}.txt").symlink_to(folder.parent / "elsewhere.txt")
+
+
+def writable(folder, number, caption=""):
+    (folder / f"{number}.txt").unlink()
+    (folder / f"{number}.txt").write_text(caption, encoding="utf-8")
+
+
+async def closed_with(program, button):
+    """Closes the window, and answers what is asked about captions that could not be saved."""
+    window = program.window
+    window.close()
+    await until(lambda: window.findChild(UnsavedDialog) is not None)
+    dialog = window.findChild(UnsavedDialog)
+    asked = f"{dialog.text()} {dialog.informativeText()}"
+    (chosen,) = (one for one in dialog.buttons() if one.text() == button)
+    QTest.mouseClick(chosen, LEFT)
+    return asked
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_caption_that_cannot_be_saved_is_said_at_closing_and_comes_back(live, folder):
+    unwritable(folder, 0)
+
+    async def story(program):
+        window, _, editor = await opened(program, folder, "")
+        editor.setFocus()
+        QTest.keyClicks(editor, "a cow")
+        asked = await closed_with(program, "Close anyway")
+        assert "“0.png” could not be saved" in asked
+        assert "is kept" in asked
+        await until(lambda: not window.isVisible())
+
+    async def next_day(program):
+        window = program.window
+        window.paths_opened.emit([folder / "1.png", folder])
+        await noticed(window, "“0.png” is not in its caption file")
+        writable(folder, 0)
+        QTest.mouseClick(window.notice_bar.action_button, LEFT)
+        await until(lambda: text(folder, 0) == "a cow\n")
+
+    live(story)
+    live(next_day)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_window_closes_once_what_could_not_be_saved_is(live, folder):
+    """The image that one has left by then, and the one in view."""
+    unwritable(folder, 0)
+    unwritable(folder, 1)
+
+    async def story(program):
+        window, _, editor = await opened(program, folder, "")
+        for word in ("a cow", "a hen"):
+            editor.setFocus()
+            QTest.keyClicks(editor, word)
+            QTest.keyClick(editor, KEY.Key_PageDown)
+            await until(lambda: editor.toPlainText() in ("", "two cats"))
+        assert "2 captions" in await closed_with(program, "Cancel")
+        await until(lambda: window.findChild(UnsavedDialog) is None)
+        assert window.isVisible()
+        for number in (0, 1):
+            writable(folder, number)
+        window.close()
+        await until(lambda: not window.isVisible())
+
+    live(story)
+    assert text(folder, 0) == "a cow\n"
+    assert text(folder, 1) == "a hen\n"
 
 
 def test_what_can_be_kept_nowhere_stays_in_the_editor(live, folder):

@@ -15,9 +15,10 @@ from gui.batch.row_filter import SortKey, StateFilter
 from gui.batch.rows import Column
 from gui.widgets.notice import NoticeActionKind
 from gui.window.commands import Command
+from gui.window.leave_dialog import UnsavedDialog
 from tests.gui.batch.folder_page import click, over, phase, shown, texts
 from tests.gui.batch.test_caption_list import captions, theme  # noqa: F401 (fixtures)
-from tests.gui.conftest import until
+from tests.gui.conftest import noticed, until
 
 
 def open_editor(view):
@@ -203,6 +204,38 @@ def test_text_that_cannot_be_written_is_offered(live, folder):
         await until(lambda: texts(folder).get("1.txt") == "by hand\n")
 
     live(story)
+
+
+@pytest.mark.parametrize("is_row_open", [True, False])
+def test_text_that_cannot_be_written_is_said_at_closing_and_comes_back(live, folder, is_row_open):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        (folder / "1.txt").unlink()
+        (folder / "1.txt").mkdir()
+        editor, window = write(panel.list, "by hand"), program.window
+        if not is_row_open:
+            QTest.keyClick(editor, Qt.Key.Key_Return)
+            await until(lambda: window.state.has_unsaved)
+        window.close()
+        await until(lambda: window.findChild(UnsavedDialog) is not None)
+        dialog = window.findChild(UnsavedDialog)
+        assert "“1.png” could not be saved" in dialog.text()
+        assert "is kept" in dialog.informativeText()
+        (leave,) = (one for one in dialog.buttons() if one.text() == "Close anyway")
+        click(leave)
+        await until(lambda: not window.isVisible())
+
+    async def next_day(program, panel):
+        window = program.window
+        window.paths_opened.emit([folder / "2.png", folder])
+        await noticed(window, "“1.png” is not in its caption file")
+        (folder / "1.txt").rmdir()
+        (folder / "1.txt").write_text("say two\n", encoding="utf-8")
+        click(window.notice_bar.action_button)
+        await until(lambda: window.caption_panel.editor.toPlainText() == "by hand")
+
+    live(story)
+    live(next_day)
 
 
 def test_text_that_met_another_as_the_window_closed_is_one_redo_away(live, folder):

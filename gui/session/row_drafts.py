@@ -1,0 +1,97 @@
+"""What a person wrote in a row of a folder run and could not be written is a draft of its image."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from core.errors import AppError
+from core.workspace import Draft, forget_draft, keep_draft
+from gui.session.caption_editing import CaptionEditing
+from gui.session.caption_writing import UnsavedCaption
+from gui.session.folder_run import FolderRun
+
+
+class RowDrafts(QObject):
+    """It is in the editor of the caption once the image is opened, also on another day.
+
+    `changed()`: `unsaved` is another.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self, run: FolderRun, editing: CaptionEditing, data: Path, parent: QObject | None = None
+    ):
+        """`data` is the folder of the program's own files."""
+        super().__init__(parent)
+        self._run, self._editing, self._data = run, editing, data
+        self._texts: dict[Path, tuple[int, Draft]] = {}
+        self._unsaved: dict[Path, UnsavedCaption] = {}
+        self._under_way: set[asyncio.Future[None]] = set()
+        self._order = asyncio.Lock()
+        run.edits.unwritten.connect(self._on_unwritten)
+        run.edits.written.connect(self._on_written)
+
+    @property
+    def unsaved(self) -> list[UnsavedCaption]:
+        """What could not be written, and why."""
+        return list(self._unsaved.values())
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether a person is being asked which of two texts is to stay."""
+        return self._run.edits.is_undecided
+
+    async def finish(self) -> None:
+        """Write once more what could not be written, and wait; `unsaved` says what is left."""
+        await self._run.edits.settled()
+        for path, (number, draft) in list(self._texts.items()):
+            items = self._run.items
+            if not self._run.is_running and number < len(items) and items[number].path == path:
+                await self._run.edits.edit(number, draft.text)
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until all drafts are kept."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    @Slot(int, str, str)
+    def _on_unwritten(self, number: int, text: str, reason: str) -> None:
+        item = self._run.items[number]
+        draft = Draft(text, item.caption)
+        self._texts[item.path] = number, draft
+        self._unsaved[item.path] = UnsavedCaption(item.path, reason, is_kept=False)
+        self.changed.emit()
+        self._begin(partial(keep_draft, self._data, item.path, draft), item.path)
+        self._editing.take_up(item.path, draft)
+
+    @Slot(int)
+    def _on_written(self, number: int) -> None:
+        path = self._run.items[number].path
+        if path in self._texts:
+            _, draft = self._texts.pop(path)
+            del self._unsaved[path]
+            self.changed.emit()
+            self._begin(partial(forget_draft, self._data, path, draft.text), None)
+
+    def _begin(self, work: Callable[[], None], kept: Path | None) -> None:
+        doing = asyncio.ensure_future(self._do(work, kept))
+        self._under_way.add(doing)
+        doing.add_done_callback(self._under_way.discard)
+
+    async def _do(self, work: Callable[[], None], kept: Path | None) -> None:
+        """One after the other, so that the last one counts."""
+        async with self._order:
+            try:
+                await asyncio.to_thread(work)
+            except AppError:
+                return  # It stays as it was: `unsaved` says whether it is kept.
+        if kept is not None and kept in self._unsaved:
+            self._unsaved[kept] = replace(self._unsaved[kept], is_kept=True)
