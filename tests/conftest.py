@@ -87,12 +87,7 @@ def chat_folders(tmp_path_factory) -> dict[str, Path]:
     Without a home of its own, a test opens them as if they had been tried; tests/core/vetting tries
     each.
     """
-    from core.vetting.kept import fingerprint, kept_verdicts
-    from core.vetting.verdict import EngineKind, Trial, Verdict
-    from tests.support.tiny_chat import FAMILIES, write_chat_model
+    from tests.support.tiny_chat import FAMILIES, as_if_tried, write_chat_model
 
     root = tmp_path_factory.mktemp("chat")
-    folders = {family: write_chat_model(root / family, family) for family in FAMILIES}
-    for folder in folders.values():
-        kept_verdicts().write(fingerprint(Trial(EngineKind.CHAT, folder)), Verdict())
-    return folders
+    return {family: as_if_tried(write_chat_model(root / family, family)) for family in FAMILIES}

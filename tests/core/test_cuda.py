@@ -11,10 +11,12 @@ import tempfile
 import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import torch
 
@@ -38,6 +40,7 @@ from core.engine import Engine
 from core.engine_group.cards import sources_on
 from core.engine_group.group import EngineGroup
 from core.errors import EngineError, OutOfMemory
+from core.llava.cuda_graphs import to_device
 from core.llava.engine import LlavaEngine
 from core.llava.quantized_linear import QuantizedLinear
 from core.open_engine import open_engine
@@ -45,7 +48,8 @@ from core.picture import Picture
 from core.terminal import main as terminal
 from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
 from tests.support.loading_peak import measure
-from tests.support.tiny_chat import FAMILIES, write_chat_model
+from tests.support.looking_chat import SIZES, require_right_places, write_looking_model
+from tests.support.tiny_chat import FAMILIES, MORE_FAMILIES, WIDE, as_if_tried, write_chat_model
 from tests.support.tiny_llava import (
     TINY,
     Sizes,
@@ -71,10 +75,15 @@ MIDDLING = Sizes(
 PICTURE = Picture(None, Image.radial_gradient("L").resize((100, 70)).convert("RGB"))
 
 
-def load(folder: Path, device: str = "cuda", dtype: str = "auto") -> LlavaEngine | ChatEngine:
-    return open_engine(
-        ModelChoice(str(folder), device, Precision(dtype)), lambda *_: None, threading.Event()
-    )
+def load(
+    folder: Path, device: str = "cuda", dtype: str = "auto", *, quantizes_cache: bool = False
+) -> LlavaEngine | ChatEngine:
+    choice = ModelChoice(str(folder), device, Precision(dtype), quantizes_cache=quantizes_cache)
+    return open_engine(choice, lambda *_: None, threading.Event())
+
+
+def write_chat(folder: Path, family: str, **text) -> Path:
+    return as_if_tried(write_chat_model(folder / family, family, **text))
 
 
 def ask(engine: Engine, sampling: Sampling, stop_after: int = 0):
@@ -423,7 +432,7 @@ def test_other_architecture_spread_over_two_cards_says_what_it_says_on_one(tmp_p
     if not has_two_cards():
         return
     for family in FAMILIES:
-        folder = write_chat_model(tmp_path / family, family)
+        folder = write_chat(tmp_path, family)
         whole = load(folder, dtype="float32")
         wanted = ask(whole, Sampling(max_new_tokens=12))[0].output_ids
         parameters = whole.facts.memory_bytes // 4
@@ -445,7 +454,7 @@ def test_second_card_says_what_the_first_says(tmp_path):
     sizes = replace(TINY, hidden=256, mlp=688, heads=4)
     folders = [
         write_original_layout(tmp_path / "model", random_weights(sizes), sizes),
-        write_chat_model(tmp_path / "gemma3", "gemma3"),
+        write_chat(tmp_path, "gemma3"),
     ]
     for folder in folders:
         for dtype in ("16-bit", "8-bit", "4-bit"):
@@ -502,8 +511,8 @@ def test_folder_run_on_two_cards_says_what_one_says_and_outlives_one_of_them(tmp
 
 
 def test_other_architectures_say_on_the_card_what_they_say_on_the_processor(tmp_path):
-    for family in FAMILIES:
-        folder = write_chat_model(tmp_path / family, family)
+    for family in FAMILIES | MORE_FAMILIES:
+        folder = write_chat(tmp_path, family)
         output_ids = []
         _slots_say_what_single_answers_say(folder)
         for device in ("cpu", "cuda"):
@@ -540,6 +549,108 @@ def _slots_say_what_single_answers_say(folder):
         evidence = engine.evidence(request, alone[number], threading.Event())
         assert [token.id for token in evidence.tokens] == list(ids)
     engine.close()
+
+
+# For what is the same code for all of them: a captured tower, tiles, grids of any size, one size.
+A_FEW = ("joycaption", "llava_next", "qwen3_vl", "gemma3")
+
+
+def test_images_made_ready_ahead_in_threads_get_the_answers_they_would_get_anyway(tmp_path):
+    """More of them than slots, so that each slot's next image is copied during others' steps."""
+    for family in A_FEW:
+        engine = load(write_chat(tmp_path, family), dtype="float32")
+        assert isinstance(engine, ChatEngine)
+        pictures = different_pictures(24)
+        requests = about(pictures)
+        alone = [engine.answer(one, lambda _: None, threading.Event()) for one in requests]
+        with ThreadPoolExecutor(4) as openers:
+            ready = list(openers.map(engine.prepare_picture, pictures))
+        assert all(one.prepared is not None for one in ready), family
+        said = []
+        for some in (requests, about(ready)):
+            answers = dict(engine.answer_all(some, threading.Event(), slots=4))
+            said.append([answers[one].output_ids for one in some])
+            ask(engine, Sampling(max_new_tokens=2))  # One slot: no image is left in the cache.
+        assert said[0] == said[1], family
+        assert [ids[:4] for ids in said[1]] == [one.output_ids[:4] for one in alone], family
+        assert len(set(said[1])) > 12, family
+        engine.close()
+
+
+def different_pictures(count: int) -> list[Picture]:
+    noise = np.random.default_rng(1)
+    sizes = [(60 + 7 * number, 90 + 29 * (number % 4)) for number in range(count)]
+    values = [noise.integers(256, size=(*size, 3), dtype=np.uint8) for size in sizes]
+    return [Picture(None, Image.fromarray(each)) for each in values]
+
+
+def about(pictures: list[Picture]) -> list[Request]:
+    return [
+        Request(one, (Turn("What is this?"),), Sampling(max_new_tokens=6 + number % 5))
+        for number, one in enumerate(pictures)
+    ]
+
+
+def test_uploads_hold_what_was_there_when_they_began():
+    """While the card is busy they wait, and the memory they come from must wait for them."""
+    device = torch.device("cuda")
+    busy = torch.randn(8192, 8192, device=device, dtype=torch.float16)
+    for stream in (torch.cuda.current_stream(), torch.cuda.Stream()):
+        with torch.cuda.stream(stream):
+            for _ in range(200):
+                torch.mm(busy, busy)
+            uploads = []
+            for number in range(32):
+                source = torch.full((1_000_000,), float(number))
+                uploads.append(to_device(source, device))
+                source.fill_(-1.0)
+            is_waiting = not stream.query()
+            for number, upload in enumerate(uploads):
+                assert bool((upload == number).all()), number
+        assert is_waiting, "the card had done everything before the last upload began"
+
+
+def test_maps_show_where_a_model_looks(tmp_path):
+    for family in ("bakllava", "llava_next", "idefics3", "qwen3_vl", "gemma3"):
+        folder = as_if_tried(write_looking_model(tmp_path / family, family))
+        for dtype in ("float32", "auto"):
+            engine = load(folder, dtype=dtype)
+            require_right_places(engine, SIZES[family][:2])
+            engine.close()
+
+
+def test_other_architectures_by_our_kernels_say_what_is_likely(tmp_path):
+    """Also with the KV cache in 8 bits, judged by the processor in float32."""
+    for family in ("joycaption", "llava_next", "llava_onevision", "idefics3"):
+        folder = write_chat(tmp_path, family, **WIDE)
+        judge = load(folder, "cpu", "float32")
+        for dtype, quantizes_cache in (("16-bit", False), ("16-bit", True), ("8-bit", True)):
+            engine = load(folder, dtype=dtype, quantizes_cache=quantizes_cache)
+            assert engine.facts.quantizes_cache is quantizes_cache
+            requests = about(different_pictures(6))
+            answers = dict(engine.answer_all(requests, threading.Event(), slots=3))
+            alone = engine.answer(requests[0], lambda _: None, threading.Event())
+            for request, answer in (*answers.items(), (requests[0], alone)):
+                tokens = judge.evidence(request, answer, threading.Event()).tokens
+                worse = max(token.likeliest[0][1] - token.log_p for token in tokens)
+                assert worse < 0.3, (family, dtype, quantizes_cache, worse)
+            engine.close()
+        judge.close()
+
+
+def test_what_the_image_adds_is_on_the_card_what_it_is_on_the_processor(tmp_path):
+    for family in FAMILIES | MORE_FAMILIES:
+        folder = write_chat(tmp_path, family)
+        request = Request(PICTURE, (Turn("What is this?"),), Sampling(max_new_tokens=12))
+        on_processor, on_card = load(folder, "cpu", "float32"), load(folder, "cuda", "float32")
+        answer = on_processor.answer(request, lambda _: None, threading.Event())
+        scores = []
+        for engine in (on_processor, on_card):
+            tokens = engine.evidence(request, answer, threading.Event()).tokens
+            scores.append([(one.log_p, one.log_p_without_picture or 0.0) for one in tokens])
+            engine.close()
+        difference = np.abs(np.array(scores[0]) - np.array(scores[1])).max()
+        assert difference < 0.02, (family, difference)
 
 
 @contextmanager

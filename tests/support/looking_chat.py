@@ -6,6 +6,8 @@ layers of the language model, and their keys say how bright a patch is.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,34 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.chat.processor import load_processor
+from core.engine import InspectableEngine
+from core.picture import Picture
+from core.transcript import Answer, Ending, Request, Turn
+from core.words import Box, Word, WordMap
 from tests.support.tiny_chat import write_chat_model
+
+SAID = Answer("a dog", Ending.COMPLETE, 0, 0.0)
+"""What such a model says while it looks."""
+
+Size = tuple[int, int]
+SIZES: dict[str, tuple[tuple[Size, tuple[int, int]], ...]] = {
+    "bakllava": (((70, 70), (2, 2)),),
+    "joycaption": (((100, 70), (2, 2)), ((20, 300), (2, 2))),
+    "llava_next": (
+        ((56, 56), (4, 4)),
+        ((120, 50), (2, 4)),
+        ((50, 120), (4, 2)),
+        ((400, 24), (2, 2)),
+    ),
+    "llava_onevision": (((90, 90), (4, 4)), ((140, 56), (2, 4))),
+    "idefics3": (((80, 80), (2, 2)), ((112, 28), (1, 2)), ((28, 112), (2, 1))),
+    "qwen2_5_vl": (((112, 112), (4, 4)), ((28, 112), (4, 1))),
+    "qwen3_vl": (((112, 84), (3, 4)),),
+    "gemma3": (((70, 100), (2, 2)),),
+    "qwen2_vl": (((112, 84), (3, 4)),),
+    "internvl": (((56, 56), (2, 2)), ((112, 112), (4, 4)), ((50, 200), (8, 2))),
+}
+"""Sizes of pictures, and how many rows and columns of patches a map of them has."""
 
 # What stands before each letter of the word: a blank, a d, an o, as bytes' tokens are spelled.
 _BEFORE_THE_WORD = ("Ġ", "d", "o")
@@ -86,3 +115,60 @@ def _features(folder: Path) -> tuple[Tensor, Tensor, list[int]]:
     norm = language.layers[0].input_layernorm
     ids = processor.tokenizer.convert_tokens_to_ids(list(_BEFORE_THE_WORD))
     return norm(seen[0][at]), norm(seen[1][at]), ids
+
+
+# ---- where it looks -----------------------------------------------------------------------------
+
+
+def patches(size: Size, grid: tuple[int, int]) -> Iterator[Box]:
+    """The boxes of a grid's patches on a picture."""
+    (width, height), (rows, columns) = size, grid
+    for row in range(rows):
+        for column in range(columns):
+            left, top = width * column / columns, height * row / rows
+            yield left, top, left + width / columns, top + height / rows
+
+
+def bright_at(size: Size, box: Box) -> Picture:
+    """A black picture that is white within a box."""
+    pixels = Image.new("RGB", size, "black")
+    left, top, right, bottom = (round(edge) for edge in box)
+    pixels.paste((255, 255, 255), (left, top, right, bottom))
+    return Picture(None, pixels)
+
+
+def asked(picture: Picture, *others: Picture) -> Request:
+    """A question to which the model says what it always says."""
+    return Request(picture, (Turn("What is this?"),), others=others)
+
+
+def the_dog(engine: InspectableEngine, request: Request) -> Word:
+    """The word that the model says while it looks."""
+    words = engine.evidence(request, SAID, threading.Event()).words
+    assert [word.text for word in words] == ["a", "dog"]
+    return words[-1]
+
+
+def strongest(found: WordMap) -> tuple[float, float]:
+    """Where a map is strongest, in pixels of the picture."""
+    rows, columns = found.values.shape
+    row, column = divmod(int(found.values.argmax()), columns)
+    left, top, right, bottom = found.square
+    x = left + (column + 0.5) * (right - left) / columns
+    return x, top + (row + 0.5) * (bottom - top) / rows
+
+
+def require_right_places(
+    engine: InspectableEngine, sizes: Iterable[tuple[Size, tuple[int, int]]]
+) -> None:
+    """Asserts that maps show the bright patch, wherever on pictures of these `sizes` it is."""
+    word = the_dog(engine, asked(bright_at((56, 56), (0, 0, 28, 28))))
+    for size, grid in sizes:
+        for box in patches(size, grid):
+            found = engine.word_map(asked(bright_at(size, box)), SAID, word)
+            x, y = strongest(found)
+            place = f"{size}: {box}, found at {x:.0f}, {y:.0f}\n{found.values.round(1)}"
+            assert box[0] < x < box[2], place
+            assert box[1] < y < box[3], place
+            assert box[0] <= sum(found.strongest_box[::2]) / 2 <= box[2], place
+            assert box[1] <= sum(found.strongest_box[1::2]) / 2 <= box[3], place

@@ -16,18 +16,26 @@ from tokenizers import AddedToken, decoders, pre_tokenizers
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers.models import BPE
 
+from core.vetting.kept import fingerprint, kept_verdicts
+from core.vetting.verdict import EngineKind, Trial, Verdict
+
 HIDDEN = 32
 IMAGE = 28
 """Pixels of a side, as the vision towers see a picture; two patches of 14."""
 
 
-def write_chat_model(folder: Path, family: str, seed: int = 0) -> Path:
-    """A folder with a tiny random model of one of `FAMILIES` or `MORE_FAMILIES`."""
+def write_chat_model(folder: Path, family: str, seed: int = 0, **text: Any) -> Path:
+    """A folder with a tiny random model of one of the families below.
+
+    `text` changes the configuration of the language model.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    special, make, processor, template = (FAMILIES | MORE_FAMILIES)[family]
+    special, make, processor, template = (FAMILIES | MORE_FAMILIES | LEFT_TO_GENERATE)[family]
     tokens = ["<unk>", "<s>", "</s>", "<pad>", *special.values()]
     ids = {token: number for number, token in enumerate(tokens)}
     config = make(ids, special)
+    for name, value in text.items():
+        setattr(config.get_text_config(), name, value)
     _write_model(folder, config, seed)
     _write_tokenizer(folder, tokens, special)
     (folder / "processor_config.json").write_text(json.dumps(processor))
@@ -35,6 +43,12 @@ def write_chat_model(folder: Path, family: str, seed: int = 0) -> Path:
         json.dumps(processor["image_processor"] | {"processor_class": processor["processor_class"]})
     )
     (folder / "chat_template.jinja").write_text(template)
+    return folder
+
+
+def as_if_tried(folder: Path) -> Path:
+    """Lets the folder be opened without the trial in a process of its own, which takes seconds."""
+    kept_verdicts().write(fingerprint(Trial(EngineKind.CHAT, folder)), Verdict())
     return folder
 
 
@@ -79,6 +93,15 @@ def _write_tokenizer(folder: Path, special: list[str], named: dict[str, str]) ->
 
 VOCABULARY = 4 + 256 + 24
 """Enough for the 256 bytes and the special tokens of every family."""
+
+WIDE = {
+    "hidden_size": 256,
+    "intermediate_size": 512,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 64,
+}
+"""Sizes of a language model that there are CUDA kernels for."""
 
 _LLAMA: dict[str, Any] = {
     "vocab_size": VOCABULARY,
@@ -309,6 +332,104 @@ def _gemma3(ids: dict[str, int], special: dict[str, str]) -> Any:
     )
 
 
+def _mistral3(ids: dict[str, int], special: dict[str, str]) -> Any:
+    """Patches of 14, of which two by two become one."""
+    from transformers import Mistral3Config, MistralConfig, PixtralVisionConfig
+
+    return Mistral3Config(
+        text_config=MistralConfig(**_LLAMA, head_dim=8, sliding_window=None),
+        vision_config=PixtralVisionConfig(**_TOWER | {"image_size": 8 * 14}),
+        image_token_index=ids[special["image_token"]],
+        spatial_merge_size=2,
+        tie_word_embeddings=False,
+    )
+
+
+def _pixtral(ids: dict[str, int], special: dict[str, str]) -> Any:
+    """A LLaVA with Pixtral's tower, which takes images of any shape."""
+    from transformers import LlavaConfig, MistralConfig, PixtralVisionConfig
+
+    return LlavaConfig(
+        text_config=MistralConfig(**_LLAMA, head_dim=8, sliding_window=None),
+        vision_config=PixtralVisionConfig(**_TOWER | {"image_size": 4 * 14}),
+        image_token_index=ids[special["image_token"]],
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+        tie_word_embeddings=False,
+    )
+
+
+def _idefics2(ids: dict[str, int], special: dict[str, str]) -> Any:
+    from transformers import Idefics2Config, MistralConfig
+
+    perceiver = {
+        "resampler_n_latents": 3,
+        "resampler_depth": 2,
+        "resampler_n_heads": 4,
+        "resampler_head_dim": 8,
+        "num_key_value_heads": 2,
+        "hidden_size": HIDDEN,
+    }
+    return Idefics2Config(
+        text_config=MistralConfig(**_LLAMA, head_dim=8),
+        vision_config={**_TOWER, "image_size": 4 * 14, "model_type": "idefics2_vision"},
+        perceiver_config=perceiver,
+        image_token_id=ids[special["image_token"]],
+        tie_word_embeddings=False,
+    )
+
+
+def _gemma4(ids: dict[str, int], special: dict[str, str]) -> Any:
+    """Layers of two kinds with heads of two sizes, of which the last two share keys and values."""
+    from transformers import Gemma4Config
+
+    return Gemma4Config(
+        text_config={
+            **_LLAMA,
+            "num_hidden_layers": 6,
+            "layer_types": ["sliding_attention", "full_attention"] * 3,
+            "sliding_window": 64,
+            "head_dim": 8,
+            "global_head_dim": 16,
+            "num_kv_shared_layers": 2,
+            "vocab_size_per_layer_input": VOCABULARY,
+            "hidden_size_per_layer_input": 8,
+        },
+        vision_config={
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "head_dim": 16,
+            "patch_size": 4,
+            "pooling_kernel_size": 2,
+            "position_embedding_size": 300,
+        },
+        tie_word_embeddings=False,
+        image_token_id=ids[special["image_token"]],
+        video_token_id=ids["<|video|>"],
+        audio_token_id=ids[special["audio_token"]],
+        boi_token_id=ids[special["boi_token"]],
+        eoi_token_id=ids[special["eoi_token"]],
+        boa_token_id=ids[special["boa_token"]],
+        eoa_token_index=ids[special["eoa_token"]],
+    )
+
+
+def _paligemma(ids: dict[str, int], special: dict[str, str]) -> Any:
+    from transformers import GemmaConfig, PaliGemmaConfig, SiglipVisionConfig
+
+    return PaliGemmaConfig(
+        text_config=GemmaConfig(**_LLAMA, head_dim=8),
+        vision_config=SiglipVisionConfig(**_TOWER, vision_use_head=False),
+        projection_dim=HIDDEN,
+        hidden_size=HIDDEN,
+        image_token_index=ids[special["image_token"]],
+        tie_word_embeddings=False,
+    )
+
+
 # ---- chat templates, in each family's manner ---------------------------------------------------
 
 _ROLES = (
@@ -496,6 +617,30 @@ FAMILIES: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
 chat template."""
 
 
+_PIXTRAL_TOKENS = {
+    "image_token": "[IMG]",
+    "image_break_token": "[IMG_BREAK]",
+    "image_end_token": "[IMG_END]",
+}
+_PIXTRAL = "<s>" + _template("[INST]", "[IMG]", "[/INST]", "")
+
+
+def _pixtral_processor(patches: int, merge: int) -> dict[str, Any]:
+    return {
+        "processor_class": "PixtralProcessor",
+        "patch_size": 14,
+        "spatial_merge_size": merge,
+        "image_token": "[IMG]",
+        "image_break_token": "[IMG_BREAK]",
+        "image_end_token": "[IMG_END]",
+        "image_processor": {
+            "image_processor_type": "PixtralImageProcessor",
+            "size": {"longest_edge": patches * 14},
+            "patch_size": {"height": 14, "width": 14},
+        },
+    }
+
+
 MORE_FAMILIES: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
     "qwen2_vl": (
         _QWEN_TOKENS,
@@ -524,5 +669,63 @@ MORE_FAMILIES: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
         },
         _CHATML.replace("{image}", "<IMG_CONTEXT>\n"),
     ),
+    "mistral3": (_PIXTRAL_TOKENS, _mistral3, _pixtral_processor(8, 2), _PIXTRAL),
+    "pixtral": (_PIXTRAL_TOKENS, _pixtral, _pixtral_processor(4, 1), _PIXTRAL),
+    "idefics2": (
+        _IDEFICS_TOKENS | {"image_boundary_token": "<fake_token_around_image>"},
+        _idefics2,
+        {
+            "processor_class": "Idefics2Processor",
+            "image_seq_len": 3,
+            "image_processor": {
+                "image_processor_type": "Idefics2ImageProcessor",
+                "size": {"shortest_edge": 2 * 14, "longest_edge": 4 * 14},
+                "do_image_splitting": False,
+            },
+        },
+        _IDEFICS,
+    ),
+    "gemma4": (
+        {
+            "boi_token": "<|image>",
+            "eoi_token": "<image|>",
+            "image_token": "<|image|>",
+            "boa_token": "<|audio>",
+            "eoa_token": "<audio|>",
+            "audio_token": "<|audio|>",
+            "video_token": "<|video|>",
+        },
+        _gemma4,
+        {
+            "processor_class": "Gemma4Processor",
+            "image_seq_length": 70,
+            "image_processor": {
+                "image_processor_type": "Gemma4ImageProcessor",
+                "max_soft_tokens": 70,
+                "patch_size": 4,
+                "pooling_kernel_size": 2,
+            },
+            "feature_extractor": {"feature_extractor_type": "Gemma4AudioFeatureExtractor"},
+        },
+        "<s>" + _template("[{{ message['role'] }}]", "<|image|>", "\n", "[model]"),
+    ),
 }
 """Those that the window offers no model of: fewer tests run them."""
+
+
+LEFT_TO_GENERATE: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
+    "paligemma": (
+        {"image_token": "<image>"},
+        _paligemma,
+        {
+            "processor_class": "PaliGemmaProcessor",
+            "image_processor": {
+                "image_processor_type": "SiglipImageProcessor",
+                "size": _SIZE,
+                "image_seq_length": 4,
+            },
+        },
+        _template("", "<image>", "", ""),
+    ),
+}
+"""Those that only transformers' `generate()` runs."""
