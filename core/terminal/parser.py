@@ -222,7 +222,7 @@ def _add_bench(add_verb: _AddVerb) -> None:
         choices=[
             *("llava-1.5-7b", "llava-1.5-13b", "built-in"),
             *("joycaption", "llava-1.6-mistral-7b", "llava-1.6-vicuna-7b"),
-            *("llava-onevision-7b", "qwen3-vl-8b"),
+            *("llava-onevision-7b", "qwen3-vl-8b", "bakllava"),
         ],
         help="use random weights of this size instead of a model",
     )

@@ -4,7 +4,10 @@ The sizes are those of the published config.json files: of `llava-hf/llava-v1.6-
 Vicuna, whose vocabulary transformers' conversion pads to 32,064) and `-mistral-7b-hf`,
 `llava-hf/llava-onevision-qwen2-7b-ov-hf`, `Qwen/Qwen3-VL-8B-Instruct`, and of JoyCaption's
 `google/siglip-so400m-patch14-384` and `meta-llama/Llama-3.1-8B-Instruct`. `resources/models.json`
-has those of them that the window offers, and a test compares the two.
+has those of them that the window offers, and a test compares the two. BakLLaVA's are those of
+`mistralai/Mistral-7B-v0.1` with 64 more tokens, as transformers' conversion pads it, and of
+`openai/clip-vit-large-patch14-336`, by `scripts/finetune.sh` and the config.json files in
+https://github.com/SkunkworksAI/BakLLaVA; it reads as much as its sliding window holds.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from transformers import (
     SiglipVisionConfig,
 )
 from transformers.initialization import no_init_weights
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import (
     LlavaNextImageProcessorPil,
 )
@@ -125,17 +129,54 @@ def _joycaption_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
     )
 
 
+def _clip() -> CLIPVisionConfig:
+    """The tower of LLaVA-1.5 and 1.6 and of BakLLaVA."""
+    return CLIPVisionConfig(
+        hidden_size=1024,
+        intermediate_size=4096,
+        num_hidden_layers=24,
+        num_attention_heads=16,
+        image_size=336,
+        patch_size=14,
+    )
+
+
+def _bakllava() -> LlavaConfig:
+    """CLIP at 336 pixels, and Mistral 7B."""
+    return LlavaConfig(
+        text_config=MistralConfig(
+            vocab_size=32064,
+            hidden_size=4096,
+            intermediate_size=14336,
+            num_hidden_layers=32,
+            num_attention_heads=32,
+            num_key_value_heads=8,
+            max_position_embeddings=4096,
+            rms_norm_eps=1e-5,
+            rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+            sliding_window=None,
+        ),
+        vision_config=_clip(),
+        image_token_index=_IMAGE_TOKEN,
+        image_seq_length=576,
+    )
+
+
+def _bakllava_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
+    return LlavaProcessor(
+        CLIPImageProcessorPil(size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336}),
+        tokenizer,
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=_TEMPLATE,
+    )
+
+
 def _llava_1_6(text: PreTrainedConfig) -> LlavaNextConfig:
     return LlavaNextConfig(
         text_config=text,
-        vision_config=CLIPVisionConfig(
-            hidden_size=1024,
-            intermediate_size=4096,
-            num_hidden_layers=24,
-            num_attention_heads=16,
-            image_size=336,
-            patch_size=14,
-        ),
+        vision_config=_clip(),
         image_token_index=_IMAGE_TOKEN,
     )
 
@@ -243,6 +284,7 @@ def _qwen3_vl_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
 
 
 RANDOM_MODELS = {
+    "bakllava": RandomModel(_bakllava, _bakllava_processor),
     "joycaption": RandomModel(_joycaption, _joycaption_processor),
     "llava-1.6-mistral-7b": RandomModel(_llava_1_6_mistral, _llava_1_6_processor),
     "llava-1.6-vicuna-7b": RandomModel(_llava_1_6_vicuna, _llava_1_6_processor),
