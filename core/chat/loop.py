@@ -53,8 +53,11 @@ class ChatEncoder:
         self._model, self._decoder = model, decoder_of(model)
         self._image_token = image_token_of(model.config)
         self._encoded: tuple[ChatImage, Tensor] | None = None
-        # Others cut an image into tiles, by its shape.
-        self.is_image_fixed = model.config.model_type == "llava"
+        # Others cut an image into tiles or patches, by its shape.
+        config = model.config
+        self.is_image_fixed = (
+            config.model_type == "llava" and config.vision_config.model_type != "pixtral"
+        )
         self._captured: Callable[..., Tensor] | None = None
         self._side_stream: SideStream | None = None
         self._pixels: Tensor | None = None

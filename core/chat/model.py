@@ -40,6 +40,8 @@ _TAKES_SEVERAL = (
     "mistral3",
 )
 MOST_PICTURES = 8
+# BakLLaVA's and Idefics2's have 4,096.
+_LEAST_WINDOW = 4096
 
 
 @dataclass(frozen=True)
@@ -73,19 +75,19 @@ def read_chat_model(
     """
     settings = read_configuration(folder, config)
     kind = _kind(folder, config, settings)
+    context_length = _within_window(settings.get_text_config())
     stored = stored_tensors(folder)
     require_layers_in(folder, config, len(stored))
     model = empty_model(kind, settings)
     _require_weights_for(model, stored, folder)
     require_tried()
     processor = load_processor(folder, settings)
-    text = settings.get_text_config()
     return ChatModel(
         model,
         processor,
         stored,
         _end_ids(folder, settings, processor.tokenizer),
-        int(getattr(text, "max_position_embeddings", None) or 4096),
+        context_length,
         MOST_PICTURES if settings.model_type in _TAKES_SEVERAL else 1,
     )
 
@@ -112,6 +114,17 @@ def _kind(folder: Path, config: Mapping[str, Any], settings: PreTrainedConfig) -
             ).format(folder=folder.name, architecture=named)
         )
     return kind
+
+
+def _within_window(text: PreTrainedConfig) -> int:
+    """Returns the context length. A Mistral's does not go beyond its sliding window, if that holds
+    an image and an answer: so its attention is plain, and our own forward pass runs it."""
+    length = int(getattr(text, "max_position_embeddings", None) or 4096)
+    window = getattr(text, "sliding_window", None)
+    if text.model_type == "mistral" and isinstance(window, int) and window >= _LEAST_WINDOW:
+        text.sliding_window = None
+        return min(length, window)
+    return length
 
 
 def _end_ids(folder: Path, settings: Any, tokenizer: Any) -> tuple[int, ...]:

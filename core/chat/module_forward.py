@@ -18,9 +18,8 @@ from torch import Tensor
 
 from core.chat.attention import OnAttention, attention_noted
 from core.chat.inputs import ChatImage, on_device
-from core.chat.slot_cache import Rows, SlotCache
+from core.chat.slot_cache import LayerShape, Rows, ShapedCache, ShapeProbe, SlotCache
 from core.llava.cuda_graphs import Graph, HostCopy, to_device, try_capture
-from core.llava.kv_cache import KVCache
 from core.llava.language_model import decoder_of, likeliest
 from core.llava.passes import Prompt, StepOutput
 
@@ -74,16 +73,11 @@ class ModuleForward:
         self._model, self._decoder = model, decoder_of(model)
         self.device, self.dtype = model.device, model.dtype
         text = model.config.get_text_config()
-        heads = text.num_attention_heads
         self.layer_count = text.num_hidden_layers
-        self.cache = KVCache(
-            self.layer_count,
-            getattr(text, "num_key_value_heads", None) or heads,
-            getattr(text, "head_dim", None) or text.hidden_size // heads,
-            self.device,
-            self.dtype,
-            self._no_tables,
-        )
+        parameters = inspect.signature(model.forward).parameters
+        self._cache_name = "cache" if "cache" in parameters else "past_key_values"
+        self._has_limited_logits = "logits_to_keep" in parameters
+        self.cache = ShapedCache(self._layer_shapes(), self.device, self.dtype)
         self._rows = Rows(self.cache)
         self._given_cache = SlotCache(self._rows, self.layer_count)
         # What the position ids of a slot's text are ahead of its positions in the cache.
@@ -91,13 +85,19 @@ class ModuleForward:
         self._window = getattr(text, "sliding_window", None)
         self._layer_types = set(getattr(text, "layer_types", None) or ())
         self._is_mask_added = model.config._attn_implementation == "eager"
-        parameters = inspect.signature(model.forward).parameters
-        self._cache_name = "cache" if "cache" in parameters else "past_key_values"
-        self._has_limited_logits = "logits_to_keep" in parameters
         self._graph: Graph | None = None
+        self._is_capture_refused = False
         self._host_copy = HostCopy(self.device)
         self._is_cuda = self.device.type == "cuda"
         self.runs_ahead = self._is_cuda
+
+    @torch.inference_mode()
+    def _layer_shapes(self) -> Sequence[LayerShape]:
+        """The shapes of the layers' keys, as a pass of two tokens has them."""
+        probe = ShapeProbe(self.layer_count, self.device)
+        arguments = self._arguments(Prompt(0, 0, [0, 1], None))
+        self._model(**arguments, use_cache=True, **{self._cache_name: probe})
+        return probe.shapes
 
     def try_out(self) -> None:
         """Raises whatever the model's classes raise that do not fit."""
@@ -132,7 +132,7 @@ class ModuleForward:
 
     def release(self) -> None:
         """See `SlotForward`."""
-        self._graph = None
+        self._graph, self._is_capture_refused = None, False
         self.cache.release()
 
     def warm_up(self, length: int) -> None:
@@ -187,12 +187,14 @@ class ModuleForward:
         return StepOutput(logits[:count], self._host_copy.start(cache.state[0, :count]))
 
     def _graph_step(self) -> Tensor | None:
-        """A replayed step of all slots; captured first. None if the device refuses."""
+        """A replayed step of all slots; captured first. None if the device refuses, which is not
+        tried again at each token."""
         cache = self.cache
-        if self._graph is None:
+        if self._graph is None and not self._is_capture_refused:
             with cache.all_idle():
                 function = partial(self._step, cache.state, cache.length)
                 self._graph = try_capture(function, [], self.device)
+            self._is_capture_refused = self._graph is None
         return self._graph() if self._graph is not None else None
 
     def _step(self, state: Tensor, span: int) -> Tensor:
@@ -319,7 +321,3 @@ class ModuleForward:
             return
         # Qwen's have several planes, for time, height and width; text goes on in all of them.
         ahead.copy_(used[..., -1].max() + 1 - prompt.end)
-
-    def _no_tables(self, length: int) -> tuple[Tensor, Tensor]:
-        nothing = torch.empty(0, device=self.device)
-        return nothing, nothing

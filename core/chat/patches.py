@@ -88,6 +88,8 @@ def _grid(first: int, rows: int, columns: int, box: Box, *, between: int = 0) ->
 
 def _llava(asked: _Asked) -> _Laid:
     """One grid; with the strategy “full”, a CLIP's class token before it."""
+    if asked.config.vision_config.model_type == "pixtral":
+        return _pixtral(asked)
     tower, processor = asked.config.vision_config, asked.processor
     side = tower.image_size // tower.patch_size
     is_full = asked.config.vision_feature_select_strategy == "full"
@@ -211,6 +213,22 @@ def _qwen(asked: _Asked) -> _Laid:
     return _Laid([_grid(0, rows, columns, asked.whole)], rows * columns)
 
 
+def _pixtral(asked: _Asked) -> _Laid:
+    """The same; what ends each row is no position of the image."""
+    edge = asked.processor.patch_size * asked.processor.spatial_merge_size
+    rows, columns = (length // edge for length in asked.tensors["image_sizes"][asked.number])
+    return _Laid([_grid(0, int(rows), int(columns), asked.whole)], int(rows * columns))
+
+
+def _gemma4(asked: _Asked) -> _Laid:
+    """The same; patches that fill up the longest row of pixels have no place."""
+    pooled = asked.processor.image_processor.pooling_kernel_size
+    columns, rows = (
+        (asked.tensors["image_position_ids"][asked.number].amax(0) + 1) // pooled
+    ).tolist()
+    return _Laid([_grid(0, rows, columns, asked.whole)], rows * columns)
+
+
 def _gemma3(asked: _Asked) -> _Laid:
     """The whole picture squeezed into a square."""
     count = asked.processor.image_seq_length
@@ -228,6 +246,8 @@ _FAMILIES: Mapping[str, Callable[[_Asked], _Laid]] = {
     "qwen2_5_vl": _qwen,
     "qwen3_vl": _qwen,
     "gemma3": _gemma3,
+    "gemma4": _gemma4,
     "internvl": _internvl,
+    "mistral3": _pixtral,
 }
 """By the configuration's `model_type`."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoTokenizer, Idefics3Processor, PreTrainedConfig, ProcessorMixin
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+from transformers.utils.import_utils import is_torchvision_available
 
 from core.chat.quiet import first_line
 from core.errors import CheckpointError
 from core.message import translatable
 
 # transformers 5.17 says that the image processors of these need torchvision, and has them for PIL.
-_NAMED_AS_TORCHVISION = ("idefics3", "smolvlm")
+_NAMED_AS_TORCHVISION = ("idefics2", "idefics3", "smolvlm")
 
 
 def load_processor(folder: Path, settings: PreTrainedConfig) -> Any:
@@ -23,7 +25,7 @@ def load_processor(folder: Path, settings: PreTrainedConfig) -> Any:
 
     Raises CheckpointError if it cannot be made, or has no chat template.
     """
-    kind: Any = PROCESSOR_MAPPING.get(type(settings), None)
+    kind: Any = _kind(settings)
     if kind is None:
         raise CheckpointError(
             translatable(
@@ -63,6 +65,23 @@ def load_processor(folder: Path, settings: PreTrainedConfig) -> Any:
     return processor
 
 
+def _kind(settings: PreTrainedConfig) -> Any:
+    """transformers' class for the processor; None if it has none."""
+    if getattr(getattr(settings, "vision_config", None), "model_type", None) == "pixtral":
+        return _pixtral_processor()
+    return PROCESSOR_MAPPING.get(type(settings), None)
+
+
+def _pixtral_processor() -> Any:
+    """Pixtral's, whose module takes a function from the image processor that needs torchvision."""
+    package = "transformers.models.pixtral"
+    if not is_torchvision_available():
+        # The one that uses PIL has the same function.
+        pil = import_module(f"{package}.image_processing_pil_pixtral")
+        sys.modules.setdefault(f"{package}.image_processing_pixtral", pil)
+    return import_module(f"{package}.processing_pixtral").PixtralProcessor
+
+
 def _image_processor(folder: Path, model_type: str) -> Any:
     """The image processor that uses PIL, from the module named after the model."""
     module = import_module(f"transformers.models.{model_type}.image_processing_pil_{model_type}")
@@ -82,31 +101,28 @@ def without_video(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
     if "video_processor" not in signature.parameters:
         return kind
     others = [one for name, one in signature.parameters.items() if name != "video_processor"]
+    names = [one.name for one in others[1:]]
 
-    def __init__(  # noqa: N807 (the class is made below)
-        self: Any,
-        image_processor: Any = None,
-        tokenizer: Any = None,
-        chat_template: Any = None,
-        **more: Any,
-    ) -> None:
-        kind.__init__(
-            self,
-            image_processor=image_processor,
-            tokenizer=tokenizer,
-            video_processor=None,
-            chat_template=chat_template,
-            **more,
-        )
+    def __init__(self: Any, *parts: Any, **more: Any) -> None:  # noqa: N807 (of the class below)
+        given = dict(zip(names, parts, strict=False)) | more
+        kind.__init__(self, video_processor=None, **given)
 
     def validate_init_kwargs(processor_config: Any, valid_kwargs: Any) -> Any:
-        # By name, since the code object of the `__init__` above has only three parameters.
+        # By name, since the code object of the `__init__` above has none of the parameters.
         return kind.validate_init_kwargs(processor_config, [one.name for one in others])
 
     described: Any = __init__
     described.__signature__ = signature.replace(parameters=others)
     own = {"__init__": __init__, "validate_init_kwargs": staticmethod(validate_init_kwargs)}
-    return type(kind.__name__, (kind,), own)
+    return type(kind.__name__, (kind, _NoVideoProcessor), own)
+
+
+class _NoVideoProcessor(ProcessorMixin):
+    """Some kinds pass on by name what they are given, but this is none of their parts here."""
+
+    def __init__(self, *parts: Any, **more: Any):
+        more.pop("video_processor", None)
+        super().__init__(*parts, **more)
 
 
 def chat_template_of(processor: Any) -> tuple[str, dict[str, Any]]:

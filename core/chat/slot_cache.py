@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,7 +10,43 @@ from torch import Tensor
 from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
 
-from core.llava.kv_cache import KVCache
+from core.llava.kv_cache import IDLE, KVCache
+
+LayerShape = tuple[int, int] | None
+"""Key heads and head_dim of a layer; None if it uses the keys of another layer."""
+
+
+class ShapedCache(KVCache):
+    """A KV cache whose layers need not have the same shape.
+
+    `layers` has one tensor per shape, (slots, 2 × key heads, length, head_dim), which is empty for
+    layers without keys of their own.
+    """
+
+    def __init__(self, shapes: Sequence[LayerShape], device: torch.device, dtype: torch.dtype):
+        super().__init__(len(shapes), 0, 0, device, dtype, lambda _: (self.cosine, self.sine))
+        self._shapes = [shape or (0, 0) for shape in shapes]
+
+    @property
+    def bytes_per_position(self) -> int:
+        """Keys and values of one position of one slot, in all layers."""
+        return sum(2 * heads * dim for heads, dim in self._shapes) * self._dtype.itemsize
+
+    def resize(self, slots: int, length: int) -> None:
+        """See `KVCache.resize`."""
+        if self.slots == 0:
+            self.positions = [IDLE] * slots
+            self.state = torch.tensor([[0] * slots, [IDLE] * slots], device=self._device)
+            self.layers = [torch.empty(0)] * len(self._shapes)
+        for number, (heads, dim) in enumerate(self._shapes):
+            # Zeros: a masked position still counts 0 × its value, which must not be NaN.
+            shape = (slots, 2 * heads, length, dim)
+            grown = torch.zeros(shape, device=self._device, dtype=self._dtype)
+            if self.slots:
+                before: Any = self.layers[number]  # Never in 8 bits here.
+                grown[:, :, : self.length] = before
+            self.layers[number] = grown
+        self.slots, self.length = slots, length
 
 
 class Rows:
@@ -105,3 +142,26 @@ class _SlotLayer(CacheLayerMixin):
     def get_max_cache_shape(self) -> int:
         """The length of the cache."""
         return self._rows.cache.length
+
+
+class ShapeProbe(Cache):
+    """Notes the shape of each layer's keys in a pass, and keeps nothing of it."""
+
+    def __init__(self, layers: int, device: torch.device):
+        self.shapes: list[LayerShape] = [None] * layers
+        rows = Rows(ShapedCache((), device, torch.float32))
+        probes: list[Any] = [_ProbedLayer(rows, number, self.shapes) for number in range(layers)]
+        super().__init__(layers=probes)
+
+
+class _ProbedLayer(_SlotLayer):
+    def __init__(self, rows: Rows, number: int, shapes: list[LayerShape]):
+        super().__init__(rows, number)
+        self._shapes = shapes
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Returns what it takes."""
+        self._shapes[self._number] = key_states.shape[1], key_states.shape[3]
+        return key_states, value_states
