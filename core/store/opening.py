@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from core.captions.folding import findable
 from core.errors import StoreError
 from core.files import keep_copy, make_private, numbered, reason, sync_folder, write_error
 from core.message import joined, translatable
@@ -210,6 +211,9 @@ def _checked(path: Path, must_stop: MustStop) -> Opened:
         # So that a reader elsewhere never stops us. Refused by some network file systems.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        # What cannot be written now, as on a full disk, is folded the next time.
+        with contextlib.suppress(sqlite3.OperationalError):
+            _fold_words(connection)
         _make_ready(connection)
     except BaseException:
         connection.close()
@@ -268,6 +272,22 @@ def _up_to_date(path: Path, connection: sqlite3.Connection, version: int) -> Non
             ).format(name=kept.name, reason=sqlite_reason(error))
         ) from error
     bring_up_to_date(connection, version)
+
+
+def _fold_words(connection: sqlite3.Connection) -> None:
+    """Folds what is searched as `findable` does, where an earlier program did it by case alone.
+    ASCII, which is as many bytes as characters, was always folded so."""
+    rows = connection.execute(
+        "SELECT id, words FROM conversation WHERE length(words) != length(CAST(words AS BLOB))"
+    )
+    others = [
+        (folded, id)
+        for id, words in rows
+        if isinstance(words, str) and (folded := findable(words)) != words
+    ]
+    if others:
+        with connection:
+            connection.executemany("UPDATE conversation SET words = ? WHERE id = ?", others)
 
 
 def _only_read(path: Path, connection: sqlite3.Connection) -> Opened:

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from PIL import Image
 
+from core.captions.folding import findable
 from core.picture import Picture, PicturePart
 from core.transcript import Answer, Ending, Exchange, ExchangeTree, Node, Span, TokenScore
 
@@ -55,7 +56,7 @@ def searchable(picture_name: str, tree: ExchangeTree) -> str:
     said = [picture_name]
     for node in tree.nodes:
         said += [node.exchange.prompt, node.exchange.text]
-    return storable("\n".join(said)).casefold()
+    return findable(storable("\n".join(said)))
 
 
 def conversation_values(picture: Picture, tree: ExchangeTree) -> Values:

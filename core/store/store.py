@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from core.captions.folding import findable
 from core.errors import StoreError
 from core.message import Message, translatable
 from core.picture import Picture
@@ -146,8 +147,9 @@ class Store:
         return self._mending(save, _NOT_SAVED)
 
     def recent(self, limit: int = 100, search: str = "") -> list[Summary]:
-        """The newest first. `search` finds words, or their beginnings and parts, in any case."""
-        words = search.casefold().split()
+        """The newest first. `search` finds words, or their beginnings and parts, in any case and
+        however their letters are encoded, as in captions."""
+        words = findable(search).split()
 
         def recent(opened: Opened) -> list[Summary]:
             found = [

@@ -112,6 +112,24 @@ def test_search_finds_parts_of_words_in_name_prompts_and_answers(store):
     assert found("  ") == [dog, cat]
 
 
+def test_search_folds_texts_as_a_search_of_captions_does(store, path):
+    said_here = "STRASSE, cafe\u0301, ＤＯＧ \u2764\ufe0f, soft\u00adhyphen, ISTANBUL"
+    id = store.save(Transcript.of(picture("a.png"), (said("What is it?", said_here),)))
+    store.save(Transcript.of(picture("b.png"), (said("Who?", "a cat"),)))
+
+    def check(store):
+        for search in ("straße", "CAFÉ", "dog", "\u2764", "softhyphen", "ıstanbul"):
+            assert [row.id for row in store.recent(search=search)] == [id], search
+
+    check(store)
+    store.close()
+    with closing(sqlite3.connect(path)) as file, file:
+        # As an earlier program has stored it.
+        file.execute("UPDATE conversation SET words = ? WHERE id = ?", (said_here.casefold(), id))
+    with closing(Store(path)) as again:
+        check(again)
+
+
 def test_deleted_conversation_is_gone(store, path):
     kept, gone = (store.save(Transcript.of(picture(), (said(p),))) for p in ("kept", "gone"))
     store.delete(gone)
