@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from math import isnan, nan
 from pathlib import Path
 
-from core.captions.folding import findable
+from core.captions.folding import all_findable, findable
 from core.picture import natural_key
 from core.workspace.data import Counts, ImageRow, ReviewState, Sort, SortKey
 
@@ -53,7 +53,7 @@ class Images:
         """Forgets all images."""
         self.caption_version += 1
         self.folders: list[str] = []
-        self.folder_of = array("l")
+        self.folder_of = array("q")
         self.names: list[str] = []
         self.states = bytearray()
         self.captions: list[str] = []
@@ -66,7 +66,7 @@ class Images:
         self.reviews = bytearray()
         self.edited = bytearray()
         self.doubts = array("d")
-        self.widths, self.heights = array("l"), array("l")
+        self.widths, self.heights = array("q"), array("q")
         self.bytes = array("q")
         self.modified = array("d")
         self.fingerprints: list[str] = []
@@ -81,7 +81,8 @@ class Images:
         self._ids: list[dict[str, int]] = []
         self._folder_ids: dict[str, int] = {}
         self._folded_names: list[str] = []
-        self._name_order: list[int] | None = None
+        self.name_order: list[int] | None = None
+        """The ids of all images in the order of their names; None as long as it is unknown."""
         self._orders: dict[Sort, list[int]] = {}
 
     def __len__(self) -> int:
@@ -118,7 +119,7 @@ class Images:
         id = self._ids[folder][name] = self._append(folder, name)
         self.changed.add(id)
         self._new_folders.add(folder)
-        self._name_order = None
+        self.name_order = None
         self._orders.clear()
         return id
 
@@ -142,37 +143,21 @@ class Images:
         self.near_groups.append("")
         return len(self.names) - 1
 
-    def restore(
-        self,
-        folders: Sequence[int],
-        names: list[str],
-        states: Sequence[int],
-        captions: Sequence[str],
-    ) -> None:
-        """Fills the empty columns with what the index has kept, by id; the columns that are not
-        named here have as many places. Raises ValueError and TypeError for what cannot be."""
-        count = len(names)
-        self.folder_of, self.names = array("l", folders), names
-        if count and min(folders) < 0:
-            raise ValueError("an image is in no folder")
-        self.bytes, self.modified = array("q", [0]) * count, array("d", [0.0]) * count
-        self.widths, self.heights = array("l", [0]) * count, array("l", [0]) * count
-        self.states = bytearray(states)
-        if max(self.states) > max(CaptionState):
-            raise ValueError("there is no such state")
-        self.captions = list(map(str, captions))
-        self.folded = list(map(findable, self.captions))
-        self.caption_stamps = [(0, 0)] * count
+    def finish_restoring(self) -> None:
+        """Completes the columns once the index has filled those that it keeps. Raises ValueError
+        and LookupError for what cannot be."""
+        count = len(self.names)
+        if count and (max(self.states) > max(CaptionState) or min(self.folder_of) < 0):
+            raise ValueError("there is no such state, or no such folder")
+        self.folded = all_findable(self.captions)
         self.reviews, self.edited = bytearray(count), bytearray(count)
         self.doubts = array("d", [nan]) * count
-        self.fingerprints, self.targets, self.near_groups = [""] * count, [""] * count, [""] * count
-        self.hashes = [None] * count
-        for id, (folder, name, state) in enumerate(zip(folders, names, states, strict=True)):
-            if state:
-                known = self._ids[folder]
-                if name in known:
-                    raise ValueError("two programs have written the index at once")
-                known[name] = id
+        self.near_groups = [""] * count
+        for id, (folder, name, state) in enumerate(
+            zip(self.folder_of, self.names, self.states, strict=True)
+        ):
+            if state and self._ids[folder].setdefault(name, id) != id:
+                raise ValueError("two programs have written the index at once")
         self._new_folders = set(range(len(self.folders)))
 
     def place(self, id: int | None, path: str) -> int:
@@ -187,7 +172,7 @@ class Images:
         self._ids[number][name] = id
         self.targets[id] = ""
         self._folded_names.clear()
-        self._name_order = None
+        self.name_order = None
         self._orders.clear()
         self.changed.add(id)
         return id
@@ -200,7 +185,7 @@ class Images:
         self.caption_version += 1
         self.problems.pop(id, None)
         self._note(id, SortKey.NAME)
-        self._name_order = None
+        self.name_order = None
         self._orders.clear()
 
     def set_file(self, id: int, bytes: int, modified: float) -> bool:
@@ -303,7 +288,7 @@ class Images:
     def folded_names(self) -> list[str]:
         """The names of all images without case, by id."""
         new = len(self._folded_names)
-        self._folded_names += map(findable, self.names[new:])
+        self._folded_names += all_findable(self.names[new:])
         return self._folded_names
 
     @property
@@ -344,9 +329,9 @@ class Images:
     def _in_order(self, sort: Sort) -> list[int]:
         if sort.is_descending:
             return self.ordered(Sort(sort.key, seed=sort.seed))[::-1]
-        if self._name_order is None:
-            self._name_order = self._by_name()
-        by_name = self._name_order
+        if self.name_order is None:
+            self.name_order = self._by_name()
+        by_name = self.name_order
         match sort.key:
             case SortKey.NAME:
                 return by_name

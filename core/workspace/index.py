@@ -1,7 +1,9 @@
 """The index of a workspace: what was read of its images, in an SQLite file, so that the next
 opening reads only what has changed.
 
-It is a cache. A damaged one, and one of another version, is thrown away and made anew.
+It is a cache. A damaged one, and one of another version, is thrown away and made anew. Images are
+kept by parts of some thousand, and of each part a column in one value (`packing`): to make objects
+of 100,000 rows would take most of the time that opening takes.
 """
 
 from __future__ import annotations
@@ -9,36 +11,27 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import zlib
 from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from core.files import make_private
+from core.workspace import packing
 from core.workspace.data import WorkspaceOptions
 from core.workspace.images import CaptionState, Images
-from core.workspace.messages import text_from, text_of
 
-_VERSION = 3
-_TABLES = """
+_VERSION = 4
+_PART = 2_000
+_TABLES = f"""
     CREATE TABLE folder (id INTEGER PRIMARY KEY, path BLOB NOT NULL);
-    CREATE TABLE image (
-        id INTEGER PRIMARY KEY,
-        folder INTEGER NOT NULL,
-        name BLOB NOT NULL,
-        bytes INTEGER NOT NULL,
-        modified REAL NOT NULL,
-        width INTEGER NOT NULL,
-        height INTEGER NOT NULL,
-        state INTEGER NOT NULL,
-        caption TEXT NOT NULL,
-        caption_time INTEGER NOT NULL,
-        caption_bytes INTEGER NOT NULL,
-        problem TEXT NOT NULL,
-        fingerprint TEXT NOT NULL,
-        target BLOB NOT NULL,
-        hash INTEGER
+    CREATE TABLE part (
+        number INTEGER PRIMARY KEY,
+        checksum INTEGER NOT NULL,
+        {", ".join(f"{name} BLOB NOT NULL" for name in packing.COLUMNS)}
     );
+    CREATE TABLE name_order (ids BLOB NOT NULL, names INTEGER NOT NULL);
 """
 # Room of images that are gone; beyond it the index is made anew.
 _MOST_GONE = 10_000
@@ -64,6 +57,9 @@ class Index:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._folders_saved = 0
+        # Of each part, a checksum of what its images are called.
+        self._names: list[int] = []
+        self._order: list[int] | None = None
 
     def load(self, images: Images) -> None:
         """Opens the file, and adds what it knows to `images`, which are empty."""
@@ -72,8 +68,8 @@ class Index:
         for _ in range(2):
             try:
                 self._connection = _connected(self._path)
-                _load(self._connection, images)
-                self._folders_saved = len(images.folders)
+                self._names = _load(self._connection, images)
+                self._folders_saved, self._order = len(images.folders), images.name_order
                 return
             except (
                 sqlite3.Error,
@@ -89,22 +85,29 @@ class Index:
                 _remove(self._path)
 
     def save(self, images: Images) -> None:
-        """Writes the rows that have changed."""
-        if self._connection is None:
+        """Writes the parts in which rows have changed."""
+        is_saved = not images.changed and images.name_order is self._order
+        if self._connection is None or is_saved:
             return
         new = enumerate(images.folders[self._folders_saved :], self._folders_saved)
-        changed = sorted(images.changed)
-        with suppress(sqlite3.Error), self._connection:
-            self._connection.executemany(
+        parts = sorted({id // _PART for id in images.changed})
+        names = [*self._names, *[0] * (-(-len(images) // _PART) - len(self._names))]
+        with suppress(sqlite3.Error), self._connection as connection:
+            connection.executemany(
                 "INSERT OR REPLACE INTO folder VALUES (?, ?)",
                 [(id, os.fsencode(path)) for id, path in new],
             )
-            self._connection.executemany(
-                f"INSERT OR REPLACE INTO image VALUES ({', '.join('?' * 15)})",
-                (_values(images, id) for id in changed),
-            )
-            self._folders_saved = len(images.folders)
-            images.changed.difference_update(changed)
+            for number in parts:
+                packed = packing.packed(images, number * _PART, (number + 1) * _PART)
+                names[number] = _sum_of_names(packed)
+                connection.execute(
+                    f"INSERT OR REPLACE INTO part VALUES (?, ?{', ?' * len(packed)})",
+                    (number, _sum(packed), *packed),
+                )
+            _save_order(connection, images, names)
+            self._folders_saved, self._names = len(images.folders), names
+            self._order = images.name_order
+            images.changed.clear()
 
     def close(self) -> None:
         """Closes the file."""
@@ -133,50 +136,58 @@ def _connected(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _load(connection: sqlite3.Connection, images: Images) -> None:
+def _load(connection: sqlite3.Connection, images: Images) -> list[int]:
+    """Returns the checksums of the names in each part."""
     for id, path in connection.execute("SELECT id, path FROM folder ORDER BY id"):
         if images.folder_id(os.fsdecode(path)) != id:
             raise ValueError("a folder is missing")
-    rows = connection.execute("SELECT * FROM image ORDER BY id").fetchall()
-    if not rows:
-        return
-    # By columns, as calls for each of 100,000 images would take longer than reading them.
-    ids, *columns = zip(*rows, strict=True)
-    if ids != tuple(range(len(rows))):
-        raise ValueError("an image is missing")
-    folders, names, sizes, modified, widths, heights, states, captions, *others = columns
-    times, caption_sizes, problems, marks, targets, hashes = others
-    images.restore(folders, list(map(os.fsdecode, names)), states, captions)
-    images.bytes, images.modified = array("q", sizes), array("d", modified)
-    images.widths, images.heights = array("l", widths), array("l", heights)
-    images.caption_stamps = list(zip(times, caption_sizes, strict=True))
-    images.fingerprints = list(map(str, marks))
-    images.targets = list(map(os.fsdecode, targets))
-    images.hashes = list(hashes)
-    images.problems = {id: text_from(problem) for id, problem in enumerate(problems) if problem}
+    names: list[int] = []
+    count = 0
+    for number, checksum, *packed in connection.execute("SELECT * FROM part ORDER BY number"):
+        if number * _PART != count or _sum(packed) != checksum:
+            raise ValueError("some images are missing, or damaged")
+        count += packing.unpack(packed, images)
+        names.append(_sum_of_names(packed))
+    images.finish_restoring()
     gone = images.states.count(CaptionState.GONE)
     if gone > _MOST_GONE and gone > len(images) / 2:
         raise ValueError("most images are gone")
+    _load_order(connection, images, names)
+    return names
 
 
-def _values(images: Images, id: int) -> tuple[object, ...]:
-    problem = images.problems.get(id, "")
-    return (
-        id,
-        images.folder_of[id],
-        os.fsencode(images.names[id]),
-        images.bytes[id],
-        images.modified[id],
-        images.widths[id],
-        images.heights[id],
-        images.states[id],
-        images.captions[id],
-        *images.caption_stamps[id],
-        text_of(problem) if problem else "",
-        images.fingerprints[id],
-        os.fsencode(images.targets[id]),
-        images.hashes[id],
-    )
+def _save_order(connection: sqlite3.Connection, images: Images, names: Sequence[int]) -> None:
+    """Keeps the order by names, which would take a third of the time of opening to find out."""
+    connection.execute("DELETE FROM name_order")
+    if images.name_order is not None:
+        order = packing.integers(images.name_order)
+        connection.execute("INSERT INTO name_order VALUES (?, ?)", (order, _sum_of_sums(names)))
+
+
+def _load_order(connection: sqlite3.Connection, images: Images, names: Sequence[int]) -> None:
+    """Takes the order by names, unless another program has written other ones since."""
+    row = connection.execute("SELECT ids, names FROM name_order").fetchone()
+    if row is not None and row[1] == _sum_of_sums(names):
+        order = packing.integers_from(row[0]).tolist()
+        if len(order) == len(images.names) - images.states.count(CaptionState.GONE) and (
+            set(order) == set(images.ids)
+        ):
+            images.name_order = order
+
+
+def _sum(packed: Iterable[bytes]) -> int:
+    found = 0
+    for data in packed:
+        found = zlib.crc32(data, found)
+    return found
+
+
+def _sum_of_names(packed: Sequence[bytes]) -> int:
+    return _sum(packed[: packing.NAMING])
+
+
+def _sum_of_sums(sums: Sequence[int]) -> int:
+    return zlib.crc32(array("Q", sums).tobytes())
 
 
 def _remove(path: Path) -> None:

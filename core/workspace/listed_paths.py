@@ -17,7 +17,7 @@ class ListedPaths(Sequence[Path]):
     def __init__(self, images: Images, ids: Sequence[int]):
         self._ids = ids
         self._folders, self._names = list(images.folders), list(images.names)
-        self._folder_of = array("l", images.folder_of)
+        self._folder_of = array("q", images.folder_of)
 
     def __len__(self) -> int:
         return len(self._ids)

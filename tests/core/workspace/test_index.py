@@ -1,0 +1,132 @@
+"""What the index keeps of images between two openings, and what it writes."""
+
+import sqlite3
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from core.message import Message
+from core.workspace.data import Sort
+from core.workspace.images import CaptionState, Images
+from core.workspace.index import Index
+
+COUNT = 4_100
+ROOT = Path("/photos")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "index.sqlite"
+
+
+@contextmanager
+def loaded(path):
+    """Yields the images that the index knows, and saves them."""
+    images, index = Images([ROOT]), Index(path)
+    index.load(images)
+    yield images
+    index.save(images)
+    index.close()
+
+
+def fill(images, count=COUNT):
+    """Images in two folders, some of them odd."""
+    for number in range(count):
+        folder = images.folder_id(f"{ROOT}/{number % 2}")
+        id = images.add(folder, f"image {count - number}.png")
+        images.set_file(id, number, number / 3)
+        images.set_size(id, number + 1, 2)
+        images.set_caption(id, f"Caption {number}", (number * 10**9, number))
+        images.targets[id] = f"{ROOT}/{number % 2}/image {number}.txt"
+        images.set_fingerprint(id, f"{number:x}-1")
+    images.set_caption(5, "with a \0 in it, STRASSE und Straße", (1, 2))
+    images.set_unreadable(6, Message("It is damaged."))
+    images.place(7, f"{ROOT}/0/not unicode \udcff.png")
+    images.hashes[8] = 2**63 + 1
+    images.remove(9)
+
+
+def columns(images):
+    return {
+        "rows": [images.row(id) for id in images.ids],
+        "folded": images.folded,
+        "order": images.ordered(Sort()),
+        "targets": images.targets,
+        "stamps": images.caption_stamps,
+        "hashes": images.hashes,
+        "states": images.states,
+    }
+
+
+def test_all_columns_are_there_again(path):
+    with loaded(path) as images:
+        fill(images)
+        before = columns(images)
+    with loaded(path) as images:
+        assert not images.changed
+        assert columns(images) == before
+        assert images.states[9] == CaptionState.GONE
+
+
+def test_one_change_does_not_write_all_images_anew(path):
+    with loaded(path) as images:
+        fill(images)
+    with loaded(path) as images:
+        with closing(sqlite3.connect(path)) as file, file:
+            file.execute("UPDATE part SET checksum = -number")
+        images.set_caption(COUNT - 1, "changed", (0, 0))
+    with closing(sqlite3.connect(path)) as file:
+        written = file.execute("SELECT number FROM part WHERE checksum != -number").fetchall()
+        assert written == file.execute("SELECT max(number) FROM part").fetchall()
+
+
+def test_order_of_names_is_kept_and_not_found_out_again(path, monkeypatch):
+    with loaded(path) as images:
+        fill(images)
+    with loaded(path) as images:
+        order = list(images.ordered(Sort()))  # Found out after the images were saved.
+    calls = []
+    monkeypatch.setattr("core.workspace.images.natural_key", lambda name: calls.append(name) or "")
+    with loaded(path) as images:
+        assert images.ordered(Sort()) == order
+    assert not calls
+
+
+def test_order_is_found_out_anew_if_another_program_has_written_other_names(path):
+    with loaded(path) as images:
+        fill(images)
+        images.ordered(Sort())
+    with closing(sqlite3.connect(path)) as file, file:
+        kept = file.execute("SELECT * FROM name_order").fetchone()
+    with loaded(path) as images:
+        images.place(0, f"{ROOT}/0/zebra.png")
+        order = images.ordered(Sort())
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("UPDATE name_order SET ids = ?, names = ?", kept)
+    with loaded(path) as images:
+        assert images.ordered(Sort()) == order
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE part SET captions = zeroblob(length(captions)) WHERE number = 1",
+        "UPDATE part SET checksum = checksum + 1 WHERE number = 2",
+        "DELETE FROM part WHERE number = 0",
+        "DELETE FROM folder WHERE id = 0",
+        "UPDATE part SET states = 'no bytes'",
+        "UPDATE part SET names = 1.5",
+    ],
+)
+def test_damaged_part_is_not_taken_for_images(path, damage):
+    with loaded(path) as images:
+        fill(images)
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(damage)
+    with loaded(path) as images:
+        assert len(images) == 0
+        fill(images)
+        before = columns(images)
+    with loaded(path) as images:
+        assert columns(images) == before
