@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +11,10 @@ from typing import NamedTuple
 from core.captions.formats import CaptionFormat
 from core.files import is_folder
 from core.message import Message
+
+GiveWay = Callable[[], object]
+"""Called every few milliseconds by work that nobody waits for: it may wait, and what it raises ends
+the work."""
 
 
 class ReviewState(StrEnum):

@@ -11,7 +11,7 @@ from core.captions.naming import CaptionNames
 from core.captions.open_tables import OpenTables
 from core.files import is_folder
 from core.message import Message
-from core.workspace.data import ScanProgress, ScanStage, Sort, WorkspaceOptions
+from core.workspace.data import GiveWay, ScanProgress, ScanStage, Sort, WorkspaceOptions
 from core.workspace.images import CaptionState, Images
 from core.workspace.index import Index
 from core.workspace.opening import failing
@@ -54,9 +54,10 @@ class Reading:
         folders: Sequence[Path] | None = None,
         *,
         until: ScanStage = ScanStage.FINGERPRINTS,
+        give_way: GiveWay | None = None,
     ) -> tuple[Message, ...]:
         """See `Workspace.scan`. Returns what to say of what was left out."""
-        scan = Scan(self._images, self._guard, stop, on_progress)
+        scan = Scan(self._images, self._guard, stop, on_progress, give_way)
         is_recursive = self._options.is_recursive
         roots = self._roots if folders is None else roots_in(folders, self._roots, self._places)
         scan.folders(roots, is_recursive=is_recursive and folders is None)

@@ -18,7 +18,7 @@ from core.errors import PictureError
 from core.files import exists, is_folder
 from core.message import Message
 from core.picture import FoundPictures, PictureSearch, picture_size
-from core.workspace.data import ScanProgress, ScanStage
+from core.workspace.data import GiveWay, ScanProgress, ScanStage
 from core.workspace.fingerprints import fingerprint_of
 from core.workspace.images import Images, is_inside
 from core.workspace.messages import as_message
@@ -36,7 +36,8 @@ _SLICE_SECONDS = 0.02
 
 
 class Scan:
-    """One scan of a workspace. `guard` is the lock of the columns."""
+    """One scan of a workspace. `guard` is the lock of the columns. `give_way` is called before each
+    file is read that nobody waits for: names and captions are what one sees."""
 
     def __init__(
         self,
@@ -44,9 +45,10 @@ class Scan:
         guard: AbstractContextManager[object],
         stop: Event,
         on_progress: OnProgress,
+        give_way: GiveWay | None = None,
     ):
         self._images, self._guard = images, guard
-        self._stop, self._on_progress = stop, on_progress
+        self._stop, self._on_progress, self._give_way = stop, on_progress, give_way
         self.notes: tuple[Message, ...] = ()
         """What was left out, and why."""
         self.new_folders: list[Path] = []
@@ -182,18 +184,21 @@ class Scan:
         note_all: Callable[[list[tuple[int, _Read]]], bool],
     ) -> None:
         done = 0
-        for part in self._slices(ids, read):
+        give_way = None if stage is ScanStage.CAPTIONS else self._give_way
+        for part in self._slices(ids, read, give_way):
             with self._guard:
                 has_changed = note_all([one for one in part if one[0] in self._images])
             done += len(part)
             self._report(stage, done, len(ids), has_changed)
 
     def _slices(
-        self, ids: Sequence[int], read: Callable[[int], _Read]
+        self, ids: Sequence[int], read: Callable[[int], _Read], give_way: GiveWay | None
     ) -> Iterator[list[tuple[int, _Read]]]:
         part: list[tuple[int, _Read]] = []
         end = time.monotonic() + _SLICE_SECONDS
         for id in ids:
+            if give_way is not None:
+                give_way()
             if self._stop.is_set():
                 return
             part.append((id, read(id)))

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from core.captions.folding import comparable
-from core.workspace.data import Bar, Frequency, Statistics
+from core.workspace.data import Bar, Frequency, GiveWay, Statistics
 from core.workspace.tags import tags_of
 
 _Value = TypeVar("_Value", str, tuple[int, int])
-
-GiveWay = Callable[[], object]
-"""Called every few milliseconds by work that nobody waits for: it may wait, and what it raises ends
-the work."""
 
 MOST = 1_000
 """How many tags, words and sizes are named; nobody reads more."""

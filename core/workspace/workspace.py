@@ -23,6 +23,7 @@ from core.workspace.data import (
     Counts,
     EditReport,
     Failure,
+    GiveWay,
     ImageRow,
     ReviewState,
     ScanProgress,
@@ -47,7 +48,7 @@ from core.workspace.records import Records
 from core.workspace.search import Search
 from core.workspace.similar import groups_of_similar
 from core.workspace.sources import Sources, chosen_options
-from core.workspace.statistics import GiveWay, in_slices, look_like_tags, statistics_of
+from core.workspace.statistics import in_slices, look_like_tags, statistics_of
 from core.workspace.syncing import Syncing
 from core.workspace.tags import counted
 from core.workspace.trash import HAS_WAY_BACK, planned_deletions, send_to_trash
@@ -215,12 +216,15 @@ class Workspace:
         folders: Sequence[Path] | None = None,
         *,
         until: ScanStage = ScanStage.FINGERPRINTS,
+        give_way: GiveWay | None = None,
     ) -> None:
         """Reads what has changed: names first, then captions, sizes and fingerprints, up to the
         stage `until`. With `folders` only these are looked through, as a watcher of folders wants
         it, without their subfolders but for new ones. Ends soon once `stop` is set. Calls
-        `on_progress` in this thread."""
-        self.left_out = self._reading.scan(stop, on_progress, folders, until=until)
+        `on_progress` in this thread, and `give_way` before it reads what no list shows."""
+        self.left_out = self._reading.scan(
+            stop, on_progress, folders, until=until, give_way=give_way
+        )
         self.notes = (*self._opening_notes, *self.left_out)
 
     def find_similar(self, stop: Event, on_progress: Callable[[ScanProgress], None]) -> None:

@@ -38,6 +38,7 @@ class BulkEditing(QObject):
     async def preview(self, ids: Sequence[int], operation: Operation | None) -> None:
         """Find out what an edit would do; another call takes the place of one under way."""
         self._newest += 1
+        self._workspace.activity.note()
         mine, known = self._newest, Preview()
         if operation is None:
             self.previewed.emit(known, True)

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class _OutdatedError(Exception):
-    """Other images are listed than those that are counted."""
+    """What is being counted is not wanted any more."""
 
 
 class FolderCounts(QObject):
@@ -54,6 +54,7 @@ class FolderCounts(QObject):
         # Goes up with each change of the captions; what was counted before is old then.
         self._version = 0
         self._request = 0
+        self._is_counted = True
         self._vocabulary: Sequence[str] = ()
         self._timer = QTimer(self, interval=_PAUSE_MS, singleShot=True)
         self._timer.timeout.connect(self._count)
@@ -74,31 +75,41 @@ class FolderCounts(QObject):
     def complete(self, line: str, place: int, offers_keys: bool) -> None:
         """Ask what may follow at this place of a query; `completed` follows, unless another one was
         asked meanwhile."""
-        workspace = self._workspace.current
-        self._request += 1
-        request = self._request
 
-        def work() -> tuple[str, int, object] | None:
-            if request != self._request:
-                return None
-            tags = self._tags_of(workspace) if workspace else {}
+        def work(tags: Mapping[str, int]) -> tuple[str, int, object]:
             return line, place, completions(line, place, tags, offers_keys=offers_keys)
 
-        self._ask(self._on_completed, work)
+        self._suggest(self._on_completed, work)
 
     def complete_tag(self, part: str, without: Sequence[str]) -> None:
         """Ask what the beginning of a tag may go on with; `tags_completed` follows."""
-        workspace = self._workspace.current
-        self._request += 1
-        request = self._request
 
-        def work() -> tuple[str, object] | None:
-            if request != self._request:
-                return None
-            tags = self._tags_of(workspace) if workspace else {}
+        def work(tags: Mapping[str, int]) -> tuple[str, object]:
             return part, tag_completions(part, tags, self._vocabulary, without=without)
 
-        self._ask(self._on_tags_completed, work)
+        self._suggest(self._on_tags_completed, work)
+
+    def _suggest(
+        self, report: Callable[..., object], work: Callable[[Mapping[str, int]], object]
+    ) -> None:
+        """Do `work` with the folder's tags, unless something else is to be suggested by then."""
+        workspace = self._workspace.current
+        self._workspace.activity.note()
+        self._request += 1
+        request = self._request
+        if self._is_wanted and not self._is_counted:
+            self._timer.start()
+
+        def is_wanted() -> bool:
+            return request == self._request
+
+        def suggest() -> object:
+            if not is_wanted():
+                return None
+            give_way = self._giving_way(is_wanted)
+            return work(_tags_of(workspace, give_way) if workspace else {})
+
+        self._ask(report, suggest)
 
     def use_vocabulary(self, path: Path | None) -> None:
         """Suggest the tags of a file too, or of none; `vocabulary_read` follows."""
@@ -135,21 +146,36 @@ class FolderCounts(QObject):
         if workspace is None:
             return
         ids: Sequence[int] = self._workspace.ids
+        request = self._request
+        self._is_counted = False
 
-        def give_way() -> None:
-            if ids is not self._workspace.ids:
-                raise _OutdatedError
-            self._workspace.activity.give_way()
+        def is_wanted() -> bool:
+            # Suggestions come first; `_suggest` counts once more after them.
+            return ids is self._workspace.ids and request == self._request
 
         def work() -> Statistics | None:
             if version != self._version:
                 return None
-            try:
-                return workspace.statistics(ids, give_way=give_way)
-            except _OutdatedError:
-                return None
+            return workspace.statistics(ids, give_way=self._giving_way(is_wanted))
 
-        self._ask(self.counted.emit, work)
+        self._ask(self._on_counted, work)
+
+    def _on_counted(self, statistics: Statistics) -> None:
+        self._is_counted = True
+        self.counted.emit(statistics)
+
+    def _giving_way(self, is_wanted: Callable[[], bool]) -> Callable[[], None]:
+        """Returns what waits while a person is at work, and ends what is not wanted any more."""
+
+        def goes_on() -> bool:
+            return is_wanted() and not self._is_closed
+
+        def give_way() -> None:
+            self._workspace.activity.give_way(goes_on)
+            if not goes_on():
+                raise _OutdatedError
+
+        return give_way
 
     def _ask(self, report: Callable[..., object], work: Callable[[], object]) -> None:
         if not self._is_closed:
@@ -158,6 +184,8 @@ class FolderCounts(QObject):
     def _work(self, serial: int, report: Callable[..., object], work: Callable[[], object]) -> None:
         try:
             result = work()
+        except _OutdatedError:
+            return
         except Exception:
             log.exception("Counting the captions failed")
             return
@@ -183,7 +211,8 @@ class FolderCounts(QObject):
     def _on_completed(self, found: tuple[str, int, object]) -> None:
         self.completed.emit(*found)
 
-    def _tags_of(self, workspace: Workspace) -> Mapping[str, int]:
-        """Returns the folder's tags. What stands between the commas of sentences is none."""
-        has_tags = workspace.options.mode is CaptionMode.TAGS
-        return workspace.tags(self._workspace.activity.give_way) if has_tags else {}
+
+def _tags_of(workspace: Workspace, give_way: Callable[[], None]) -> Mapping[str, int]:
+    """Returns the folder's tags. What stands between the commas of sentences is none."""
+    has_tags = workspace.options.mode is CaptionMode.TAGS
+    return workspace.tags(give_way) if has_tags else {}

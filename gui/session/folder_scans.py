@@ -13,13 +13,11 @@ from threading import Event
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from core.workspace import ScanProgress, ScanStage, Workspace
+from core.workspace import ScanProgress, Workspace
 from gui.session.user_activity import UserActivity
 
 # Between two reports: at least this, and this share of the time that the scan takes already.
 _LEAST_SECONDS, _MOST_SECONDS, _SHARE = 0.15, 5.0, 0.4
-# What the list shows as soon as it is read. Nobody waits for the others.
-_SHOWN = (ScanStage.FOLDERS, ScanStage.CAPTIONS)
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +69,12 @@ class FolderScans(QObject):
     ) -> None:
         reports = _Reports(lambda progress: self._came.emit(serial, progress))
 
-        def on_progress(progress: ScanProgress) -> None:
-            reports.take(progress)
-            if progress.stage not in _SHOWN:
-                self._activity.give_way()
+        def give_way() -> None:
+            self._activity.give_way(lambda: not stop.is_set())
 
         try:
             if not stop.is_set():
-                workspace.scan(stop, on_progress, folders)
+                workspace.scan(stop, reports.take, folders, give_way=give_way)
         except Exception:
             log.exception("Reading the folders failed")
         self._came.emit(serial, None)

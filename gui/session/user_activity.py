@@ -7,12 +7,13 @@ key that is typed meanwhile, as the GUI thread has to wait for Python's lock doz
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from threading import Event
 
 # So long after something was done a person is taken to be at work still: more than between two
 # letters, less than one waits for what goes on in the background.
 _SECONDS = 0.4
-_PAUSE_SECONDS = 0.05
+_LOOK_SECONDS = 0.02
 
 
 class UserActivity:
@@ -26,7 +27,7 @@ class UserActivity:
         """A person has done something, or waits for something."""
         self._until = time.monotonic() + _SECONDS
 
-    def give_way(self) -> None:
-        """Wait for a moment while a person is at work. Not for the GUI thread."""
-        if time.monotonic() < self._until:
-            self._never.wait(_PAUSE_SECONDS)
+    def give_way(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
+        """Wait while a person is at work, as long as `is_wanted`. Not for the GUI thread."""
+        while time.monotonic() < self._until and is_wanted():
+            self._never.wait(_LOOK_SECONDS)

@@ -174,13 +174,13 @@ class FolderWorkspace(QObject):
 
     async def path_of(self, id: int) -> Path | None:
         """Return the file of an image; None if it is not in the workspace any more."""
+        self.activity.note()
         rows = await self.read(lambda workspace: workspace.rows([id]))
         return rows[0].path if rows else None
 
     async def read(self, work: Callable[[Workspace], _Result]) -> _Result | None:
         """Return what `work` finds in the workspace, in its thread; None if none is open."""
         workspace = self._workspace
-        self.activity.note()
         return await self._thread.call(lambda: work(workspace)) if workspace else None
 
     def keep_draft(self, id: int, draft: Draft | None) -> None:
@@ -294,6 +294,7 @@ class FolderWorkspace(QObject):
 
     async def first(self, ids: Sequence[int], is_wanted: Callable[[ImageRow], bool]) -> int | None:
         """Return the first of these images that is wanted; None if none is."""
+        self.activity.note()
 
         def find(workspace: Workspace) -> int | None:
             for begin in range(0, len(ids), 500):

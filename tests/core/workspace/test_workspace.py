@@ -275,6 +275,19 @@ def test_what_a_model_wrote_is_kept_beside_what_a_person_changed(opened, folder)
     assert set(workspace.answers.untouched(workspace.ids())) == {one, *without}
 
 
+def test_only_what_no_list_shows_gives_way(opened):
+    workspace = opened(scans=False)
+    stages, asked = [None], []
+    workspace.scan(
+        Event(),
+        lambda progress: stages.append(progress.stage),
+        give_way=lambda: asked.append(stages[-1]),
+    )
+    # Before each size and each fingerprint, which are read after what was reported last.
+    assert len(asked) == 20
+    assert not {None, ScanStage.FOLDERS} & set(asked)
+
+
 def test_similar_images_are_found_on_demand(opened, folder):
     Image.radial_gradient("L").save(folder / "a.png")
     Image.radial_gradient("L").resize((64, 64)).save(folder / "b.jpg")
