@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TypeVar
 
 import regex
@@ -18,6 +17,11 @@ import regex
 from core.message import translatable
 
 _MOST_CHARACTERS = 2_000
+# Alternatives, groups with a meaning, and counts.
+_INTRICATE = re.compile(r"\(\?|[|?{]|\\[1-9gkKGpPLXR]")
+_REPEATS = re.compile("[*+]")
+QUICK_CHARACTERS = 1_000
+"""The longest text for which an expression that `is_quick` takes no longer than a millisecond."""
 # The library writes out what is repeated: a{100000000} would fill the memory.
 _MOST_REPEATED = 50_000
 _COUNT = re.compile(r"\{\s*(\d+)")
@@ -57,6 +61,12 @@ def compiled(expression: str, flags: int = 0) -> regex.Pattern[str]:
         raise ExpressionError(reason, getattr(error, "pos", None)) from error
 
 
+def is_quick(expression: str) -> bool:
+    """Returns whether an expression can take only a short time, as it repeats one thing at most. It
+    needs no watch then, which takes longer than a search of a usual text."""
+    return not _INTRICATE.search(expression) and len(_REPEATS.findall(expression)) <= 1
+
+
 class Patience:
     """How long the slow texts of a search may take, together."""
 
@@ -70,8 +80,10 @@ class Patience:
     def run(self, match: Callable[..., _Result], *arguments: str) -> _Result:
         """Returns what a method of a compiled expression returns. Raises TimeoutError."""
         if len(arguments[-1]) < _LONG:
-            with suppress(TimeoutError):
+            try:
                 return match(*arguments, timeout=_QUICK_SECONDS, concurrent=False)
+            except TimeoutError:
+                pass  # Begun again.
         begin = time.monotonic()
         left = min(self._left, _SLOW_SECONDS)
         if left <= 0:

@@ -15,7 +15,13 @@ import regex
 
 from core.captions.folding import composed
 from core.message import translatable
-from core.workspace.expressions import ExpressionError, Patience, compiled
+from core.workspace.expressions import (
+    QUICK_CHARACTERS,
+    ExpressionError,
+    Patience,
+    compiled,
+    is_quick,
+)
 from core.workspace.images import Images
 from core.workspace.literals import literals_of
 from core.workspace.query_error import QueryError
@@ -159,12 +165,21 @@ class Pattern:
             message = translatable("core", "This regular expression is not valid ({reason}).")
             raise QueryError(message.format(reason=error.msg), start, end) from error
         self._literals = literals_of(expression)
+        self._most = QUICK_CHARACTERS if is_quick(expression) else 0
 
     def among(self, texts: Sequence[str], ids: Iterable[int]) -> list[int]:
         """Returns the ids whose text has a match. Raises QueryError."""
-        run, search = Patience().run, self._search
+        run, search, most = Patience().run, self._search, self._most
         try:
-            return [id for id in ids if run(search, composed(texts[id]))]
+            return [
+                id
+                for id in ids
+                if (
+                    search(text, concurrent=False)
+                    if len(text := composed(texts[id])) < most
+                    else run(search, text)
+                )
+            ]
         except TimeoutError as error:
             message = translatable("core", "This regular expression takes too long. Simplify it.")
             raise QueryError(message, *self._place) from error

@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.captions.folding import findable
 from core.workspace.data import ScanStage, WorkspaceOptions
-from core.workspace.expressions import ExpressionError, Patience, compiled
+from core.workspace.expressions import ExpressionError, Patience, compiled, is_quick
 from core.workspace.literals import literals_of
 from core.workspace.query import parse_query
 from core.workspace.workspace import Workspace
@@ -114,3 +114,15 @@ def test_search_goes_on_part_by_part(tmp_path):
     assert len(search.found) == 500
     assert search.found == workspace.ids(query)
     workspace.close()
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("(a|a)b", "a+b+", "(a+)+", "a*.*x", "a{9}", "(?R)", r"(a)\1", r"(?>a)", "a?b", r"\X"),
+        *(r"\g<1>", "(?=a)", "(?i)a"),
+    ],
+)
+def test_only_what_repeats_one_thing_at_most_is_searched_without_a_watch(expression):
+    assert not is_quick(expression)
+    assert is_quick(r"/no[0-9]+ \d (a) ^.b$")
