@@ -5,10 +5,11 @@ How the modules fit together, in the order in which to read them:
 - `data` is what all modules share. `workspace` is the face: an open workspace.
 - `changes` makes and undoes actions on its images, `statistics` counts what they have in common.
 - `images` has all images in memory, by columns; `index` keeps them between two openings, with the
-  columns in one piece by `packing`, and `listed_paths` are their files in the order of a list. `scan` reads folders, captions and sizes
-  into them. `query` is a line that finds images among them: `term`, `terms` and `measures` make
-  tests of its words, `globs` are its wildcards, `matching` makes the tests, `query_error` says what
-  is wrong, and `completion` what may follow. `search` goes through all images in parts.
+  columns in one piece by `packing`, and `listed_paths` are their files in the order of a list.
+  `scan` reads folders, captions and sizes into them. `query` is a line that finds images among
+  them: `term`, `terms` and `measures` make tests of its words, `globs` are its wildcards,
+  `matching` makes the tests, `query_error` says what is wrong, and `completion` what may follow.
+  `search` goes through all images in parts.
 - `expressions` runs regular expressions that people write, and `literals` are the texts in them.
 - `caption_file` reads a caption file, and writes another caption in the same form. `readers` find
   those beside images, `table_reader` reads captions in tables, and `sources` says which
