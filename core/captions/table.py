@@ -42,6 +42,10 @@ class RowFormat(Protocol):
         """Returns how a caption is written in the place of `old`."""
         ...
 
+    def can_name(self, name: str) -> bool:
+        """Returns whether a new row can have the name of an image."""
+        ...
+
     def with_raw(self, row: Row, raw: str) -> Row:
         """Returns a row with another caption."""
         ...
@@ -138,10 +142,13 @@ class CaptionTable(NamedTuple):
         return place is None or self.rows[place].is_text
 
     def written(self, key: str, caption: str) -> bytes | None:
-        """Returns how another caption is to be written; None if no row is needed for it."""
+        """Returns how another caption is to be written; None if no row is needed for it. Raises
+        StoreError for an image that no row can name."""
         raw = self.raw(key)
         if raw is None and not caption:
             return None
+        if raw is None:
+            self._require_name(key)
         return _bytes(self.form.raw(plain(caption), _text(raw)))
 
     def with_raws(self, raws: Sequence[tuple[str, str, bytes | None]]) -> CaptionTable:
@@ -172,7 +179,8 @@ class CaptionTable(NamedTuple):
     def line_for(self, line: TableLine, source: CaptionTable, key: str, name: str) -> TableLine:
         """Returns how the row of an image in another table, or in this one, is to stand here under
         another name: with all that it has, if that fits. Where a row stands under that name, it is
-        to take its place."""
+        to take its place. Raises StoreError for a name that no row can have."""
+        self._require_name(name)
         row = source.form.row_of(line.text)
         is_fit = source.form.columns == self.form.columns
         if not is_fit and self.is_empty and not self.form.head():
@@ -237,6 +245,15 @@ class CaptionTable(NamedTuple):
             whole[-1] = whole[-1].without_end()
         places = {key_of(row.name): number for number, row in enumerate(whole) if row.name}
         return self._replace(rows=tuple(whole), places=places)
+
+    def _require_name(self, name: str) -> None:
+        if not self.form.can_name(name):
+            text = translatable(
+                "core",
+                "The name of “{image}” is not Unicode, so a CSV file cannot have its caption. "
+                "Rename the image, then try again.",
+            )
+            raise StoreError(text.format(image=PurePosixPath(name).name))
 
     def _append(self, rows: list[Row], name: str, raw: str) -> None:
         row, end = self.form.new_row(name, raw), self.end

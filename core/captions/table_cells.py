@@ -7,6 +7,7 @@ marks may hold line breaks, and the marks themselves twice.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from core.captions.cells import cell, text_in
@@ -51,8 +52,7 @@ class CellRows:
 
     def rows(self, text: str) -> list[Row]:
         """Takes a file apart. Raises TableError."""
-        head = text.partition("\n")[0]
-        self._separator = max("\t;,", key=head.count)
+        self._separator = _separator_of(text)
         rows = _rows(text, _FIELDS[self._separator])
         if not rows:
             raise TableError(translatable("core", "it is empty"))
@@ -80,6 +80,14 @@ class CellRows:
         value = cell(caption) if self._is_guarded else caption
         is_quoted = old.startswith('"') or self._quotes_all
         return self._cell(value, is_quoted=is_quoted)
+
+    def can_name(self, name: str) -> bool:
+        """Returns whether a name is Unicode: a cell has no other way to write it."""
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            return False
+        return True
 
     def with_raw(self, row: Row, raw: str) -> Row:
         """Returns a row with another caption; one that is too short gets more cells."""
@@ -135,6 +143,19 @@ class CellRows:
             doubled = value.replace('"', '""')
             return f'"{doubled}"'
         return value
+
+
+def csv_records(text: str) -> Iterator[dict[str, str]]:
+    """Yields the cells of each row of a file by the names in its first one. Raises TableError."""
+    rows = _rows(text, _FIELDS[_separator_of(text)])
+    values = ([_value(line[start:end]) for start, end in cells] for line, cells in rows)
+    names = next(values, list[str]())
+    for row in values:
+        yield dict(zip(names, row, strict=False))
+
+
+def _separator_of(text: str) -> str:
+    return max("\t;,", key=text.partition("\n")[0].count)
 
 
 def _value(raw: str) -> str:

@@ -59,13 +59,17 @@ class LineRows:
         return value if isinstance(value, str) else ""
 
     def raw(self, caption: str, old: str) -> str:
-        """Returns a JSON string, escaped where the file is."""
+        """Returns a JSON string, escaped where the file is, or where it is not Unicode."""
         text = json.dumps(caption, ensure_ascii=self._escapes)
         try:
             text.encode()
         except UnicodeEncodeError:  # A single surrogate.
             return json.dumps(caption)
         return text
+
+    def can_name(self, name: str) -> bool:
+        """Returns True: a name that is not Unicode is escaped."""
+        return True
 
     def with_raw(self, row: Row, raw: str) -> Row:
         """Returns a line with another caption; "" takes the key away where it is the last."""
@@ -85,8 +89,7 @@ class LineRows:
 
     def new_row(self, name: str, raw: str) -> Row:
         """Returns an object with a name and a caption."""
-        file = json.dumps(name, ensure_ascii=self._escapes)
-        members = [f"{json.dumps(self._file_key)}: {file}"]
+        members = [f"{json.dumps(self._file_key)}: {self.raw(name, '')}"]
         if raw:
             members.append(f"{json.dumps(self._caption_key)}: {raw}")
         text = f"{{{', '.join(members)}}}"
@@ -95,8 +98,7 @@ class LineRows:
     def renamed(self, row: Row, name: str) -> Row:
         """Returns a line for another image, whose other values stay."""
         _, start, end = _members(row.text)[self._file_key]
-        file = json.dumps(name, ensure_ascii=self._escapes)
-        return self.row_of(f"{row.text[:start]}{file}{row.text[end:]}")
+        return self.row_of(f"{row.text[:start]}{self.raw(name, '')}{row.text[end:]}")
 
     def row_of(self, text: str) -> Row:
         """Takes one line apart. Raises ValueError."""

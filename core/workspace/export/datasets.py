@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
@@ -15,6 +14,7 @@ from core.workspace.export.formats import ImageFiles
 from core.workspace.export.items import ExportItem, ExportOptions, ExportReport
 from core.workspace.export.output import Output
 from core.workspace.export.reviews import reviews_record
+from core.workspace.export.tables import json_text
 from core.workspace.messages import as_message
 
 METADATA = "metadata.jsonl"
@@ -61,7 +61,7 @@ class ImageFolder:
             if add_image(item, self._options, output, report):
                 values = {"file_name": item.name, self._options.column: item.caption}
                 values |= reviews_record(item)
-                lines.append(f"{json.dumps(values, ensure_ascii=False)}\n".encode())
+                lines.append(f"{json_text(values)}\n".encode())
         output.write_bytes(METADATA, b"".join(lines))
         report.images += len(lines)
 

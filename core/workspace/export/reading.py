@@ -7,8 +7,6 @@ each image), or Parquet.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +16,9 @@ from typing import Any, cast
 from unicodedata import normalize
 
 from core.captions.cells import text_in
-from core.captions.encoding import decoded
+from core.captions.encoding import decoded, plain
+from core.captions.table_cells import csv_records
+from core.captions.table_rows import TableError
 from core.errors import StoreError
 from core.files import is_folder, read_bytes
 from core.message import translatable
@@ -31,7 +31,6 @@ _CAPTIONS = ("caption", "text", "description", "prompt", "alt_text", "label")
 _TEXTS = (".txt", ".caption")
 _LARGEST = 1_000_000_000
 _LARGEST_TEXT = 4_000_000
-_LONGEST_CELL = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,11 @@ def read_captions(path: Path) -> list[ReadCaption]:
         )
         raise StoreError(text.format(name=path.name, formats=", ".join(readers)))
     try:
-        found = list(reader(path))
-    except (ValueError, RecursionError) as error:
+        found = [_as_stored(one) for one in reader(path)]
+    except (ValueError, RecursionError, TableError) as error:
         text = translatable("core", "“{name}” is damaged ({reason}). Save it again.")
-        raise StoreError(text.format(name=path.name, reason=error)) from error
+        reason = error.reason if isinstance(error, TableError) else error
+        raise StoreError(text.format(name=path.name, reason=reason)) from error
     if not found:
         text = translatable(
             "core",
@@ -173,14 +173,16 @@ def _in_folder(folder: Path) -> Iterator[ReadCaption]:
         yield from (one for one in found if one.review is not None)
 
 
+def _as_stored(found: ReadCaption) -> ReadCaption:
+    """Returns a caption as it is once it was written and read: one with other line ends or with
+    blanks around it is the same caption."""
+    caption = found.caption
+    return found if caption is None else replace(found, caption=plain(caption))
+
+
 def _in_csv(path: Path) -> Iterator[ReadCaption]:
-    text = _text(path)
-    csv.field_size_limit(_LONGEST_CELL)
-    head = text.partition("\n")[0]
-    separator = max("\t;,", key=head.count)
-    for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=separator):
-        values = {str(key): text_in(value) for key, value in row.items() if isinstance(value, str)}
-        yield from _in_record(values)
+    for values in csv_records(_text(path)):
+        yield from _in_record({key: text_in(value) for key, value in values.items()})
 
 
 def _in_json_lines(path: Path) -> Iterator[ReadCaption]:

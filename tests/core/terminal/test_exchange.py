@@ -120,6 +120,18 @@ def test_exported_captions_are_imported_again(folder, tmp_path):
     assert (folder / "a.txt").read_text() == "A cat.\n"
 
 
+def test_imported_captions_are_the_same_the_next_time(folder, tmp_path, capsys):
+    """Also those with blanks around them, with other line ends, or with half an emoji."""
+    (folder / "a.txt").unlink()
+    texts = {"a.png": " A cat.\r\nA mat. \n", "b.png": "A bear \ud83d"}
+    (tmp_path / "x.json").write_text(json.dumps(texts))
+    arguments = ["import", str(folder), "--from", str(tmp_path / "x.json")]
+    assert terminal.main(arguments) == 0
+    assert (folder / "a.txt").read_text() == "A cat.\nA mat.\n"
+    assert terminal.main(arguments) == 0
+    assert "Imported 0 captions; 2 were there already." in capsys.readouterr().out
+
+
 def test_import_of_what_cannot_be_read_changes_nothing(folder, tmp_path, capsys):
     (tmp_path / "x.json").write_text("{")
     for name, status in (("x.json", 1), ("none.csv", 2)):

@@ -328,6 +328,12 @@ def test_captions_are_found_in_what_others_wrote(tmp_path):
     assert read_captions(tmp_path / "list.json") == [ReadCaption("a.png", "x")]
     (tmp_path / "excel.csv").write_bytes("Filename;Caption\r\na.png;Bär\r\n".encode("utf-16"))
     assert read_captions(tmp_path / "excel.csv") == [ReadCaption("a.png", "Bär")]
+    (tmp_path / "ragged.csv").write_text(
+        'text,file,x\n"a ""b""\nc",a.png,\n\nd,b.png\n,c.png,5,6\n'
+    )
+    assert read_captions(tmp_path / "ragged.csv") == [
+        *(ReadCaption("a.png", 'a "b"\nc'), ReadCaption("b.png", "d"), ReadCaption("c.png", ""))
+    ]
     (tmp_path / "old.jsonl").write_text('{"picture": "/x/a.png", "caption": "y", "edited": true}\n')
     assert read_captions(tmp_path / "old.jsonl") == [ReadCaption("/x/a.png", "y")]
 
@@ -337,6 +343,7 @@ def test_captions_are_found_in_what_others_wrote(tmp_path):
     [
         ("a.csv", "x,y\n1,2\n", "has no captions"),
         ("a.jsonl", "{", "is damaged"),
+        ("a.csv", 'file,text\na.png,"one\nb.png,two\n', "quotation mark in row 2 is not closed"),
         ("a.json", "[" * 100_000, "is damaged"),
         ("a.docx", "x", "has no format that captions are read from"),
         ("missing.csv", None, "no longer there"),
@@ -383,14 +390,20 @@ def test_names_are_relative_to_the_folder_of_all_images(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are bytes on POSIX")
-@pytest.mark.parametrize(
-    "to", [ExportFormat.JSONL, ExportFormat.CSV, ExportFormat.COCO, ExportFormat.HTML]
-)
+@pytest.mark.parametrize("to", ExportFormat)
 def test_names_that_are_no_text_are_escaped(tmp_path, to):
+    if to is ExportFormat.PARQUET:
+        pytest.importorskip("pyarrow", reason="Parquet is an extra")
     path = tmp_path / os.fsdecode(b"\xff.png")
-    item = ExportItem(path, path.name, "x")
-    export([item], ExportOptions(to, tmp_path / "out"))
-    assert (tmp_path / "out").read_bytes().decode("utf-8")
+    Image.new("RGB", (5, 5)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(path)
+    item = ExportItem(path, path.name, "x", review="accepted", fingerprint="1-a")
+    output = tmp_path / f"out{to.suffix}"
+    assert export([item], ExportOptions(to, output)).images == 1
+    files = [output] if output.is_file() else list(output.iterdir())
+    texts = (".json", ".jsonl", ".csv", ".html", ".md", ".txt", ".xmp")
+    for file in files:
+        assert file.suffix not in texts or file.read_bytes().decode("utf-8")
 
 
 def test_formats_that_hold_captions_come_in_their_order(folder):

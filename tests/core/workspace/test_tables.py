@@ -1,6 +1,7 @@
 """A folder whose captions are in a table or in keywords: found, edited, undone."""
 
 import json
+import os
 from threading import Event
 
 import pytest
@@ -118,6 +119,37 @@ def test_half_an_emoji_in_a_row_is_read_and_stays_until_it_is_edited(opened, fol
     workspace.undo()
     workspace.undo()
     assert table.read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are bytes on POSIX")
+@pytest.mark.parametrize("table", ["metadata.jsonl", "metadata.csv"])
+def test_image_whose_name_is_not_unicode_finds_its_caption_again_or_is_refused(
+    opened, folder, table
+):
+    """Two such names must not become one, as they do with a question mark for what is odd."""
+    (folder / "metadata.jsonl").unlink()
+    odd = [folder / os.fsdecode(name) for name in (b"caf\xe9.png", b"caf\xe8.png")]
+    for path in odd:
+        (folder / "6.png").write_bytes((folder / "1.png").read_bytes())
+        (folder / "6.png").rename(path)
+    wanted = WorkspaceOptions(is_recursive=True).reading(table)
+    workspace = opened(wanted)
+    new = {id: f"a cat {id}" for id in workspace.ids()}
+    report = workspace.set_captions(new, EDIT)
+    may_have_row = table.endswith("jsonl")
+    assert [one.path for one in report.failures] == ([] if may_have_row else sorted(odd))
+    known = {row.path: row.caption for row in workspace.rows(workspace.ids())}
+    moved = workspace.move_to(
+        [id for id in new if workspace.rows([id])[0].path in odd], folder / "sub"
+    )
+    assert not moved.failures
+    workspace.undo()
+    workspace.close()
+    again = opened(wanted)
+    assert {row.path: row.caption for row in again.rows(again.ids())} == known
+    assert all(bool(text) == (may_have_row or path not in odd) for path, text in known.items())
+    again.undo()
+    assert not (folder / table).exists()
 
 
 def test_row_that_another_program_changed_is_left_and_shown(opened, folder):
