@@ -284,12 +284,12 @@ def _qwen3_vl_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
 
 
 RANDOM_MODELS = {
-    "bakllava": RandomModel(_bakllava, _bakllava_processor),
     "joycaption": RandomModel(_joycaption, _joycaption_processor),
     "llava-1.6-mistral-7b": RandomModel(_llava_1_6_mistral, _llava_1_6_processor),
     "llava-1.6-vicuna-7b": RandomModel(_llava_1_6_vicuna, _llava_1_6_processor),
     "llava-onevision-7b": RandomModel(_llava_onevision, _llava_onevision_processor),
     "qwen3-vl-8b": RandomModel(_qwen3_vl, _qwen3_vl_processor),
+    "bakllava": RandomModel(_bakllava, _bakllava_processor),
 }
 
 
