@@ -242,28 +242,6 @@ def _answer_group() -> Group:
 
 def _view_menu() -> MenuRows:
     image = (Place.IMAGE,)
-    seeing: Group = (
-        CommandRow(
-            Command.MODEL_VIEW,
-            translate("Menu", "What the &model sees"),
-            ("Ctrl+E",),
-            places=image,
-        ),
-        CommandRow(
-            Command.RESIZING_LOSS,
-            translate("Menu", "&Lost detail"),
-            ("Ctrl+Shift+E",),
-            places=image,
-        ),
-        CommandRow(
-            Command.MARK_PART,
-            translate("Menu", "Mark a pa&rt"),
-            ("F3",),
-            translate("Menu", "Questions are then about this part of the image"),
-            places=image,
-            is_checkable=True,
-        ),
-    )
     stepping: Group = (
         CommandRow(Command.PREVIOUS_PICTURE, translate("Menu", "&Previous image"), ("PgUp",)),
         CommandRow(Command.NEXT_PICTURE, translate("Menu", "&Next image"), ("PgDown",)),
@@ -297,8 +275,33 @@ def _view_menu() -> MenuRows:
         CommandRow(Command.THEME_DARK, translate("Menu", "&Dark"), is_checkable=True),
     )
     theme: Group = (SubmenuRow(Submenu.THEME, translate("Menu", "&Theme"), themes),)
-    groups = (_zooming(image), seeing, stepping, listing, doubt, theme)
+    groups = (_zooming(image), _seeing(image), stepping, listing, doubt, theme)
     return MenuRows(Menu.VIEW, translate("Menu", "&View"), groups)
+
+
+def _seeing(image: tuple[Place, ...]) -> Group:
+    return (
+        CommandRow(
+            Command.MODEL_VIEW,
+            translate("Menu", "What the &model sees"),
+            ("Ctrl+E",),
+            places=image,
+        ),
+        CommandRow(
+            Command.RESIZING_LOSS,
+            translate("Menu", "&Lost detail"),
+            ("Ctrl+Shift+E",),
+            places=image,
+        ),
+        CommandRow(
+            Command.MARK_PART,
+            translate("Menu", "Mark a pa&rt"),
+            ("F3",),
+            translate("Menu", "Questions are then about this part of the image"),
+            places=image,
+            is_checkable=True,
+        ),
+    )
 
 
 def _zooming(image: tuple[Place, ...]) -> Group:
