@@ -136,6 +136,11 @@ def refusal(options: argparse.Namespace) -> str | None:
             return f"{option(name)} does not work with {option(jobs[0])}. Leave it out."
     if options.then_model and "evidence" in options.given:
         return "--evidence does not work with --then-model. Leave it out."
+    return _refused_without_another(options)
+
+
+def _refused_without_another(options: argparse.Namespace) -> str | None:
+    """Returns a sentence about an option that another one would have to be given for."""
     beside = {*TEXT_FORMATS, CaptionFormat.XMP} & set(options.write or ())
     has_rows = any(isinstance(one, Path) for one in options.write or ())
     for name, is_used, need in (

@@ -161,6 +161,15 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     add("--name", default="{stem}", metavar="PATTERN",
         help="name of text and XMP files, with {stem} or {name} in it (default: %(default)s)",
     )  # fmt: skip
+    _add_wording(add)
+    _add_table_options(add)
+    add("--slots", type=values.slots, metavar="N", help="images captioned at once, on each card")
+    add("--cards", type=values.cards, default=(), metavar="all|N,N",
+        help="graphics cards to use, by number (default: all that the model fits on)")  # fmt: skip
+    _add_past_runs(add)
+
+
+def _add_wording(add: Callable[..., Any]) -> None:
     add(
         "--prefix",
         default="",
@@ -179,11 +188,6 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     add("--drop-duplicates", action="store_true", help="remove duplicate tags")
     add("--strip-openings", action="store_true", help="remove openings such as “The image shows”")
     add("--whole-sentences", action="store_true", help="end captions after a whole sentence")
-    _add_table_options(add)
-    add("--slots", type=values.slots, metavar="N", help="images captioned at once, on each card")
-    add("--cards", type=values.cards, default=(), metavar="all|N,N",
-        help="graphics cards to use, by number (default: all that the model fits on)")  # fmt: skip
-    _add_past_runs(add)
 
 
 def _add_past_runs(add: Callable[..., Any]) -> None:

@@ -109,19 +109,7 @@ class ModelPage(SettingsPage):
             self.tr("Where the model runs.") + f" {next_time}",
             self._devices(device, cards, automatic),
         )
-        has_float8 = dtype == Precision.FP8 or any(card.has_float8 for card in cards)
-        precisions = [
-            (precision, automatic if precision is Precision.AUTO else precision.value)
-            for precision in Precision
-            if precision is not Precision.FP8 or has_float8
-        ]
-        cost = self.tr(
-            "8-bit needs about half the memory of 16-bit and 4-bit about a third. Both are faster "
-            "on a graphics card. Answers may differ slightly."
-        )
-        if has_float8:
-            cost += " " + self.tr("fp8 needs as much as 8-bit and is faster for whole folders.")
-        self.add_choice("dtype", self.tr("Precision"), f"{cost} {next_time}", precisions)
+        self._add_precision(dtype, cards, next_time)
         self.add_choice(
             "quantizes_cache",
             self.tr("KV cache"),
@@ -150,6 +138,22 @@ class ModelPage(SettingsPage):
         )
         rest.setSpecialValueText(self.tr("Never"))
         self.end()
+
+    def _add_precision(self, dtype: Precision, cards: Sequence[Card], next_time: str) -> None:
+        automatic = self.tr("Automatic")
+        has_float8 = dtype == Precision.FP8 or any(card.has_float8 for card in cards)
+        precisions = [
+            (precision, automatic if precision is Precision.AUTO else precision.value)
+            for precision in Precision
+            if precision is not Precision.FP8 or has_float8
+        ]
+        cost = self.tr(
+            "8-bit needs about half the memory of 16-bit and 4-bit about a third. Both are faster "
+            "on a graphics card. Answers may differ slightly."
+        )
+        if has_float8:
+            cost += " " + self.tr("fp8 needs as much as 8-bit and is faster for whole folders.")
+        self.add_choice("dtype", self.tr("Precision"), f"{cost} {next_time}", precisions)
 
     def _devices(self, device: str, cards: Sequence[Card], automatic: str) -> list[tuple[str, str]]:
         devices = [
