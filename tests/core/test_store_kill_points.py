@@ -16,9 +16,11 @@ from PIL import Image
 from core.picture import Picture
 from core.store import Store
 from core.transcript import Answer, Ending, Exchange, Transcript
+from tests.support.kill_shim import EVERY, SOME, chosen_points
+from tests.support.tiers import slowly
 
 ROOT = Path(__file__).parents[2]
-SAMPLED = 6
+SAMPLED = 12
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="preloads a library, as on Linux")
 
@@ -53,25 +55,18 @@ def everything(path: Path):
         return {row.id: store.open(row.id).exchanges for row in store.recent(1000)}
 
 
-@pytest.mark.parametrize("points", ["some", pytest.param("all", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("which", [f"{SOME}{SAMPLED}", slowly(EVERY)])
 @pytest.mark.parametrize("make", [damaged, of_an_earlier_version])
-def test_killed_opening_loses_nothing(shim, tmp_path, make, points):
+def test_killed_opening_loses_nothing(shim, tmp_path, make, which):
     make(tmp_path / "before")
     old = (tmp_path / "before" / "transcripts.sqlite").read_bytes()
 
-    def killed_at(*numbers):
-        command = [sys.executable, "-m", "tests.support.store_kill_points", shim, tmp_path]
-        environment = {"LD_PRELOAD": str(shim), "PATH": ""}
-        subprocess.run([*command, *numbers], cwd=ROOT, env=environment, check=True, timeout=600)
-
-    killed_at("count")
+    command = [sys.executable, "-m", "tests.support.store_kill_points", shim, tmp_path, which]
+    environment = {"LD_PRELOAD": str(shim), "PATH": ""}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=600)
     expected = everything(tmp_path / "count" / "transcripts.sqlite")
     assert len(expected) >= 2
-    operations = int((tmp_path / "count" / "operations").read_text())
-    step = max(1, operations // SAMPLED) if points == "some" else 1
-    numbers = [f"{n}{torn}" for n in range(1, operations + 1, step) for torn in ("", "t")]
-    killed_at(*numbers)
-    for number in numbers:
+    for number in chosen_points(which, "opening", tmp_path / "count"):
         folder = tmp_path / number
         assert everything(folder / "transcripts.sqlite") == expected, number
         assert everything(folder / "transcripts.sqlite") == expected, number

@@ -1,19 +1,15 @@
 """Small folder runs that are killed at one file operation after the other.
 
-`kill_points.py SHIM ROOT STEP POINT…`, with SHIM preloaded, lets the steps up to STEP happen in
-ROOT/POINT for each POINT, and kills the process at an operation of STEP. A point is a number,
-followed by `t` if the operation is torn: half of what is written arrives. For the point `count`
-nothing is killed, and ROOT/count/operations holds the number of operations. After it, `some:N`
-stands for N points at random; see `some_points`.
+`kill_points.py SHIM ROOT WHICH STEP…`, with SHIM preloaded, lets the steps up to each STEP happen
+in ROOT/STEP/POINT for each POINT, and kills the process at an operation of STEP; see `kill_shim`,
+whose points these are.
 
 Each point is a fork of one process, which has read all modules: a point takes some 50 ms.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-import random
 import shutil
 import sys
 import threading
@@ -29,8 +25,8 @@ from core.captions.sidecar import Existing
 from core.errors import AppError
 from core.transcript import Answer, Request
 from tests.support.folder_run import FolderEngine
+from tests.support.kill_shim import Shim, chosen_points
 
-SOME = "some:"
 NAMES = ("1.png", "2.png", "3.png")
 LOG = "synced.log"
 """What was written and synced, a line each; see `kill_points.c`."""
@@ -194,17 +190,6 @@ def before(step: str) -> dict[str, bytes]:
     return ADDED_TO if step in ("add", "edit-added") else BEFORE
 
 
-def all_points(operations: int) -> list[str]:
-    """Every point of a step with so many operations."""
-    return [f"{number}{torn}" for number in range(1, operations + 1) for torn in ("", "t")]
-
-
-def some_points(root: Path, step: str, count: int) -> list[str]:
-    """As many points of a step, at random, once its operations in `root` are counted."""
-    points = all_points(int((root / "count" / "operations").read_text()))
-    return random.Random(step).sample(points, min(count, len(points)))
-
-
 def with_run(folder: Path, act: Callable[[Batch], object]) -> None:
     """Opens the last run, does something with it, and closes it."""
     batch = Batch.resume(find_runs(folder / "journals")[0].journal)
@@ -251,38 +236,31 @@ def _prepare(folder: Path, step: str) -> None:
         (folder / "images" / name).write_bytes(data)
 
 
-def main(shim: str, root: Path, step: str, points: list[str]) -> None:
-    """Makes a folder for each point."""
-    library = ctypes.CDLL(shim)
-    library.killpoints_arm.argtypes = (ctypes.c_long, ctypes.c_int)
-    library.killpoints_log.argtypes = (ctypes.c_char_p,)
-    library.killpoints_count.restype = ctypes.c_long
-    points = list(points)
-    for point in points:
-        if point.startswith(SOME):
-            points += some_points(root, step, int(point.removeprefix(SOME)))
-            continue
-        folder = root / point
-        _prepare(folder, step)
-        if process := os.fork():
-            os.waitpid(process, 0)
-            continue
-        *earlier, last = (STEPS | FURTHER_STEPS | ROW_STEPS)[step]
-        for act in earlier:
-            act(folder)
-        shutil.copytree(folder / "images", folder / "before")
-        # What was written earlier is on the disk.
-        synced = [path for path in folder.rglob("*.jsonl") if "before" not in path.parts]
-        lines = [f"F\t{path.stat().st_size}\t{path}\n" for path in synced]
-        (folder / LOG).write_text("".join(lines))
-        library.killpoints_log(os.fsencode(folder / LOG))
-        is_counted = point == "count"
-        library.killpoints_arm(2**40 if is_counted else int(point.rstrip("t")), point[-1] == "t")
-        last(folder)
-        count = library.killpoints_count()
-        library.killpoints_arm(-1, 0)
-        (folder / "operations").write_text(str(count))
-        os._exit(0)
+def _kill(shim: Shim, folder: Path, step: str, point: str) -> None:
+    """Kills a fork of this process at this point of a step."""
+    _prepare(folder, step)
+    if process := os.fork():
+        os.waitpid(process, 0)
+        return
+    *earlier, last = (STEPS | FURTHER_STEPS | ROW_STEPS)[step]
+    for act in earlier:
+        act(folder)
+    shutil.copytree(folder / "images", folder / "before")
+    # What was written earlier is on the disk.
+    synced = [path for path in folder.rglob("*.jsonl") if "before" not in path.parts]
+    lines = [f"F\t{path.stat().st_size}\t{path}\n" for path in synced]
+    (folder / LOG).write_text("".join(lines))
+    shim.log(folder / LOG)
+    shim.kill(last, folder, point)
+
+
+def main(shim: str, root: Path, which: str, steps: list[str]) -> None:
+    """Makes a folder for each point of these steps."""
+    library = Shim(shim)
+    for step in steps:
+        _kill(library, root / step / "count", step, "count")
+        for point in chosen_points(which, step, root / step / "count"):
+            _kill(library, root / step / point, step, point)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """Edits of a workspace that are killed at one file operation after the other.
 
-`workspace_kill_points.py SHIM ROOT STEP POINT…`, with SHIM preloaded, lets the steps up to STEP
-happen in ROOT/POINT for each POINT, and kills the process at an operation of STEP; see
-`kill_points`, whose points these are.
+`workspace_kill_points.py SHIM ROOT WHICH STEP…`, with SHIM preloaded, lets the steps up to each
+STEP happen in ROOT/STEP/POINT for each POINT, and kills the process at an operation of STEP; see
+`kill_shim`, whose points these are.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import sys
@@ -23,7 +22,7 @@ from core.message import Message
 from core.workspace.bulk import AddTags
 from core.workspace.data import CaptionMode, ReviewState, WorkspaceOptions
 from core.workspace.workspace import Workspace
-from tests.support.kill_points import SOME, some_points
+from tests.support.kill_shim import Shim, chosen_points
 
 HERE = "here"
 LOG = "synced.log"
@@ -218,38 +217,31 @@ def _prepare(folder: Path) -> None:
         (folder / "images" / name).write_bytes(data)
 
 
-def main(shim: str, root: Path, step: str, points: list[str]) -> None:
-    """Makes a folder for each point."""
-    library = ctypes.CDLL(shim)
-    library.killpoints_arm.argtypes = (ctypes.c_long, ctypes.c_int)
-    library.killpoints_log.argtypes = (ctypes.c_char_p,)
-    library.killpoints_count.restype = ctypes.c_long
-    *earlier, last = (STEPS | FURTHER_STEPS)[step]
-    # Edits are kept with the paths of their files, so that every point happens in one place.
-    made, folder = root / "made", root / HERE
-    if not made.exists():
+def _kill(shim: Shim, root: Path, step: str, point: str) -> None:
+    """Kills a fork of this process at this point of a step."""
+    folder = root / HERE
+    shutil.copytree(root / "made", folder, copy_function=shutil.copy2)
+    if process := os.fork():
+        os.waitpid(process, 0)
+        folder.rename(root / point)
+        return
+    shim.log(folder / LOG)
+    shim.kill((STEPS | FURTHER_STEPS)[step][-1], folder, point)
+
+
+def main(shim: str, root: Path, which: str, steps: list[str]) -> None:
+    """Makes a folder for each point of these steps."""
+    library = Shim(shim)
+    for step in steps:
+        # Edits are kept with the paths of their files, so that every point happens in one place.
+        folder = root / step / HERE
         _prepare(folder)
-        for act in earlier:
+        for act in (STEPS | FURTHER_STEPS)[step][:-1]:
             act(folder)
-        folder.rename(made)
-    points = list(points)
-    for point in points:
-        if point.startswith(SOME):
-            points += some_points(root, step, int(point.removeprefix(SOME)))
-            continue
-        shutil.copytree(made, folder, copy_function=shutil.copy2)
-        if process := os.fork():
-            os.waitpid(process, 0)
-            folder.rename(root / point)
-            continue
-        library.killpoints_log(os.fsencode(folder / LOG))
-        is_counted = point == "count"
-        library.killpoints_arm(2**40 if is_counted else int(point.rstrip("t")), point[-1] == "t")
-        last(folder)
-        count = library.killpoints_count()
-        library.killpoints_arm(-1, 0)
-        (folder / "operations").write_text(str(count))
-        os._exit(0)
+        folder.rename(root / step / "made")
+        _kill(library, root / step, step, "count")
+        for point in chosen_points(which, step, root / step / "count"):
+            _kill(library, root / step, step, point)
 
 
 if __name__ == "__main__":

@@ -28,19 +28,16 @@ from tests.support.kill_points import (
     NAMES,
     PROMPT,
     ROW_STEPS,
-    SOME,
     STEPS,
     TABLE,
     TABLE_BEFORE,
-    all_points,
     before,
-    some_points,
 )
-from tests.support.tiers import mostly_slow
+from tests.support.kill_shim import EVERY, POWER_AT_SOME, SOME, chosen_points
 
 ROOT = Path(__file__).parents[3]
 SAMPLED = 3
-# Each starts processes; `edit` is in the steps after it.
+# `edit` is in the steps after it.
 SAMPLED_STEPS = ("rows", "run", "redo-edit", "undo", "continue", "edit-added", "together")
 TWICE = {name: f"{name}: {PROMPT}" for name in NAMES}
 BY_HAND = {name: EDITS.get(index, "one by hand") for index, name in enumerate(NAMES)}
@@ -48,12 +45,13 @@ BY_HAND = {name: EDITS.get(index, "one by hand") for index, name in enumerate(NA
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="preloads a library, as on Linux")
 
 
-def killed(shim, root, step, points):
-    """The folders in which the step was killed at these points."""
-    command = [sys.executable, "-m", "tests.support.kill_points", shim, root, step, *points]
+def killed(shim, root, which, *steps):
+    """The folders in which each of these steps was killed at the points that `which` stands for."""
+    command = [sys.executable, "-m", "tests.support.kill_points", shim, root, which, *steps]
     environment = {"LD_PRELOAD": str(shim), "PATH": ""}
     subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=1800)
-    return [root / point for point in points]
+    points = {step: chosen_points(which, step, root / step / "count") for step in steps}
+    return {step: [root / step / point for point in points[step]] for step in steps}
 
 
 def contents(folder):
@@ -242,19 +240,24 @@ def check_killed_rows(step, folder):
 ALL_STEPS = [*STEPS, *FURTHER_STEPS, *ROW_STEPS]
 
 
-@pytest.mark.parametrize("step", mostly_slow(ALL_STEPS, SAMPLED_STEPS))
-def test_killed_at_some_operations_rows_and_files_agree(step, shim, tmp_path):
-    killed(shim, tmp_path, step, ["count", f"{SOME}{SAMPLED}"])
-    check_points(step, [tmp_path / point for point in some_points(tmp_path, step, SAMPLED)])
+@pytest.fixture(scope="module")
+def sampled(shim, tmp_path_factory):
+    """The folders in which some steps were killed at a few points, in one process, since its start
+    takes longer."""
+    return killed(shim, tmp_path_factory.mktemp("sampled"), f"{SOME}{SAMPLED}", *SAMPLED_STEPS)
+
+
+@pytest.mark.parametrize("step", SAMPLED_STEPS)
+def test_killed_at_some_operations_rows_and_files_agree(step, sampled):
+    check_points(step, sampled[step])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", ALL_STEPS)
 def test_killed_at_every_operation_rows_and_files_agree(step, shim, tmp_path):
-    (counted,) = killed(shim, tmp_path, step, ["count"])
-    operations = int((counted / "operations").read_text())
-    assert operations > 10
-    check_points(step, killed(shim, tmp_path, step, all_points(operations)))
+    folders = killed(shim, tmp_path, EVERY, step)[step]
+    assert len(folders) > 10
+    check_points(step, folders)
 
 
 def unsynced(log):
@@ -295,10 +298,8 @@ def cut_power(folder, chosen):
 
 
 def check_power_cuts(step, shim, tmp_path, most):
-    (counted,) = killed(shim, tmp_path, step, ["count"])
-    points = [str(n) for n in range(1, int((counted / "operations").read_text()) + 1)]
+    folders = killed(shim, tmp_path, f"{POWER_AT_SOME}{most}", step)[step]
     chosen = random.Random(step)
-    folders = killed(shim, tmp_path, step, chosen.sample(points, min(most, len(points))))
     for folder in folders:
         cut_power(folder, chosen)
     check_points(step, folders)

@@ -14,20 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kill_points import SOME, all_points, some_points
+from tests.support.kill_shim import EVERY, POWER, POWER_AT_END, SOME, chosen_points
 from tests.support.workspace_kill_points import FURTHER_STEPS, HERE, LOG, STEPS, opened
 
 ROOT = Path(__file__).parents[3]
 SAMPLED = 2
+SAMPLED_STEPS = ("edit", "undo-move", "table", "move-rows")
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="preloads a library, as on Linux")
 
 
-def killed(shim, root, step, points):
-    """Kills the step at these points."""
-    command = [sys.executable, "-m", "tests.support.workspace_kill_points", shim, root, step]
+def killed(shim, root, which, *steps):
+    """Kills each of these steps at the points that `which` stands for."""
+    command = [sys.executable, "-m", "tests.support.workspace_kill_points", shim, root, which]
     environment = {"LD_PRELOAD": str(shim), "PATH": ""}
-    subprocess.run([*command, *points], cwd=ROOT, env=environment, check=True, timeout=1800)
+    subprocess.run([*command, *steps], cwd=ROOT, env=environment, check=True, timeout=1800)
 
 
 def contents(folder):
@@ -106,8 +107,10 @@ def cut_power(here, before, chosen):
             connection.execute("UPDATE action SET mark = 'another boot' WHERE mark != ''")
 
 
-def checked(root, step, points, *, cuts_power=False):
-    """Checks all points, and names those that fail."""
+def checked(folder, step, which):
+    """Checks all points of a step that was killed in this folder, and names those that fail."""
+    root = folder / step
+    points = chosen_points(which, step, root / "count")
     chosen = random.Random(step)
     made, here = root / "made", root / HERE
     before, after = contents(made / "images"), contents(root / "count" / "images")
@@ -121,7 +124,7 @@ def checked(root, step, points, *, cuts_power=False):
     for point in points:
         (root / point).rename(here)
         assert not (here / "operations").exists(), "it was not killed"
-        if cuts_power:
+        if which.startswith(POWER):
             cut_power(here, before, chosen)
         try:
             assert check(here, before, after) in (expected, expected_after)
@@ -131,49 +134,35 @@ def checked(root, step, points, *, cuts_power=False):
     assert not failed, "\n\n".join(f"{point}: {why}" for point, why in failed.items())
 
 
-def points_of(shim, root, step):
-    killed(shim, root, step, ["count"])
-    operations = int((root / "count" / "operations").read_text())
-    assert operations > 10
-    return all_points(operations)
+@pytest.fixture(scope="module")
+def sampled(shim, tmp_path_factory):
+    """A folder in which some steps were killed at a few points, in one process, since its start
+    takes longer."""
+    folder = tmp_path_factory.mktemp("sampled")
+    killed(shim, folder, f"{SOME}{SAMPLED}", *SAMPLED_STEPS)
+    return folder
 
 
-@pytest.mark.parametrize("step", ["edit", "undo-move", "table", "move-rows"])
-def test_killed_at_some_operations_captions_are_whole(step, shim, tmp_path):
-    killed(shim, tmp_path, step, ["count", f"{SOME}{SAMPLED}"])
-    checked(tmp_path, step, some_points(tmp_path, step, SAMPLED))
+@pytest.mark.parametrize("step", SAMPLED_STEPS)
+def test_killed_at_some_operations_captions_are_whole(step, sampled):
+    checked(sampled, step, f"{SOME}{SAMPLED}")
 
 
 @pytest.mark.parametrize("step", ["edit"])
 def test_after_a_power_cut_at_some_operations_captions_are_whole(step, shim, tmp_path):
-    *_, last = points_of(shim, tmp_path, step)
-    # Around the end, where all is written and nothing is synced.
-    points = [str(number) for number in range(int(last.rstrip("t")) - 12, int(last.rstrip("t")), 4)]
-    killed(shim, tmp_path, step, points)
-    checked(tmp_path, step, points, cuts_power=True)
+    killed(shim, tmp_path, POWER_AT_END, step)
+    checked(tmp_path, step, POWER_AT_END)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", ["edit", "undo", "redo", "table", "keywords", "import"])
 def test_after_a_power_cut_at_every_operation_captions_are_whole(step, shim, tmp_path):
-    points = points_of(shim, tmp_path, step)
-    killed(shim, tmp_path, step, points)
-    checked(tmp_path, step, points, cuts_power=True)
+    killed(shim, tmp_path, POWER, step)
+    checked(tmp_path, step, POWER)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", STEPS | FURTHER_STEPS)
 def test_killed_at_every_operation_captions_are_whole(step, shim, tmp_path):
-    points = points_of(shim, tmp_path, step)
-    killed(shim, tmp_path, step, points)
-    checked(tmp_path, step, points)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("step", FURTHER_STEPS)
-def test_killed_before_every_operation_all_is_finished_or_taken_back(step, shim, tmp_path):
-    points = points_of(shim, tmp_path, step)
-    torn = random.Random(step).sample(points[1::2], 8)
-    chosen = [*points[::2], *torn]
-    killed(shim, tmp_path, step, chosen)
-    checked(tmp_path, step, chosen)
+    killed(shim, tmp_path, EVERY, step)
+    checked(tmp_path, step, EVERY)
