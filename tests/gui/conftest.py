@@ -33,8 +33,11 @@ def focused_widget() -> QWidget:
 async def until(is_so, seconds: float = 60) -> None:
     """Let the loop run until `is_so()`; `seconds` is only patience with a busy machine."""
     async with asyncio.timeout(seconds):
+        pause = 0.001
         while not is_so():
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(pause)
+            # A turn of the loop and what is asked take a tenth of a millisecond and more.
+            pause = min(1.1 * pause, 0.008)
 
 
 async def noticed(window, words: str) -> None:

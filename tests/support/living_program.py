@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtCore import QCoreApplication, QEvent
+
 from gui.app.program import Program
 
 
@@ -34,3 +36,5 @@ def live_through(
 
     assert run(life())
     program.window.deleteLater()
+    # At once: the theme of the program that follows would style it again.
+    QCoreApplication.sendPostedEvents(program.window, QEvent.Type.DeferredDelete.value)
