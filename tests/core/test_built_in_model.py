@@ -21,6 +21,7 @@ from core.open_engine import open_engine
 from core.picture import open_picture
 from core.picture.pixel_values import pixel_values
 from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
+from tests.support.tiers import mostly_slow
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "resources" / "samples"
@@ -68,7 +69,9 @@ def ask(engine: LlavaEngine, sample: str, *prompts: str) -> str:
     return said
 
 
-@pytest.mark.parametrize("sample", sorted(TRUTH))
+@pytest.mark.parametrize(
+    "sample", mostly_slow(sorted(TRUTH), ("desk.png", "fruit.png", "shapes.png"))
+)
 def test_every_sample_is_described_rightly(engine, sample):
     assert ask(engine, sample, PRESETS["Describe in detail"]) == TRUTH[sample]["description"]
 

@@ -15,6 +15,7 @@ from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.open_engine import open_engine
 from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
 from tests.support.loading_peak import measure
+from tests.support.tiers import slowly
 from tests.support.tiny_llava import (
     TINY,
     random_weights,
@@ -444,7 +445,7 @@ def test_lora_that_cannot_be_used_is_refused(opened, lora, changes, cause):
         {"use_dora": True, "use_rslora": True, "rank_pattern": {"down_proj": 7}},
     ],
 )
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", [slowly("float32"), "bfloat16"])
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # In peft.
 def test_lora_becomes_what_peft_itself_makes_of_it(opened, lora, how, dtype):
     peft = pytest.importorskip("peft")

@@ -226,7 +226,7 @@ def test_slots_are_said_to_be_there_where_our_own_loop_runs_the_model(chat_engin
     assert can == (family in IN_LOOP)
 
 
-@pytest.mark.parametrize("family", IN_LOOP)
+@pytest.mark.parametrize("family", mostly_slow(IN_LOOP, A_FEW))
 def test_our_own_loop_says_what_generate_says(chat_engines, picture, family):
     engine = chat_engines(family)
     plain = engine.by_generate()

@@ -24,6 +24,7 @@ from core.llava.passes import Prompt
 from core.llava.prompt import Inputs
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.transcript import Ending, Sampling
+from tests.support.tiers import slowly
 
 IMAGE_TOKENS = 9
 VOCABULARY = 96
@@ -153,9 +154,15 @@ def said(loop: DecodeLoop, asked: Inputs, sampling: Sampling | None = None) -> t
     return decoded.ids
 
 
-@pytest.mark.parametrize("takes_along", [False, True], ids=["apart", "along"])
+@pytest.mark.parametrize(
+    ("shape", "takes_along"),
+    [
+        *((shape, True) for shape in SHAPES),
+        ("shared keys", False),
+        *(slowly(shape, False) for shape in SHAPES if shape != "shared keys"),
+    ],
+)
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("shape", SHAPES)
 def test_greedy_ids_are_those_of_generate_in_one_slot_and_in_many(
     shape: str, device: str, takes_along: bool
 ) -> None:
@@ -390,8 +397,8 @@ def test_an_answer_never_speaks_of_an_earlier_picture() -> None:
     assert said(loop, first) == answer
 
 
-@pytest.mark.parametrize("shape", ["LLaVA-1.5's own", "shared keys"])
-@pytest.mark.parametrize("begin", [0, 1, 40, 171, 172, 200])
+@pytest.mark.parametrize("shape", [slowly("LLaVA-1.5's own"), "shared keys"])
+@pytest.mark.parametrize("begin", [0, 1, slowly(40), 171, 172, slowly(200)])
 def test_a_prompt_in_two_parts_comes_to_the_same(shape: str, begin: int) -> None:
     forward = forward_pass(tiny_model(**SHAPES[shape]))
     assert forward is not None

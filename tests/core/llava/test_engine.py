@@ -148,9 +148,9 @@ def test_same_seed_gives_the_same_text(ask):
 @pytest.mark.parametrize(
     "sampling",
     [
-        Sampling(max_new_tokens=60),
         Sampling(max_new_tokens=60, repetition_penalty=1.4),
         LONG,
+        slowly(Sampling(max_new_tokens=60)),
         *(slowly(replace(LONG, seed=seed)) for seed in range(1, 6)),
     ],
 )

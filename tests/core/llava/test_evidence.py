@@ -24,6 +24,7 @@ from core.picture import Picture, open_picture
 from core.picture.pixel_values import PAD_COLOUR
 from core.transcript import Answer, Ending, ModelChoice, Precision, Request, Sampling, Turn
 from core.words import Evidence, Word
+from tests.support.tiers import slowly
 
 ROOT = Path(__file__).parents[3]
 TRUTH = json.loads((ROOT / "tests" / "support" / "samples_truth.json").read_text("utf-8"))
@@ -188,7 +189,7 @@ def test_looking_again_affirms_what_is_there_and_not_what_is_absent(engine):
         engine.look_again(request, said, word_in(evidence, "and"))
 
 
-@pytest.mark.parametrize(("dtype", "apart"), [("8-bit", 0.05), ("4-bit", 0.5)])
+@pytest.mark.parametrize(("dtype", "apart"), [slowly("8-bit", 0.05), ("4-bit", 0.5)])
 def test_in_few_bits_the_evidence_stays_nearly_the_same(engine, dtype, apart):
     request = request_for("fruit.png")
     answer = answered(engine, request)

@@ -205,7 +205,7 @@ def offers_fp8(monkeypatch):
 
 
 @pytest.mark.usefixtures("computes_in_float32", "offers_fp8")
-@pytest.mark.parametrize("sizes", [TINY, replace(TINY, hidden=64, mlp=128)])
+@pytest.mark.parametrize("sizes", [TINY, slowly(replace(TINY, hidden=64, mlp=128))])
 @pytest.mark.parametrize("dtype", list(WeightFormat))
 def test_both_layouts_answer_alike_through_the_loop_and_generate(
     opened, tmp_path, picture, sizes, dtype

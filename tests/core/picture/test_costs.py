@@ -15,6 +15,7 @@ from core.errors import PictureError
 from core.picture import find_pictures, open_picture
 from core.picture.budget import MemoryBudget
 from tests.core.picture.image_files import chunk, data_of, error_of, photograph, python
+from tests.support.tiers import mostly_slow
 
 # Not `ru_maxrss`, which a process inherits from the one that started it.
 PEAK = (
@@ -100,7 +101,10 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize(
+    "name",
+    mostly_slow(BOMBS, ("gif65535", "webp", "scans", "segments", "ppm text", "chunks", "tiff")),
+)
 def test_file_that_claims_too_much_is_refused_in_little_time_and_memory(name, tmp_path):
     make, sentence = BOMBS[name]
     path = tmp_path / "bomb"

@@ -14,6 +14,7 @@ from core.hub.catalogue import offer_of
 from core.picture import Picture
 from core.terminal.random_chat import RANDOM_MODELS, random_chat_engine
 from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
+from tests.support.tiers import mostly_slow
 
 _TEXT = {
     "vocab_size": 300,
@@ -68,7 +69,7 @@ def test_sizes_are_those_of_the_published_model(name, hub_id):
 
 
 @pytest.mark.parametrize("precision", [Precision.FLOAT32, Precision.BITS_8])
-@pytest.mark.parametrize("name", RANDOM_MODELS)
+@pytest.mark.parametrize("name", mostly_slow(RANDOM_MODELS, ("joycaption", "qwen3-vl-8b")))
 def test_such_a_model_answers_in_full_length_by_our_own_loop(name, precision):
     engine = random_chat_engine(ModelChoice(name, dtype=precision), small(name))
     assert engine.facts.why_not(Capability.SLOTS) is None

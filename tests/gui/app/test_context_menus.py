@@ -189,9 +189,8 @@ def field_in_settings(window, kind, name="") -> QWidget:
     raise AssertionError("there is none")
 
 
-@pytest.mark.parametrize("reason", [MOUSE, KEYBOARD])
 @pytest.mark.parametrize("where", ["prompt", "dialog", "number"])
-def test_text_fields_have_the_edit_menu(three, where, reason):
+def test_text_fields_have_the_edit_menu(three, where):
     async def story(program, window):
         field: Any = window.prompt_box.prompt_edit
         if where == "dialog":
@@ -200,24 +199,29 @@ def test_text_fields_have_the_edit_menu(three, where, reason):
             field = field_in_settings(window, QSpinBox)
         field.setFocus()
         await until(field.hasFocus)
-        text: Any = field.lineEdit() if where == "number" else field
-        text.selectAll()
-        QTest.keyClicks(field, "12")
-        text.selectAll()
-        widget = field.viewport() if where == "prompt" and reason is MOUSE else text
-        menu = menu_at(widget, QPoint(3, 3), reason, "text_menu")
-        texts = [action.text().replace("&", "") for action in menu.actions()]
-        assert texts == ["Undo", "Redo", "", "Cut", "Copy", "Paste", "Select all"]
-        choose(menu, "Cut")
-        assert QGuiApplication.clipboard().text().startswith("12")
-        if where == "number":
-            return  # A number is not undone.
-        menu = menu_at(widget, QPoint(3, 3), reason, "text_menu")
-        choose(menu, "Undo")
-        now = field.toPlainText() if where == "prompt" else text.text()
-        assert now.startswith("12")
+        for reason in (MOUSE, KEYBOARD):
+            check_edit_menu(field, where, reason)
 
     three(story)
+
+
+def check_edit_menu(field, where, reason):
+    text: Any = field.lineEdit() if where == "number" else field
+    text.selectAll()
+    QTest.keyClicks(field, "12")
+    text.selectAll()
+    widget = field.viewport() if where == "prompt" and reason is MOUSE else text
+    menu = menu_at(widget, QPoint(3, 3), reason, "text_menu")
+    texts = [action.text().replace("&", "") for action in menu.actions()]
+    assert texts == ["Undo", "Redo", "", "Cut", "Copy", "Paste", "Select all"]
+    choose(menu, "Cut")
+    assert QGuiApplication.clipboard().text().startswith("12")
+    if where == "number":
+        return  # A number is not undone.
+    menu = menu_at(widget, QPoint(3, 3), reason, "text_menu")
+    choose(menu, "Undo")
+    now = field.toPlainText() if where == "prompt" else text.text()
+    assert now.startswith("12")
 
 
 def test_every_entry_of_a_context_menu_is_in_the_table_of_commands(three):

@@ -89,11 +89,8 @@ def test_a_trial_takes_several_prompts_and_hands_them_to_the_run(live, folder, c
     live(story)
 
 
-@pytest.mark.parametrize("removed", [0, 1, 2])
-def test_any_prompt_is_removed_and_the_next_added_field_has_its_text_again(live, folder, removed):
-    async def story(program, panel):
-        await chosen(program, panel, folder)
-        prompts = panel.form.prompt_list
+def test_any_prompt_is_removed_and_the_next_added_field_has_its_text_again(live, folder):
+    async def remove_and_add(prompts, removed):
         prompts.show_prompts(["a", "b\nb", "c"])
 
         def remove_buttons():
@@ -114,6 +111,11 @@ def test_any_prompt_is_removed_and_the_next_added_field_has_its_text_again(live,
         assert [edit.accessibleName() for edit in prompts.edits] == [
             f"Prompt {number} for each image" for number in (1, 2, 3)
         ]
+
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        for removed in (0, 1, 2):
+            await remove_and_add(panel.form.prompt_list, removed)
 
     live(story)
 
@@ -236,14 +238,21 @@ def test_tab_goes_through_the_prompts_before_what_stands_below_them(live, folder
     live(story)
 
 
-@pytest.mark.parametrize("size", [(760, 700), (760, 500), (640, 400)])
-def test_no_text_is_cut_in_its_button_or_label(live, folder, size):
+def test_no_text_is_cut_in_its_button_or_label(live, folder):
     async def story(program, panel):
-        program.window.resize(*size)
+        window = program.window
+        window.resize(760, 700)
         await chosen(program, panel, folder)
         click(panel.controls.more_button)
 
-        def check():
+        async def check():
+            for size in ((640, 400), (760, 500), (760, 700)):
+                window.resize(*size)
+                await until(lambda size=size: window.size().toTuple() == size)
+                await asyncio.sleep(0.02)
+                check_labels()
+
+        def check_labels():
             parts = [*panel.findChildren(QAbstractButton), *panel.findChildren(QLabel)]
             cut = [
                 (part.text(), part.width(), part.sizeHint().width())
@@ -254,7 +263,7 @@ def test_no_text_is_cut_in_its_button_or_label(live, folder, size):
             ]
             assert cut == []
 
-        check()
+        await check()
         click(panel.controls.more_button)
         panel.form.prompt_edit.setPlainText("say 2 words")
         click(panel.controls.buttons[RunAction.START])
@@ -263,8 +272,7 @@ def test_no_text_is_cut_in_its_button_or_label(live, folder, size):
         await until(panel.filter_bar.undo_edit_button.isVisible)
         panel.filter_bar.find_edit.setText("word")
         await until(panel.filter_bar.shown_label.isVisible)
-        await asyncio.sleep(0.02)
-        check()
+        await check()
 
     live(story)
 

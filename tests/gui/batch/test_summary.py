@@ -14,6 +14,7 @@ from gui.window.commands import Command
 from tests.gui.batch.folder_page import begun, click, counted, phase, texts
 from tests.gui.batch.test_conflicts import edit_row
 from tests.gui.conftest import until
+from tests.support.tiers import slowly
 
 # Four images take a bit more than a second.
 SLOWLY = "say 4 words at 10"
@@ -57,7 +58,7 @@ def test_hand_edits_and_undos_count_the_same_at_once_and_after_a_restart(live, f
     live(tomorrow)
 
 
-@pytest.mark.parametrize("is_paused", [False, True])
+@pytest.mark.parametrize("is_paused", [slowly(False), True])
 def test_how_long_the_run_took_stays_after_undos_and_a_restart(live, folder, is_paused):
     first = []
 
