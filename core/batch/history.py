@@ -34,6 +34,11 @@ class KeptRun:
     number: int | None = None
     tables: dict[CaptionFormat, Path] = field(default_factory=dict[CaptionFormat, Path])
 
+    @property
+    def runs_left(self) -> int:
+        """How many runs over the same images were to follow this one, which is over."""
+        return len(self.options.then) if self.is_over and not self.is_undone else 0
+
 
 def find_runs(journals: Path) -> list[KeptRun]:
     """Returns the runs whose journals are in the folder, the newest first. Journals that are

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 
-from core.batch import BatchOptions, Item, KeptRun
+from core.batch import BatchOptions, Item, KeptRun, Phase
 from core.captions.wording import Replacement
 from core.engine import Capability
 from core.files import exists
@@ -34,7 +34,12 @@ from gui.window.view_state import ViewState
 
 
 class BatchWiring(QObject):
-    """What is done in the panel goes to the run, and what the run reports is shown there."""
+    """What is done in the panel goes to the run, and what the run reports is shown there.
+
+    `series_asked()`: the runs that follow the one that is open, which is over, are to be done.
+    """
+
+    series_asked = Signal()
 
     def __init__(
         self,
@@ -189,15 +194,14 @@ class BatchWiring(QObject):
         """Offer, at the start, to go on with a run that was closed before its end."""
         newest = await self._run.last()
         self._is_known |= newest is not None
-        self._kept = None if newest is None or newest.is_over else newest
+        self._kept = newest if newest and (newest.runs_left or not newest.is_over) else None
         self.refresh()
         if self._kept:
-            name = self._kept.roots[0].name if self._kept.roots else ""
-            notice = self.tr("The folder run for “{name}” is unfinished.").format(name=name)
-            kind = NoticeActionKind.RESUME_RUN
-            resume = NoticeAction(kind, self.tr("Resume"), self._kept)
-            stands = StandsWhile.RUN_UNFINISHED
-            self._window.show_notice(notice, resume, stands=stands, about=self._kept.journal)
+            self._offer.offer_rest(self._kept)
+
+    def offer_series(self, kept: KeptRun, reason: str) -> None:
+        """Offer the runs that were to follow the one that is open; `reason` says why."""
+        self._offer.offer_rest(kept, reason, self._steps)
 
     @Slot(list)
     def _on_run_chosen(self, paths: list[Path]) -> None:
@@ -289,7 +293,10 @@ class BatchWiring(QObject):
         self._window.show_batch_panel()
         await self._show_kept_images(kept)
         await self._run.reopen(kept)
-        await self._run.resume()
+        if self._run.phase is Phase.OVER:
+            self.series_asked.emit()
+        else:
+            await self._run.resume()
 
     async def _show_kept_images(self, kept: KeptRun) -> None:
         self._roots = list(kept.roots)

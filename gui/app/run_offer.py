@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, Signal, Slot
 
+from core.batch import KeptRun
 from core.files import is_folder
 from gui.widgets.notice import NoticeAction, NoticeActionKind, StandsWhile
 from gui.window.main_window import MainWindow
@@ -48,6 +49,23 @@ class RunOffer(QObject):
         for notice in self._window.state.notices:
             if notice.action and notice.action.kind is NoticeActionKind.CAPTION_ALL:
                 self._window.states.dismiss(notice)
+
+    def offer_rest(self, kept: KeptRun, reason: str = "", step: int | None = None) -> None:
+        """Offer what is left of a run, or of several in turn, until one is open; or of the one that
+        is open, until something else than this `step` is done with it."""
+        left, stands = kept.runs_left, StandsWhile.RUN_UNFINISHED
+        about: Path | int = kept.journal
+        if step is not None:
+            stands, about = StandsWhile.RUN_STEP, step
+        text, do = self.tr("{left} of {count} runs are still to do."), self.tr("Continue")
+        if left == 1:
+            text = self.tr("1 of {count} runs is still to do.")
+        elif not left:
+            text, do = self.tr("The folder run for “{name}” is unfinished."), self.tr("Resume")
+        name = kept.roots[0].name if kept.roots else ""
+        text = text.format(left=left, count=kept.options.turn + left, name=name)
+        resume = NoticeAction(NoticeActionKind.RESUME_RUN, do, kept)
+        self._window.show_notice(f"{reason} {text}".strip(), resume, stands=stands, about=about)
 
     def show_images(self, paths: list[Path]) -> None:
         """Open the images that a run is over, unless they are, and offer nothing."""

@@ -31,7 +31,9 @@ from gui.window.main_window import MainWindow
 
 class SeriesWiring(QObject):
     """What is left of a series is in the journal of its run, so that it goes on once a run is over
-    that was paused, also on another day. Each run has a journal of its own, and can be undone."""
+    that was paused, also on another day. Where it ended between two runs, as when the program was
+    killed or loading was cancelled, the rest is offered. Each run has a journal of its own, and can
+    be undone."""
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class SeriesWiring(QObject):
         library.models_listed.connect(self._on_models_listed)
         self._is_asked = self._was_running = False
         run.phase_changed.connect(self._on_phase_changed)
+        batch.series_asked.connect(self._on_series_asked)
 
     # What is offered
 
@@ -81,11 +84,18 @@ class SeriesWiring(QObject):
         turns = options.turn + len(options.then) if options else 1
         self._window.batch_panel.head.show_turn(options.turn if options else 1, turns)
         self._was_running = phase in (Phase.RUNNING, Phase.ENDING)
-        if was_running and phase is Phase.OVER and options is not None and options.then:
+        if was_running:
+            self._on_series_asked()
+
+    @Slot()
+    def _on_series_asked(self) -> None:
+        options = self._run.options
+        if self._run.phase is Phase.OVER and options is not None and options.then:
             self._begin(self._go_on(options))
 
     async def _go_on(self, options: BatchOptions) -> None:
         """Begin the next run that can be; the others are left out, and said to be."""
+        journal = self._run.journal
         paths = roots_of_next(self._run.roots, options, self._run.items.copy())
         while options.then:
             other = Other.of(options.then[0])
@@ -93,16 +103,25 @@ class SeriesWiring(QObject):
             if other is None:
                 continue
             found = await self._prepared(other, options)
-            if self._run.phase is not Phase.OVER:
+            if self._run.phase is not Phase.OVER or self._run.journal != journal:
                 return  # Another run was chosen meanwhile.
+            if found is None:
+                await self._offer_rest()
+                return
             if isinstance(found, BatchOptions):
                 self._batch.caption(paths, found)
                 return
             text = self.tr("“{name}” was left out. {reason}")
             self._window.show_notice(text.format(name=translated(other.shown), reason=found))
 
-    async def _prepared(self, other: Other, options: BatchOptions) -> BatchOptions | str:
-        """Return the options of the next run, once its model is loaded; or why it cannot be."""
+    async def _offer_rest(self) -> None:
+        kept = await self._run.last()
+        if kept is not None and kept.journal == self._run.journal and kept.runs_left:
+            self._batch.offer_series(kept, self.tr("Loading was cancelled."))
+
+    async def _prepared(self, other: Other, options: BatchOptions) -> BatchOptions | str | None:
+        """Return the options of the next run, once its model is loaded; or why it cannot be. None
+        if loading was cancelled."""
         if other.kind is OtherKind.PRESET:
             return self._with_preset(other.name, options)
         choice = replace(self._settings.model_choice, model=other.name)
@@ -113,7 +132,7 @@ class SeriesWiring(QObject):
             case Failed(error):
                 return translated(error)
             case _:
-                return self.tr("Loading was cancelled. Load it, then start a run with it.")
+                return None
 
     def _with_preset(self, name: str, options: BatchOptions) -> BatchOptions | str:
         presets = self._presets.presets.all

@@ -12,7 +12,7 @@ from gui.session.caption_editing import CaptionEditing
 from gui.session.picture_list import PictureList
 from gui.session.row_drafts import RowDrafts
 from gui.session.workspace import FolderWorkspace
-from gui.widgets.notice import NoticeAction, NoticeActionKind
+from gui.widgets.notice import Notice, NoticeAction, NoticeActionKind
 from gui.window.file_dialogs import open_without_waiting
 from gui.window.leave_dialog import UnsavedDialog
 from gui.window.main_window import MainWindow
@@ -46,6 +46,7 @@ class UnsavedWiring(QObject):
         window.unsaved_left.connect(self._on_left)
         window.notice_action_chosen.connect(self._on_notice_action_chosen)
         workspace.reading.ended.connect(self._on_read)
+        workspace.edited.connect(self._on_edited)
 
     # When the window is closed
 
@@ -84,11 +85,24 @@ class UnsavedWiring(QObject):
             self._looked_at = self._workspace.serial
             self._begin(self._look())
 
+    @Slot(object)
+    def _on_edited(self, _: object) -> None:
+        if self._offers:
+            self._begin(self._look())
+
+    @property
+    def _offers(self) -> list[Notice]:
+        kind = NoticeActionKind.SHOW_UNSAVED
+        notices = self._window.state.notices
+        return [one for one in notices if one.action and one.action.kind is kind]
+
     async def _look(self) -> None:
-        """Offer what was being written for images that are not in view."""
+        """Offer what was being written for images that are not in the editor."""
         read = self._workspace.read
         rows = await read(lambda workspace: workspace.rows(workspace.drafts.unsaved())) or []
-        paths = [row.path for row in rows if row.path != self._pictures.path]
+        paths = [row.path for row in rows if row.path != self._editing.path]
+        for notice in self._offers:
+            self._window.states.dismiss(notice)
         if not paths:
             return
         text = self.tr("What you wrote for “{name}” is not in its caption file yet.")

@@ -71,6 +71,11 @@ class CaptionEditing(QObject):
         return self._id
 
     @property
+    def path(self) -> Path | None:
+        """The file of that image."""
+        return self._path
+
+    @property
     def is_modified(self) -> bool:
         """Whether something was typed that is not written yet."""
         return self._id is not None and self._text != self._seen

@@ -33,6 +33,7 @@ from gui.batch.panel import BatchPanel
 from gui.engines.dialog import EngineDialog
 from gui.models.dialog import ModelsDialog
 from gui.window.commands import Command
+from gui.window.leave_dialog import UnsavedDialog
 from gui.window.main_window import MainWindow
 from tests.gui.batch.folder_page import shown
 from tests.gui.conftest import until
@@ -188,6 +189,11 @@ async def _dialogs(program: Program) -> AsyncIterator[Screen]:
     countdown.open()
     yield Screen("countdown", countdown)
     countdown.reject()
+    reason = "“1.txt” cannot be written (disk full). Free some space, then try again."
+    unsaved = UnsavedDialog(["1.png", "2.png"], reason, are_kept=True, parent=window)
+    unsaved.open()
+    yield Screen("captions not saved", unsaved)
+    unsaved.reject()
     program.faults.report(ZeroDivisionError("nobody foresaw this"))
     fault = await _dialog("fault_dialog")
     yield Screen("fault", fault)

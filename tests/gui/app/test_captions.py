@@ -330,6 +330,7 @@ def test_window_closes_once_what_could_not_be_saved_is(live, folder):
             QTest.keyClicks(editor, word)
             QTest.keyClick(editor, KEY.Key_PageDown)
             await until(lambda: editor.toPlainText() in ("", "two cats"))
+            await until(lambda: not editor.isReadOnly())
         assert "2 captions" in await closed_with(program, "Cancel")
         await until(lambda: window.findChild(UnsavedDialog) is None)
         assert window.isVisible()

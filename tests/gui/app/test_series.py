@@ -1,20 +1,28 @@
 """Several models and presets over one folder: runs in turn, and their answers side by side."""
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMenu
 
 from core.batch import Phase, answered_runs
 from core.captions.sidecar import Existing
-from core.engine import Ready
+from core.engine import Loading, Ready
 from core.locations import locations
 from core.transcript import BUILT_IN
 from core.workspace import Preset, Presets
 from gui.window.commands import Command
 from tests.gui.app.test_caption_again import texts
 from tests.gui.app.test_run_beside import folder  # noqa: F401 (a fixture)
-from tests.gui.conftest import until
+from tests.gui.conftest import noticed, until
 
+ROOT = Path(__file__).parents[3]
 LEFT = Qt.MouseButton.LeftButton
 
 
@@ -83,5 +91,85 @@ def test_runs_that_follow_wait_for_one_that_was_stopped(live, folder):  # noqa: 
         kept = await run.last()
         assert kept.options.then == ("model:broken", "model:other", "preset:Five")
         assert window.state.model.facts.model == BUILT_IN
+
+    live(story)
+
+
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from PySide6.QtWidgets import QApplication
+import qasync
+from core.batch import BatchOptions, Phase
+from core.captions.sidecar import Existing
+from core.locations import writable_locations
+from gui.app.program import Program
+from gui.session.model_thread import ModelThread
+from tests.gui.conftest import noticed, until
+from tests.support.scripted_engine import ScriptedCheckpoint
+
+application = QApplication([])
+loop = qasync.QEventLoop(application)
+places = writable_locations()
+program = Program(application, loop, places, time.perf_counter(), ModelThread(ScriptedCheckpoint()))
+
+def end(phase):
+    if phase is Phase.OVER:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+async def visit(program):
+    await until(program.window.isVisible)
+    program.folder_run.phase_changed.connect(end)
+    then = ("model:other", "model:third")
+    options = BatchOptions(("say 3 words",), existing=Existing.REPLACE, then=then)
+    await program.folder_run.choose([Path(sys.argv[1])])
+    await until(lambda: program.loaded_model.name)
+    await program.folder_run.start(options)
+
+loop.run_until_complete(program.life([], "", visit))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_runs_that_follow_are_offered_after_the_program_was_killed(live, folder, home):  # noqa: F811
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(folder)], cwd=ROOT, env=environment, timeout=120
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert len(texts(folder)) == 4
+    for caption in folder.glob("*.txt"):
+        caption.unlink()
+
+    async def story(program):
+        window, run = program.window, program.folder_run
+        await noticed(window, "2 of 3 runs are still to do.")
+        QTest.mouseClick(window.notice_bar.action_button, LEFT)
+        await until(lambda: run.options is not None and run.options.turn == 3)
+        await until(lambda: run.phase is Phase.OVER)
+        assert [len(text.split()) for text in texts(folder).values()] == [3] * 4
+        images = sorted(folder.glob("*.png"))
+        found = [one.model for one in answered_runs(locations().runs, images)]
+        assert found == ["third", "other", BUILT_IN]
+
+    async def next_day(program):
+        await until(lambda: program.window.state.run.is_known)
+        assert not program.window.state.notices
+
+    live(story)
+    live(next_day)
+
+
+def test_cancelling_the_loading_leaves_the_rest_to_be_done(live, folder):  # noqa: F811
+    async def story(program):
+        window, run = program.window, program.folder_run
+        panel = await chosen(program, folder, "say 3 words")
+        panel.form.more.then_row.show_then(("model:slow", "preset:Five"))
+        window.commands[Command.RUN_START].trigger()
+        await until(lambda: isinstance(program.model.state, Loading))
+        window.status_line.cancel_button.click()
+        await noticed(window, "Loading was cancelled. 2 of 3 runs are still to do.")
+        assert run.options.turn == 1
+        assert not any("left out" in notice.text for notice in window.state.notices)
 
     live(story)
