@@ -28,29 +28,35 @@ def files_written_by_runs(journals: Path, roots: Iterable[Path]) -> dict[str, Wr
     return written
 
 
-def captions_written(journal: Path, pictures: Iterable[Path]) -> Iterator[WrittenCaption]:
-    """Yields how a run has written its captions of these images. Raises StoreError."""
-    wanted = set(map(str, pictures))
+def captions_written(
+    journal: Path, pictures: Iterable[Path] | None = None
+) -> Iterator[WrittenCaption]:
+    """Yields how a run has written its captions of these images, or without any given, of all that
+    no person has edited since. Raises StoreError."""
+    wanted = None if pictures is None else set(map(str, pictures))
     captioned: dict[str, Captioned] = {}
     for event in read_events(journal):
-        if isinstance(event, Captioned) and event.picture in wanted:
+        if isinstance(event, Captioned) and (wanted is None or event.picture in wanted):
             captioned[event.picture] = event
-        elif isinstance(event, Failed | Unused):
+        elif isinstance(event, Failed | Unused) or (isinstance(event, Edited) and wanted is None):
             captioned.pop(event.picture, None)
     for event in captioned.values():
         for change in event.changes:
             content = change.before_bytes, change.after_bytes
-            yield WrittenCaption(event.picture, change.path, *content, bool(change.row))
+            kind = bool(change.row)
+            yield WrittenCaption(event.picture, change.path, *content, kind, event.caption)
 
 
 class WrittenCaption(NamedTuple):
-    """What a file, or with `is_row` the image's row of a table, held before a run and after it."""
+    """What a file, or with `is_row` the image's row of a table, held before a run and after it,
+    and the `caption` that the model wrote."""
 
     image: str
     path: str
     before: bytes | None
     after: bytes | None
     is_row: bool
+    caption: str
 
 
 class _WrittenByRun:

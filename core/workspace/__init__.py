@@ -31,6 +31,7 @@ How the modules fit together, in the order in which to read them:
 Nothing here imports torch.
 """
 
+from core.workspace.answers import recover_again
 from core.workspace.bulk import (
     AddTags,
     Clear,
@@ -137,6 +138,7 @@ __all__ = [
     "query_term",
     "read_presets",
     "read_vocabulary",
+    "recover_again",
     "tag_completions",
     "tags_of",
     "write_presets",

@@ -191,6 +191,15 @@ class Actions:
             )
         self.drop(action, ())
 
+    def has_step(self, image: str, path: str, after: bytes | None, since: float) -> bool:
+        """Returns whether an action since then gave the caption file of an image this content."""
+        found = self._connection.execute(
+            "SELECT 1 FROM step JOIN action ON action.id = step.action WHERE step.image = ?"
+            " AND step.path = ? AND step.after IS ? AND action.at >= ?",
+            (os.fsencode(image), os.fsencode(path), after, since),
+        )
+        return found.fetchone() is not None
+
     def steps(self, action: Action) -> list[Step]:
         """Returns the steps of an action in their order."""
         rows = self._connection.execute(

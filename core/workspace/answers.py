@@ -6,18 +6,22 @@ from __future__ import annotations
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from core.captions.encoding import plain
 from core.message import translatable
-from core.workspace.actions import Step, StepKind
+from core.workspace.actions import Actions, ActionState, Step, StepKind
 from core.workspace.edits import Edits
 from core.workspace.images import Images
-from core.workspace.opening import failing
+from core.workspace.opening import failing, open_database
 from core.workspace.records import Record, Records
 
 _AGAIN = translatable("core", "Caption again")
+Written = tuple[str, str, bytes | None, bytes | None, bool, str]
+"""How a model's caption was written: the paths of its image and of its file, what that held before
+and after it, whether it is the image's row in it, as a table, and the caption."""
 
 
 class Answers:
@@ -40,30 +44,11 @@ class Answers:
                     self._images.set_doubt(id, doubts.get(image))
                     self._images.edited[id] = False
 
-    def note_again(
-        self,
-        written: Iterable[tuple[str, str, bytes | None, bytes | None, bool]],
-        answers: Mapping[Path, str],
-    ) -> None:
+    def note_again(self, written: Iterable[Written], answers: Mapping[Path, str]) -> None:
         """Keeps what a model wrote anew about images as an action that can be undone, as an edit
-        can. `written` says for each file what it held before and holds now, with the path of its
-        image and its own in front; and whether it is the image's row in it, as a table."""
+        can."""
         with self._guard, failing():
-            steps: list[Step] = []
-            for image, path, before, after, is_row in written:
-                id = self._images.id_of_text(image)
-                if id is None:
-                    continue
-                kind = StepKind.ROW if is_row else StepKind.CONTENT
-                was_edited, number = bool(self._images.edited[id]), len(steps)
-                steps.append(Step(image, path, before, after, was_edited, False, kind, number))
-            for image in dict.fromkeys(step.image for step in steps):
-                was, now = self._records.get(image).answer, answers.get(Path(image))
-                texts = _answer_bytes(was), _answer_bytes(now)
-                steps.append(Step(image, image, *texts, kind=StepKind.ANSWER, number=len(steps)))
-            folders = sorted({Path(step.image).parent for step in steps})
-            if steps:
-                self._edits.keep(_AGAIN, steps, folders)
+            _keep_again(self._records, self._edits.actions, list(written))
         self.note(answers)
 
     def of(self, id: int) -> str | None:
@@ -92,6 +77,35 @@ class Answers:
         answer = records.get(os.fspath(self._images.names[id]), Record()).answer
         is_edited = bool(self._images.edited[id])
         return not is_edited and answer is not None and plain(answer).strip() == caption.strip()
+
+
+def recover_again(data: Path, began: float, written: Iterable[Written]) -> bool:
+    """Does as `note_again` for a run that began then, and was killed before that. Returns whether
+    there was something to do. `data` is the folder of the database. Raises StoreError."""
+    connection, _ = open_database(data)
+    with closing(connection), failing():
+        actions = Actions(connection)
+        left = [one for one in written if not actions.has_step(one[0], one[1], one[3], began)]
+        _keep_again(Records(connection), actions, left)
+    return bool(left)
+
+
+def _keep_again(records: Records, actions: Actions, written: Sequence[Written]) -> None:
+    """Keeps the action and the answers at once."""
+    steps: list[Step] = []
+    before = {image: records.get(image) for image, *_ in written}
+    for image, path, was, now, is_row, _ in written:
+        kind, number = StepKind.ROW if is_row else StepKind.CONTENT, len(steps)
+        steps.append(Step(image, path, was, now, before[image].is_edited, False, kind, number))
+    answers = {image: caption for image, *_, caption in written}
+    for image, caption in answers.items():
+        texts = _answer_bytes(before[image].answer), _answer_bytes(caption)
+        steps.append(Step(image, image, *texts, kind=StepKind.ANSWER, number=len(steps)))
+    if steps:
+        folders = sorted({Path(step.image).parent for step in steps})
+        records.set("answer", answers)
+        records.set("is_edited", dict.fromkeys(answers, False))
+        actions.begin(_AGAIN, steps, folders, "", ActionState.MADE)
 
 
 def answer_from(stored: bytes | None) -> str | None:

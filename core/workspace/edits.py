@@ -75,10 +75,6 @@ class Edits:
         self.actions.drop(action, outcome.not_made)
         return outcome
 
-    def keep(self, name: Message, steps: Sequence[Step], folders: Iterable[Path]) -> None:
-        """Keeps an action of steps that are made already."""
-        self.actions.begin(name, steps, folders, "", ActionState.MADE)
-
     @property
     def last_made(self) -> Action | None:
         """The action that an undo would undo."""

@@ -134,7 +134,7 @@ class Program(QObject):
         )
         self._inspection = AnswerInspection(model, self.loaded_model, self.session, self.settings)
         self.folder_run = FolderRun(model, self._places.runs, self)
-        ModelAnswers(self.folder_run, self.workspace, self)
+        self._model_answers = ModelAnswers(self.folder_run, self.workspace, self._places.data, self)
         self._row_drafts = RowDrafts(self.folder_run, self.caption_editing, self._places.data, self)
         self.model_library = ModelLibrary(self.settings, self._settings_file.save, self)
 
@@ -281,6 +281,7 @@ class Program(QObject):
         self.tasks.begin(self._report_notes(self._places.note, *self.settings.notes))
         self.tasks.begin(asyncio.to_thread(take_from_others, self._places))
         self.tasks.begin(self._batch_wiring.offer_unfinished())
+        self.tasks.begin(self._model_answers.recover())
         self._engines_wiring.look_soon()
         if self.settings.checks_for_updates:
             self._updates_wiring.look(is_asked=False)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 from PySide6.QtCore import QObject, Slot
 
-from core.batch import ItemState, Phase
+from core.batch import ItemState, KeptRun, Phase, captions_written
+from core.workspace import recover_again
 from gui.session.folder_run import FolderRun
 from gui.session.workspace import FolderWorkspace
 
@@ -15,12 +19,23 @@ class ModelAnswers(QObject):
     """Once the run has ended or is paused; captions that it had written before are left out, as a
     person may have changed them since."""
 
-    def __init__(self, run: FolderRun, workspace: FolderWorkspace, parent: QObject | None = None):
+    def __init__(
+        self, run: FolderRun, workspace: FolderWorkspace, data: Path, parent: QObject | None = None
+    ):
+        """`data` is the folder of the program's own files."""
         super().__init__(parent)
-        self._run, self._workspace = run, workspace
+        self._run, self._workspace, self._data = run, workspace, data
         self._phase = run.phase
         self._before: set[int] = set()
         run.phase_changed.connect(self._on_phase_changed)
+
+    async def recover(self) -> None:
+        """Let what was captioned again before the program was killed be undone as an edit, too."""
+        kept = await self._run.last()
+        if kept is None or not kept.options.is_again or kept.is_undone:
+            return
+        if await asyncio.to_thread(_recover, self._data, kept):
+            self._workspace.note_answers({})
 
     @Slot(object)
     def _on_phase_changed(self, phase: Phase) -> None:
@@ -37,3 +52,7 @@ class ModelAnswers(QObject):
             options = self._run.options
             is_again = options is not None and options.is_again
             self._workspace.note_answers(answers, self._run.journal if is_again else None)
+
+
+def _recover(data: Path, kept: KeptRun) -> bool:
+    return recover_again(data, kept.began.timestamp(), captions_written(kept.journal))

@@ -173,7 +173,7 @@ def keep_run(folder: Path) -> None:
     paths = [folder / "images" / f"{number}.png" for number in range(1, FEW + 1)]
     texts = [path.with_suffix(".txt") for path in paths]
     written = [
-        (str(image), str(text), BEFORE[text.name], text.read_bytes(), False)
+        (str(image), str(text), BEFORE[text.name], text.read_bytes(), False, "again")
         for image, text in zip(paths, texts, strict=True)
     ]
     workspace.answers.note_again(written, dict.fromkeys(paths, "again"))

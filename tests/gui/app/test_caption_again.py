@@ -1,5 +1,12 @@
 """Selected images captioned again: what a person wrote is kept, and one undo takes all back."""
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
@@ -13,6 +20,7 @@ from gui.workspace.again_dialog import AgainDialog
 from tests.gui.app.test_run_beside import folder  # noqa: F401 (a fixture)
 from tests.gui.conftest import until
 
+ROOT = Path(__file__).parents[3]
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
 CTRL, ALT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
@@ -20,6 +28,14 @@ SHIFT = Qt.KeyboardModifier.ShiftModifier
 
 def texts(folder):  # noqa: F811
     return {path.stem: path.read_text().strip() for path in sorted(folder.glob("*.txt"))}
+
+
+def killed(kind, folder):  # noqa: F811
+    """Runs a program on the folder until it is killed; see `tests.support.killed_program`."""
+    command = [sys.executable, "-m", "tests.support.killed_program", kind, str(folder)]
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=300)
+    assert ended.returncode == -signal.SIGKILL
 
 
 async def captioned(program, folder, prompt):  # noqa: F811
@@ -95,17 +111,18 @@ def test_what_a_person_wrote_is_kept_unless_they_say_so_and_undone_at_once(live,
     live(story)
 
 
+async def undone(program, images, folder, made):  # noqa: F811
+    await until(lambda: program.workspace.undo_text == "Caption again")
+    program.window.activateWindow()
+    images.setFocus()
+    await until(lambda: program.window.state.workspace.has_focus)
+    await until(program.window.commands[Command.UNDO].isEnabled)
+    QTest.keyClick(images, KEY.Key_Z, CTRL)
+    await until(lambda: texts(folder) == made)
+
+
 def test_it_is_undone_as_an_edit_is_also_after_a_restart(live, folder):  # noqa: F811
     made, anew = {}, {}
-
-    async def undone(program, images):
-        await until(lambda: program.workspace.undo_text == "Caption again")
-        program.window.activateWindow()
-        images.setFocus()
-        await until(lambda: program.window.state.workspace.has_focus)
-        await until(program.window.commands[Command.UNDO].isEnabled)
-        QTest.keyClick(images, KEY.Key_Z, CTRL)
-        await until(lambda: texts(folder) == made)
 
     async def captioned_again(program):
         images = await captioned(program, folder, "say 3 words")
@@ -114,7 +131,7 @@ def test_it_is_undone_as_an_edit_is_also_after_a_restart(live, folder):  # noqa:
         again(await asked(program, images))
         await until(lambda: all(len(text.split()) == 5 for text in texts(folder).values()))
         anew.update(texts(folder))
-        await undone(program, images)
+        await undone(program, images, folder, made)
         await until(program.window.commands[Command.REDO].isEnabled)
         QTest.keyClick(images, KEY.Key_Z, CTRL | SHIFT)
         await until(lambda: texts(folder) == anew)
@@ -124,7 +141,7 @@ def test_it_is_undone_as_an_edit_is_also_after_a_restart(live, folder):  # noqa:
         images = program.window.workspace_pane.list
         program.window.paths_opened.emit([folder])
         await until(lambda: program.workspace.counts.with_caption == 4)
-        await undone(program, images)
+        await undone(program, images, folder, made)
         # What is back is the model's, and may be replaced.
         await until(lambda: program.workspace.redo_text == "Caption again")
         program.window.batch_panel.form.prompt_edit.setPlainText("say 7 words")
@@ -135,3 +152,25 @@ def test_it_is_undone_as_an_edit_is_also_after_a_restart(live, folder):  # noqa:
 
     live(captioned_again)
     live(restarted)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_it_is_undone_as_an_edit_though_the_program_was_killed(live, folder, home):  # noqa: F811
+    for number in range(4):
+        (folder / f"{number}.txt").write_text(f"made {number}\n")
+    made = texts(folder)
+    killed("again", folder)
+    assert len(texts(folder).items() - made.items()) == 1
+
+    async def story(program):
+        program.window.paths_opened.emit([folder])
+        await undone(program, program.window.workspace_pane.list, folder, made)
+        await until(lambda: not program.workspace.undo_text)
+
+    async def next_day(program):
+        program.window.paths_opened.emit([folder])
+        await until(lambda: program.workspace.redo_text == "Caption again")
+        assert not program.workspace.undo_text
+
+    live(story)
+    live(next_day)

@@ -1,10 +1,6 @@
 """Several models and presets over one folder: runs in turn, and their answers side by side."""
 
 import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
@@ -18,11 +14,10 @@ from core.locations import locations
 from core.transcript import BUILT_IN
 from core.workspace import Preset, Presets
 from gui.window.commands import Command
-from tests.gui.app.test_caption_again import texts
+from tests.gui.app.test_caption_again import killed, texts
 from tests.gui.app.test_run_beside import folder  # noqa: F401 (a fixture)
 from tests.gui.conftest import noticed, until
 
-ROOT = Path(__file__).parents[3]
 LEFT = Qt.MouseButton.LeftButton
 
 
@@ -95,48 +90,9 @@ def test_runs_that_follow_wait_for_one_that_was_stopped(live, folder):  # noqa: 
     live(story)
 
 
-KILLED = """
-import os, signal, sys, time
-from pathlib import Path
-from PySide6.QtWidgets import QApplication
-import qasync
-from core.batch import BatchOptions, Phase
-from core.captions.sidecar import Existing
-from core.locations import writable_locations
-from gui.app.program import Program
-from gui.session.model_thread import ModelThread
-from tests.gui.conftest import noticed, until
-from tests.support.scripted_engine import ScriptedCheckpoint
-
-application = QApplication([])
-loop = qasync.QEventLoop(application)
-places = writable_locations()
-program = Program(application, loop, places, time.perf_counter(), ModelThread(ScriptedCheckpoint()))
-
-def end(phase):
-    if phase is Phase.OVER:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-async def visit(program):
-    await until(program.window.isVisible)
-    program.folder_run.phase_changed.connect(end)
-    then = ("model:other", "model:third")
-    options = BatchOptions(("say 3 words",), existing=Existing.REPLACE, then=then)
-    await program.folder_run.choose([Path(sys.argv[1])])
-    await until(lambda: program.loaded_model.name)
-    await program.folder_run.start(options)
-
-loop.run_until_complete(program.life([], "", visit))
-"""
-
-
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_runs_that_follow_are_offered_after_the_program_was_killed(live, folder, home):  # noqa: F811
-    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(folder)], cwd=ROOT, env=environment, timeout=120
-    )
-    assert killed.returncode == -signal.SIGKILL
+    killed("between", folder)
     assert len(texts(folder)) == 4
     for caption in folder.glob("*.txt"):
         caption.unlink()
