@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.device.float8 import FLOAT8, LARGEST
+from core.device.float8 import FLOAT8, LARGEST, RAW_UNIT
 
 # A scale that is never zero, so that rows of nothing stay nothing.
 _SMALLEST_SCALE = 1e-30
@@ -41,6 +41,27 @@ class Float8Rows:
     def dequantized(self, dtype: torch.dtype) -> Tensor:
         """The rows (rows, columns) in `dtype`."""
         return (self.values.float() * self.scales).to(dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class RawProduct:
+    """A product in FP8 whose scales are still to be applied, by whoever reads it next.
+
+    `values` (rows, out) in the model's dtype, times float32 `row_scales` (rows, 1), times
+    `column_scales` (out,), over `RAW_UNIT`.
+    """
+
+    values: Tensor
+    row_scales: Tensor
+    column_scales: Tensor
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def scaled(self) -> Tensor:
+        """The product (rows, out)."""
+        exact = self.values.float() * (self.row_scales / RAW_UNIT) * self.column_scales
+        return exact.to(self.values.dtype)
 
 
 def row_scales(rows: Tensor) -> Tensor:

@@ -129,7 +129,9 @@ class ForwardPass:
         cache_bits = 8 if quantizes_cache else 16
         self.language_model = language_model = LanguageModel(model, cache_bits=cache_bits)
         self.device, self.dtype = language_model.device, language_model.dtype
-        self.images = encoder or ImageEncoder(model, self.device, self.dtype)
+        self.images = encoder or ImageEncoder(
+            model, self.device, self.dtype, language_model.kernels
+        )
         self.cache = KVCache(
             len(language_model.layers),
             language_model.key_heads,

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from core.device.float8 import float8_product
 from core.llava.cuda_graphs import to_device
-from core.llava.float8 import Float8Rows
+from core.llava.float8 import Float8Rows, RawProduct
 from core.llava.kernels.launch import load_kernels
 from core.llava.kernels.shape import KernelShape
 from core.llava.linear import DecoderLayer, Dequantizer, Matrix, layer_format
@@ -135,21 +135,21 @@ class LanguageModel:
         `attend` also writes the KV cache. With `last`, int64 indices, only these rows go through
         the rest of the last layer: there `attend` returns, and the result contains, no others.
         """
-        delta = None
+        delta: Tensor | RawProduct | None = None
         for number, layer in enumerate(self.layers):
             states = self._normalized(hidden, delta, layer.attention_norm)
             attention = attend(number, layer.query_key_value(states), hidden)
             if last is not None and self.is_last(number):
                 hidden = hidden.index_select(0, last)
-            delta = layer.output(self._attended(attention))
+            delta = layer.output.raw(self._attended(attention))
             states = self._normalized(hidden, delta, layer.mlp_norm)
-            delta = layer.down(self._gated(layer.gate_up(states)))
+            delta = layer.down.raw(self._gated(layer.gate_up(states)))
         return self.operations.add_rms_norm(hidden, delta, self.norm, self.eps)
 
     # What goes into a layer's matrices: in FP8 where they are multiplied so.
 
     def _normalized(
-        self, hidden: Tensor, delta: Tensor | None, gain: Tensor
+        self, hidden: Tensor, delta: Tensor | RawProduct | None, gain: Tensor
     ) -> Tensor | Float8Rows:
         if self.takes_float8(len(hidden)):
             return self.operations.add_rms_norm_float8(hidden, delta, gain, self.eps)

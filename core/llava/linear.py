@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.device.float8 import FLOAT8, Float8Product
-from core.llava.float8 import Float8Rows
+from core.llava.float8 import Float8Rows, RawProduct
 from core.llava.kernels.launch import Kernels
 from core.llava.quantized import QuantizedMatrix, joined, neighbours
 from core.llava.quantized_linear import QuantizedLinear
@@ -61,15 +61,26 @@ class Dequantizer:
     ) -> Tensor:
         """Rows in FP8 (rows, in) → (rows, out), in the model's dtype."""
         assert self._product is not None
-        values, scales = weight.values, weight.float8_scales
-        if weight.format is not WeightFormat.FP8:
-            assert self._kernels is not None
-            values = self._float8_values(weight.shape, values.device)
-            self._kernels.dequantize_float8(weight, values)
-        product = self._product(rows.values, rows.scales, values, scales)
+        values = self._float8_values(weight)
+        product = self._product(rows.values, rows.scales, values, weight.float8_scales)
         return product if bias is None else product + bias
 
-    def _float8_values(self, shape: tuple[int, int], device: torch.device) -> Tensor:
+    def multiply_raw(self, rows: Float8Rows, weight: QuantizedMatrix) -> RawProduct | None:
+        """`multiply_float8` with the scales left to the reader, where that is sooner."""
+        assert self._product is not None
+        product = self._product.raw(rows.values, self._float8_values(weight))
+        return None if product is None else RawProduct(product, rows.scales, weight.float8_scales)
+
+    def _float8_values(self, weight: QuantizedMatrix) -> Tensor:
+        """The matrix in FP8, until the next one is asked for."""
+        if weight.format is WeightFormat.FP8:
+            return weight.values
+        assert self._kernels is not None
+        values = self._float8_room(weight.shape, weight.values.device)
+        self._kernels.dequantize_float8(weight, values)
+        return values
+
+    def _float8_room(self, shape: tuple[int, int], device: torch.device) -> Tensor:
         size = shape[0] * shape[1]
         if self._float8_buffer is None or self._float8_buffer.numel() < size:
             self._float8_buffer = torch.empty(size, dtype=FLOAT8, device=device)
@@ -143,6 +154,15 @@ class Matrix:
                 parts = weight.view(_PARTS, -1, weight.shape[1])
                 return torch.bmm(parts, states.t().expand(_PARTS, -1, 1)).view(1, -1)
         return functional.linear(states, weight, self.bias)
+
+    def raw(self, states: Tensor | Float8Rows) -> Tensor | RawProduct:
+        """The product as `__call__`; where it is sooner, that of rows in FP8 without its scales."""
+        if isinstance(states, Float8Rows) and self.bias is None:
+            assert isinstance(self.weight, QuantizedMatrix)
+            product = self.dequantizer.multiply_raw(states, self.weight)
+            if product is not None:
+                return product
+        return self(states)
 
     @cached_property
     def is_transposable(self) -> bool:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.llava.float8 import Float8Rows
+from core.llava.float8 import Float8Rows, RawProduct
 from core.llava.quantized_cache import LayerCache, as_tensor
 
 
@@ -43,14 +43,14 @@ class TorchOperations:
         self._head_dim, self._group = head_dim, group
 
     def add_rms_norm(
-        self, hidden: Tensor, delta: Tensor | None, gain: Tensor, eps: float
+        self, hidden: Tensor, delta: Tensor | RawProduct | None, gain: Tensor, eps: float
     ) -> Tensor:
         """Adds `delta` to `hidden` in place; returns the RMS-normalized sum times `gain`.
 
         `hidden`, `delta` and the result are (rows, hidden size), `gain` (hidden size,).
         """
         if delta is not None:
-            hidden += delta
+            hidden += delta.scaled() if isinstance(delta, RawProduct) else delta
         return functional.rms_norm(hidden, gain.shape, gain, eps)
 
     def silu_and_mul(self, gates: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class TorchOperations:
         return functional.silu(gate, inplace=True).mul_(value)
 
     def add_rms_norm_float8(
-        self, hidden: Tensor, delta: Tensor | None, gain: Tensor, eps: float
+        self, hidden: Tensor, delta: Tensor | RawProduct | None, gain: Tensor, eps: float
     ) -> Float8Rows:
         """`add_rms_norm` with the result in FP8."""
         return Float8Rows.rounded(self.add_rms_norm(hidden, delta, gain, eps))

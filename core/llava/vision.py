@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers.activations import ACT2FN, QuickGELUActivation
 
 from core.llava.cuda_graphs import SideStream, to_device, try_capture
+from core.llava.kernels.launch import Kernels
+from core.llava.kernels.shape import LONGEST_LAYER_NORM
 from core.llava.linear import Dequantizer, Matrix
 
 
@@ -23,9 +25,15 @@ class ImageEncoder:
 
     is_image_fixed = True
 
-    def __init__(self, model: Any, device: torch.device, dtype: torch.dtype):
+    def __init__(
+        self,
+        model: Any,
+        device: torch.device,
+        dtype: torch.dtype,
+        kernels: Kernels | None = None,
+    ):
         self._device, self._dtype = device, dtype
-        self._tower = VisionTower(model)
+        self._tower = VisionTower(model, kernels)
         self._has_graphs = device.type == "cuda"
         self._side_stream: SideStream | None = None
         # The pixel values of the last image, and their features.
@@ -73,7 +81,8 @@ class ImageEncoder:
 class VisionTower:
     """CLIP's tower up to the layer that LLaVA reads, then the projector."""
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, kernels: Kernels | None = None):
+        """Norms and activations are by `kernels` where there are some for these sizes."""
         config, tower = model.config.vision_config, model.model.vision_tower
         # Newer versions of transformers have no `vision_model` in between.
         tower = getattr(tower, "vision_model", tower)
@@ -91,18 +100,35 @@ class VisionTower:
         # The "default" strategy leaves out the class token.
         self._first = 1 if model.config.vision_feature_select_strategy == "default" else 0
         self._projector = model.model.multi_modal_projector
+        width = config.hidden_size
+        fits = width % 8 == 0 and width <= LONGEST_LAYER_NORM and config.intermediate_size % 8 == 0
+        self._kernels = kernels if fits else None
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """(1, 3, size, size) → (image tokens, hidden size of the language model)."""
         hidden = self._first_norm(self._embeddings(pixels))
+        delta = None
         for layer, matrix in zip(self._layers, self._joined, strict=True):
-            hidden += self._attention(layer, matrix, layer.layer_norm1(hidden))
-            states = self._activated(layer.mlp.fc1(layer.layer_norm2(hidden)))
-            hidden += layer.mlp.fc2(states)
+            states = self._normalized(hidden, delta, layer.layer_norm1)
+            delta = self._attention(layer, matrix, states)
+            states = self._normalized(hidden, delta, layer.layer_norm2)
+            delta = layer.mlp.fc2(self._activated(layer.mlp.fc1(states)))
+        if delta is not None:
+            hidden += delta
         return self._projector(hidden[0, self._first :])
+
+    def _normalized(self, hidden: Tensor, delta: Tensor | None, norm: nn.LayerNorm) -> Tensor:
+        """The layer norm of `hidden`, to which `delta` is added in place."""
+        if self._kernels is not None:
+            return self._kernels.add_layer_norm(hidden, delta, norm.weight, norm.bias, norm.eps)
+        if delta is not None:
+            hidden += delta
+        return norm(hidden)
 
     def _activated(self, states: Tensor) -> Tensor:
         if isinstance(self._activation, QuickGELUActivation):
+            if self._kernels is not None:
+                return self._kernels.quick_gelu(states)
             # In place: on a CPU, allocating memory takes as long as the arithmetic.
             return states.mul_((1.702 * states).sigmoid_())
         return self._activation(states)

@@ -1,4 +1,4 @@
-// The gated activation of a Llama MLP.
+// The gated activation of a Llama MLP, and that of CLIP's vision tower.
 
 #include "common.cuh"
 #include "float8.cuh"
@@ -18,11 +18,22 @@ extern "C" __global__ void silu_and_mul(u16* gates, int rows, int inner) {
     *(uint4*)mine = pack(v);
 }
 
-#if FLOAT8_ROWS
-#define GATED_THREADS 512
+// x = x * sigmoid(1.702 * x) in place, as CLIP approximates GELU. Each thread computes eight of `count`.
+extern "C" __global__ void quick_gelu(u16* states, int count) {
+    await_inputs();
+    const size_t at = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) * 8;
+    if (at >= count) return;
+    float x[8];
+    unpack(*(const uint4*)(states + at), x);
+#pragma unroll
+    for (int k = 0; k < 8; k++) x[k] = __fdividef(x[k], 1.0f + __expf(-1.702f * x[k]));
+    *(uint4*)(states + at) = pack(x);
+}
 
-// silu(gate) * value as rows in FP8 with their scales, `out` (rows, inner). One block per row; 4 × 8
-// columns × 512 threads is the longest.
+#if FLOAT8_ROWS
+#define MOST_CHUNKS 2  // Of eight columns, per thread: GATED_THREADS is for these.
+
+// silu(gate) * value as rows in FP8 with their scales, `out` (rows, inner). One block per row.
 extern "C" __global__ void __launch_bounds__(GATED_THREADS)
     silu_and_mul_e4m3(const u16* gates, u8* out, float* scales, int inner) {
     await_inputs();
@@ -38,6 +49,6 @@ extern "C" __global__ void __launch_bounds__(GATED_THREADS)
 #pragma unroll
         for (int k = 0; k < 8; k++) v[i][k] *= silu(g[k]);
     }
-    write_e4m3<GATED_THREADS>(v, out, scales, inner);
+    write_e4m3<GATED_THREADS, MOST_CHUNKS>(v, out, scales, inner);
 }
 #endif

@@ -1,7 +1,6 @@
 // Attention of one decode step over the KV cache, split along the positions (flash decoding).
 
-#include "kv_cache.cuh"
-#include "rotary.cuh"
+#include "attention.cuh"
 
 #define GROUPS_OF_LANES (128 / CHUNKS)
 // Positions that are loaded at once: as many bytes in flight for 8 bits as for 16.
@@ -18,50 +17,22 @@ extern "C" __global__ void __launch_bounds__(128)
            int length, int part, float scale) {
     __shared__ float merged[GROUP][GROUPS_OF_LANES][HEAD_DIM];
     __shared__ float maxima[GROUP][GROUPS_OF_LANES], totals[GROUP][GROUPS_OF_LANES];
-    __shared__ bool is_last;
     await_inputs();
     const int key_heads = gridDim.y, key_head = blockIdx.y, slot = blockIdx.z;
     const int position = (int)positions[slot];
     const int begin = blockIdx.x * part;
     if (begin > position) return;
     const int end = min(begin + part, position + 1);
-    const int queries = key_heads * GROUP;
-    const u16* row = states + (size_t)slot * (queries + 2 * key_heads) * HEAD_DIM;
-    const size_t row_of_keys = ((size_t)slot * 2 * key_heads + key_head) * length;
-    const size_t row_of_values = row_of_keys + (size_t)key_heads * length;
-    Cached* keys = cache + row_of_keys * HEAD_DIM;
-    Cached* values = cache + row_of_values * HEAD_DIM;
-    float* key_scales = scales + row_of_keys;
-    float* value_scales = scales + row_of_values;
-    const float* c = cosine + (size_t)position * HEAD_DIM;
-    const float* s = sine + (size_t)position * HEAD_DIM;
-    if (end == position + 1) {
-        if (threadIdx.x < WARP) {
-            const int at = threadIdx.x % CHUNKS * 8;
-            const bool is_key = threadIdx.x < CHUNKS;
-            float x[8];
-            if (is_key)
-                load_rotated(row + (size_t)(queries + key_head) * HEAD_DIM, at, c, s, x);
-            else
-                unpack(*(const uint4*)(row + (size_t)(queries + key_heads + key_head) * HEAD_DIM + at),
-                       x);
-            const float own_scale = scale_to_cache<CHUNKS>(largest_of(x));
-            if (threadIdx.x < 2 * CHUNKS) {
-                Cached* head = (is_key ? keys : values) + (size_t)position * HEAD_DIM;
-                *(CachedEight*)(head + at) = pack_cached(x, own_scale);
-                if (CACHE_BITS == 8 && at == 0)
-                    (is_key ? key_scales : value_scales)[position] = own_scale;
-            }
-        }
-        __syncthreads();
-    }
+    const Head head = head_of(states, cache, scales, cosine, sine, position, length);
+    if (end == position + 1) write_own(head);
     // CHUNKS neighbouring lanes share a position, eight dimensions each.
     const int at = threadIdx.x % CHUNKS * 8;
     const int lanes = threadIdx.x / CHUNKS;
     float query[GROUP][8], sums[GROUP][8], maximum[GROUP], total[GROUP];
 #pragma unroll
     for (int g = 0; g < GROUP; g++) {
-        load_rotated(row + (size_t)(key_head * GROUP + g) * HEAD_DIM, at, c, s, query[g]);
+        load_rotated(head.row + (size_t)(key_head * GROUP + g) * HEAD_DIM, at, head.cosine, head.sine,
+                     query[g]);
         maximum[g] = -1e30f;
         total[g] = 0;
 #pragma unroll
@@ -78,10 +49,10 @@ extern "C" __global__ void __launch_bounds__(128)
         for (int a = 0; a < AHEAD; a++) {
             const int p = base + a * GROUPS_OF_LANES + lanes;
             if (p < end) {
-                key[a] = *(const CachedEight*)(keys + (size_t)p * HEAD_DIM + at);
-                value[a] = *(const CachedEight*)(values + (size_t)p * HEAD_DIM + at);
-                key_scale[a] = cached_scale(key_scales, p);
-                value_scale[a] = cached_scale(value_scales, p);
+                key[a] = *(const CachedEight*)(head.keys + (size_t)p * HEAD_DIM + at);
+                value[a] = *(const CachedEight*)(head.values + (size_t)p * HEAD_DIM + at);
+                key_scale[a] = cached_scale(head.key_scales, p);
+                value_scale[a] = cached_scale(head.value_scales, p);
             } else {
                 key[a] = value[a] = nothing_cached();
                 key_scale[a] = value_scale[a] = 0;
@@ -141,51 +112,5 @@ extern "C" __global__ void __launch_bounds__(128)
         }
     }
     __syncthreads();
-    const int parts = position / part + 1;
-    const int dimension = threadIdx.x;
-    u16* mine = out + ((size_t)slot * queries + key_head * GROUP) * HEAD_DIM;
-    float* scratch = partial + ((size_t)slot * queries + key_head * GROUP) * gridDim.x * (HEAD_DIM + 2);
-    if (dimension < HEAD_DIM) {
-        for (int g = 0; g < GROUP; g++) {
-            float highest = -1e30f, weights = 0, sum = 0;
-            for (int i = 0; i < GROUPS_OF_LANES; i++) highest = fmaxf(highest, maxima[g][i]);
-            for (int i = 0; i < GROUPS_OF_LANES; i++) {
-                const float weight = exp2f(maxima[g][i] - highest);
-                weights = fmaf(weight, totals[g][i], weights);
-                sum = fmaf(weight, merged[g][i][dimension], sum);
-            }
-            if (parts == 1) {
-                mine[g * HEAD_DIM + dimension] = to_half(sum / weights);
-            } else {
-                float* result = scratch + ((size_t)g * gridDim.x + blockIdx.x) * (HEAD_DIM + 2);
-                result[dimension] = sum;
-                if (dimension == 0) {
-                    result[HEAD_DIM] = highest;
-                    result[HEAD_DIM + 1] = weights;
-                }
-            }
-        }
-    }
-    if (parts == 1) return;
-    __threadfence();
-    __syncthreads();
-    int* count = ended + slot * key_heads + key_head;
-    if (threadIdx.x == 0) is_last = atomicAdd(count, 1) == parts - 1;
-    __syncthreads();
-    if (!is_last) return;
-    __threadfence();
-    if (threadIdx.x == 0) *count = 0;
-    if (dimension >= HEAD_DIM) return;
-    for (int g = 0; g < GROUP; g++) {
-        const volatile float* results = scratch + (size_t)g * gridDim.x * (HEAD_DIM + 2);
-        float highest = -1e30f, weights = 0, sum = 0;
-        for (int i = 0; i < parts; i++)
-            highest = fmaxf(highest, results[i * (HEAD_DIM + 2) + HEAD_DIM]);
-        for (int i = 0; i < parts; i++) {
-            const float weight = exp2f(results[i * (HEAD_DIM + 2) + HEAD_DIM] - highest);
-            weights = fmaf(weight, results[i * (HEAD_DIM + 2) + HEAD_DIM + 1], weights);
-            sum = fmaf(weight, results[i * (HEAD_DIM + 2) + dimension], sum);
-        }
-        mine[g * HEAD_DIM + dimension] = to_half(sum / weights);
-    }
+    combine(merged, maxima, totals, head, part, out, partial, ended);
 }

@@ -19,7 +19,13 @@ import torch
 from core.llava.kernels.cubin_cache import CubinCache, cubin_key, default_cache
 from core.llava.kernels.driver import cuda_driver
 from core.llava.kernels.nvrtc import Compiler, Nvrtc
-from core.llava.kernels.shape import KernelShape, has_float8, has_skinny
+from core.llava.kernels.shape import (
+    KernelShape,
+    has_float8,
+    has_skinny,
+    multiplies_cache,
+    row_threads,
+)
 
 log = logging.getLogger(__name__)
 
@@ -87,11 +93,14 @@ def kernel_names(shape: KernelShape, capability: tuple[int, int]) -> dict[str, t
         kinds = ("skinny",) if is_like_head else ("skinny", "skinny_head")
         names["skinny.cu"] = tuple(f"{kind}_{rows}" for kind in kinds for rows in SKINNY_STEPS)
     names |= {
-        "attention.cu": ("decode_attention",),
-        "norms.cu": ("add_rms_norm",),
-        "activation.cu": ("silu_and_mul",),
+        "norms.cu": ("add_rms_norm", "add_layer_norm"),
+        "activation.cu": ("silu_and_mul", "quick_gelu"),
         "rotary.cu": ("rope_and_cache",),
     }
+    if multiplies_cache(shape, capability):
+        names["attention_int8.cu"] = ("decode_attention_int8",)
+    else:
+        names["attention.cu"] = ("decode_attention",)
     if shape.bits < 16 and not shape.is_float8:
         names["dequantize.cu"] = ("dequantize",)
     if has_float8(shape, capability):
@@ -185,6 +194,8 @@ def _options(shape: KernelShape, capability: tuple[int, int], tuning: GemvTuning
         f"-DHEAD_DIM={shape.head_dim}",
         f"-DGROUP={shape.group}",
         f"-DCACHE_BITS={shape.cache_bits}",
+        f"-DNORM_THREADS={row_threads(shape.hidden)}",
+        f"-DGATED_THREADS={row_threads(shape.inner)}",
         f"-DWEIGHTS={'E4M3' if shape.is_float8 else shape.bits}",
     ]
     for name, (rows, fetches) in asdict(tuning).items():

@@ -7,6 +7,7 @@
 //   CACHE_BITS   of keys and values in the KV cache: 16 (BFLOAT16 says which) or 8
 //   WEIGHTS      format of the decoder layers' weights: 16 (BFLOAT16 says which), 8 or 4 for integers
 //                of so many bits, or E4M3 for floats of 8 bits, from compute capability 8.9 on
+//   NORM_THREADS, GATED_THREADS   threads of a block for a row of the residual stream and of the MLP
 // No CUDA header is needed. Compute capability 7.0 is the minimum.
 //
 // Every kernel calls `await_inputs` before it reads what an earlier kernel of the stream wrote, so
@@ -117,7 +118,7 @@ __device__ __forceinline__ float sum_over_warp(float x) {
     return x;
 }
 
-__device__ __forceinline__ float silu(float x) { return x / (1.0f + __expf(-x)); }
+__device__ __forceinline__ float silu(float x) { return __fdividef(x, 1.0f + __expf(-x)); }
 
 // Allows the next kernel to start launching, then waits until the previous kernel has finished;
 // reading its results earlier is a race. Every block must call this, even one without work.

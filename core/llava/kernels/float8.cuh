@@ -4,8 +4,6 @@
 
 #include "common.cuh"
 
-#define MOST_CHUNKS 4  // Eight columns each, per thread.
-
 // Models with quantized layers multiply many rows in FP8 where the card does.
 #define FLOAT8_ROWS (__CUDA_ARCH__ >= 890 && WEIGHTS < 16)
 
@@ -13,7 +11,7 @@
 // Writes `values` to row `blockIdx.x` of `out`, which has `columns` columns, divided by the scale that
 // makes the largest magnitude 448, and that scale to `scales`. Chunk i of a thread has eight columns
 // from (i × THREADS + thread) × 8 on. Every thread of the block must call this.
-template <int THREADS>
+template <int THREADS, int MOST_CHUNKS>
 __device__ __forceinline__ void write_e4m3(const float (*values)[8], u8* out, float* scales,
                                            int columns) {
     __shared__ float maxima[THREADS / WARP];

@@ -9,11 +9,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.llava.float8 import Float8Rows, is_float8
+from core.device.float8 import RAW_UNIT
+from core.llava.float8 import Float8Rows, RawProduct, is_float8
 from core.llava.kernels.build import SKINNY_STEPS, KernelBuild, installed_kernels, kernel_names
 from core.llava.kernels.driver import DriverError, LaunchAttribute, LaunchConfig, cuda_driver
 from core.llava.kernels.nvrtc import CompileError
-from core.llava.kernels.shape import KernelShape, has_float8, has_skinny, obstacle
+from core.llava.kernels.scratch import AttentionScratch
+from core.llava.kernels.shape import (
+    KernelShape,
+    has_float8,
+    has_skinny,
+    multiplies_cache,
+    obstacle,
+    row_threads,
+)
 from core.llava.quantized import QuantizedMatrix
 from core.llava.quantized_cache import LayerCache, QuantizedCache
 from core.transcript import WeightFormat
@@ -28,8 +37,6 @@ _THREADS = 128
 _MOST_SKINNY_ROWS = 64
 # Rows of the matrix per block of the skinny matmul.
 _SKINNY_BLOCK_ROWS = 32
-# Cached positions per block of the attention kernel: with few slots, more blocks keep the GPU busy.
-_FEW_SLOTS, _PART_OF_FEW_SLOTS, _PART_OF_MANY_SLOTS = 4, 64, 256
 
 
 def load_kernels(shape: KernelShape, device: torch.device) -> Kernels | None:
@@ -60,6 +67,8 @@ class Kernels:
         capability = torch.cuda.get_device_capability(device)
         self._has_skinny = has_skinny(self.shape, capability)
         self.has_float8 = has_float8(self.shape, capability)
+        self._norm_threads = row_threads(self.shape.hidden)
+        self._multiplies_cache = multiplies_cache(self.shape, capability)
         self._driver = cuda_driver()
         self._functions: dict[str, ctypes.c_void_p] = {}
         with torch.cuda.device(self._device):
@@ -73,7 +82,7 @@ class Kernels:
             attribute_count=int(capability >= (9, 0)),
         )
         self.table_dtype = torch.float32
-        self._scratch: tuple[tuple[int, int, int], _Scratch] | None = None
+        self._scratch: tuple[tuple[int, int, int], AttentionScratch] | None = None
 
     # ---- one row: matrix-vector products, fused with the operations before and after them
 
@@ -136,7 +145,7 @@ class Kernels:
     # ---- many rows
 
     def add_rms_norm(
-        self, hidden: Tensor, delta: Tensor | None, gain: Tensor, eps: float
+        self, hidden: Tensor, delta: Tensor | RawProduct | None, gain: Tensor, eps: float
     ) -> Tensor:
         """Adds `delta` to `hidden` in place; returns the RMS-normalized sum times `gain`.
 
@@ -144,7 +153,8 @@ class Kernels:
         """
         out = torch.empty_like(hidden)
         rows, columns = hidden.shape
-        self._launch("add_rms_norm", (rows, 1, 1), 256, hidden, delta, gain, eps, out, columns)
+        self._launch("add_rms_norm", (rows, 1, 1), self._norm_threads, hidden, *_product(delta),
+                     gain, eps, out, columns)  # fmt: skip
         return out
 
     def silu_and_mul(self, gates: Tensor) -> Tensor:
@@ -156,6 +166,26 @@ class Kernels:
         blocks = -(-rows * inner // (8 * 256))
         self._launch("silu_and_mul", (blocks, 1, 1), 256, gates, rows, inner)
         return gates[:, :inner]
+
+    def add_layer_norm(
+        self, hidden: Tensor, delta: Tensor | None, gain: Tensor, bias: Tensor, eps: float
+    ) -> Tensor:
+        """Adds `delta` to `hidden` in place; returns the layer norm of the sum.
+
+        `hidden`, `delta` and the result are (…, columns), `gain` and `bias` (columns,), for up to
+        `LONGEST_LAYER_NORM` columns, a multiple of eight.
+        """
+        out = torch.empty_like(hidden)
+        columns = hidden.shape[-1]
+        self._launch("add_layer_norm", (hidden.numel() // columns, 1, 1), 128, hidden, delta, gain,
+                     bias, eps, out, columns)  # fmt: skip
+        return out
+
+    def quick_gelu(self, states: Tensor) -> Tensor:
+        """x × sigmoid(1.702 x) of `states`, a multiple of eight values, in place."""
+        count = states.numel()
+        self._launch("quick_gelu", (-(-count // (8 * 256)), 1, 1), 256, states, count)
+        return states
 
     def rope_and_cache(
         self, states: Tensor, cache: LayerCache, cosine: Tensor, sine: Tensor, begin: int
@@ -218,31 +248,23 @@ class Kernels:
         scratch = self._scratch_for(slots, length, key_heads, states.device)
         out = states.new_empty(slots, key_heads * self.shape.group * head_dim)
         grid = -(-length // scratch.part), key_heads, slots
-        self._launch("decode_attention", grid, _THREADS, states, *_parts(cache), at.cosine,
+        name = "decode_attention_int8" if self._multiplies_cache else "decode_attention"
+        self._launch(name, grid, _THREADS, states, *_parts(cache), at.cosine,
                      at.sine, at.positions, out, scratch.partial, scratch.ended, length,
                      scratch.part, head_dim**-0.5)  # fmt: skip
         return out
 
     def _scratch_for(
         self, slots: int, length: int, key_heads: int, device: torch.device
-    ) -> _Scratch:
+    ) -> AttentionScratch:
         """The scratch memory of all layers, which run one after the other.
 
         It is reallocated only if the cache is, and graphs captured with it are then dropped.
         """
         size = (slots, length, key_heads)
         if self._scratch is None or self._scratch[0] != size:
-            part = _PART_OF_FEW_SLOTS if slots <= _FEW_SLOTS else _PART_OF_MANY_SLOTS
-            heads = slots * key_heads * self.shape.group
-            parts = -(-length // part)
-            self._scratch = (
-                size,
-                _Scratch(
-                    part,
-                    torch.empty(heads, parts, self.shape.head_dim + 2, device=device),
-                    torch.zeros(slots, key_heads, dtype=torch.int32, device=device),
-                ),
-            )
+            scratch = AttentionScratch.allocate(slots, length, key_heads, self.shape, device)
+            self._scratch = size, scratch
         return self._scratch[1]
 
     def supports_skinny(self, quantized: QuantizedMatrix, count: int) -> bool:
@@ -286,20 +308,21 @@ class Kernels:
     # ---- rows in FP8, where `has_float8`
 
     def add_rms_norm_float8(
-        self, hidden: Tensor, delta: Tensor | None, gain: Tensor, eps: float
+        self, hidden: Tensor, delta: Tensor | RawProduct | None, gain: Tensor, eps: float
     ) -> Float8Rows:
         """`add_rms_norm` with the result in FP8."""
         rows, columns = hidden.shape
         out = Float8Rows.empty(rows, columns, hidden.device)
-        self._launch("add_rms_norm_e4m3", (rows, 1, 1), 256, hidden, delta, gain, eps, out.values,
-                     out.scales, columns)  # fmt: skip
+        self._launch("add_rms_norm_e4m3", (rows, 1, 1), self._norm_threads, hidden,
+                     *_product(delta), gain, eps, out.values, out.scales, columns)  # fmt: skip
         return out
 
     def silu_and_mul_float8(self, gates: Tensor) -> Float8Rows:
         """`silu_and_mul` with the result in FP8; `gates` stay as they are."""
         rows, inner = gates.shape[0], gates.shape[1] // 2
         out = Float8Rows.empty(rows, inner, gates.device)
-        self._launch("silu_and_mul_e4m3", (rows, 1, 1), 512, gates, out.values, out.scales, inner)
+        self._launch("silu_and_mul_e4m3", (rows, 1, 1), row_threads(inner), gates, out.values,
+                     out.scales, inner)  # fmt: skip
         return out
 
     def round_to_float8(self, states: Tensor) -> Float8Rows:
@@ -346,18 +369,13 @@ class _StepPositions:
     sine: Tensor
 
 
-@dataclass(frozen=True, eq=False)
-class _Scratch:
-    """Memory of the attention kernel, of which each block handles `part` positions.
-
-    `partial` is float32 (slots × query heads, parts, head_dim + 2): each part's result, its maximum
-    and its sum of weights. `ended` is int32 (slots, key heads): how many parts have finished; zero
-    between two calls.
-    """
-
-    part: int
-    partial: Tensor
-    ended: Tensor
+def _product(
+    product: Tensor | RawProduct | None,
+) -> tuple[Tensor | None, Tensor | None, Tensor | None, float]:
+    """A product as kernels take it: values, scales of rows and of columns, and their unit."""
+    if isinstance(product, RawProduct):
+        return product.values, product.row_scales, product.column_scales, 1 / RAW_UNIT
+    return product, None, None, 1.0
 
 
 def _parts(cache: LayerCache) -> tuple[Tensor, Tensor | None]:

@@ -13,9 +13,11 @@ MINIMUM_CAPABILITY = (7, 0)
 """The compute capability from which on there are kernels."""
 
 _MINIMUM_FOR_BFLOAT16 = (8, 0)
-# The tensor cores' m16n8k16.
-_MINIMUM_FOR_SKINNY = (8, 0)
+# The tensor cores' m16n8k16, and m16n8k32 for integers.
+_MINIMUM_FOR_TENSOR_CORES = (8, 0)
 _LONGEST_ROW = 8192
+LONGEST_LAYER_NORM = 4096
+"""Columns of the longest row that `Kernels.add_layer_norm` takes."""
 _LONGEST_FLOAT8_INNER = 16384
 
 
@@ -38,6 +40,12 @@ class KernelShape:
     group: int
     is_float8: bool = False
     cache_bits: int = 16
+
+
+def row_threads(columns: int) -> int:
+    """Threads of a block that has a row in registers, 16 columns each: more would leave room for
+    fewer blocks."""
+    return -(-columns // (16 * 32)) * 32
 
 
 def obstacle(shape: KernelShape, device: torch.device) -> str | None:
@@ -64,7 +72,12 @@ def obstacle(shape: KernelShape, device: torch.device) -> str | None:
 
 def has_skinny(shape: KernelShape, capability: tuple[int, int]) -> bool:
     """Whether there is a skinny matmul for `shape` on GPUs of this compute capability."""
-    return shape.bits < 16 and capability >= _MINIMUM_FOR_SKINNY
+    return shape.bits < 16 and capability >= _MINIMUM_FOR_TENSOR_CORES
+
+
+def multiplies_cache(shape: KernelShape, capability: tuple[int, int]) -> bool:
+    """Whether a KV cache in 8 bits goes into the tensor cores as it is."""
+    return shape.cache_bits == 8 and capability >= _MINIMUM_FOR_TENSOR_CORES
 
 
 def has_float8(shape: KernelShape, capability: tuple[int, int]) -> bool:

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from core.device.float8 import float8_product, has_float8
-from core.llava.float8 import Float8Rows
+from core.llava.float8 import Float8Rows, RawProduct
 from core.llava.kernels.launch import Kernels, load_kernels
 from core.llava.kernels.shape import KernelShape
 from core.llava.linear import Dequantizer, Matrix
@@ -217,6 +217,51 @@ def test_small_operations_on_many_rows_are_right():
         gate, value = gates.double().chunk(2, -1)
         right = functional.silu(gate) * value
         near(mine.silu_and_mul(gates), right, tolerance)
+
+
+def test_a_vision_towers_norm_and_activation_are_right():
+    for dtype, tolerance in TOLERANCES.items():
+        mine = made(dtype)
+        for columns in (1024, 320, 4096):
+            hidden, delta = drawn(dtype, 577, columns), drawn(dtype, 577, columns)
+            hidden[5] += 20
+            gain, bias = 1 + drawn(dtype, columns) / 10, drawn(dtype, columns)
+            for added in (None, delta):
+                total = hidden.double() + (0 if added is None else added.double())
+                normed = mine.add_layer_norm(hidden, added, gain, bias, EPS)
+                near(hidden, total, tolerance)
+                right = functional.layer_norm(
+                    hidden.double(), (columns,), gain.double(), bias.double(), EPS
+                )
+                near(normed, right, 2 * tolerance)
+        states = 3 * drawn(dtype, 577, 4096)
+        wide = states.double()
+        near(mine.quick_gelu(states), wide * (1.702 * wide).sigmoid(), 2 * tolerance)
+
+
+def test_products_in_fp8_are_right_when_the_next_operation_scales_them():
+    if FP8 not in formats():
+        return
+    for dtype, tolerance in TOLERANCES.items():
+        product = float8_product(torch.device("cuda"), dtype)
+        mine = made(dtype, FP8)
+        dequantizer = Dequantizer(mine, product)
+        gain = 1 + drawn(dtype, HIDDEN) / 10
+        for count in (9, 64, 688):
+            weight, right = matrix(dtype, FP8, HIDDEN, INNER)
+            rounded = Float8Rows.rounded(drawn(dtype, count, INNER) * 300)
+            delta = Matrix(weight, None, dequantizer).raw(rounded)
+            assert isinstance(delta, RawProduct)
+            exact = rounded.dequantized(torch.float64) @ right.T
+            near(delta.scaled(), exact, 5 * tolerance)
+            hidden = drawn(dtype, count, HIDDEN)
+            total = hidden.double() + exact
+            rows = mine.add_rms_norm_float8(hidden, delta, gain, EPS)
+            near(hidden, total, 5 * tolerance)
+            rightly_rounded(rows, normalised(hidden, gain))
+            near(
+                mine.add_rms_norm(hidden, None, gain, EPS), normalised(hidden, gain), 2 * tolerance
+            )
 
 
 def tables(length: int, head_dim: int) -> tuple[torch.Tensor, torch.Tensor]:
