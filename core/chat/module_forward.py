@@ -159,9 +159,9 @@ class ModuleForward:
         """Returns the image itself: transformers embeds it in the same pass."""
         return image
 
-    def prefers_full_prefill(self, count: int) -> bool:
+    def prefill_begin(self, count: int, cached: int) -> int:
         """Images are embedded with the whole prompt alone."""
-        return True
+        return 0
 
     @torch.inference_mode()
     def prefill(self, prompt: Prompt) -> StepOutput:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.llava.cuda_graphs import Graph, GraphCache, forked_stream, try_capture
+from core.llava.float8 import RawProduct
 from core.llava.kernels.launch import Kernels
 from core.llava.kv_cache import KVCache
 from core.llava.language_model import LanguageModel, likeliest
@@ -67,11 +68,11 @@ class DecodeStep:
         cache, prefill = self._cache, self._prefill
         if prefill.is_full(prompt):
             inputs = prefill.full_inputs(prompt)
-            name = f"full {len(inputs[0])} with a step"
+            name = f"full {len(inputs[0])} from {prompt.begin} with a step"
             return self._graphs.run(
                 name,
                 lambda given, features: self._step(
-                    cache.state, cache.length, prefill.full_rows(given, features)
+                    cache.state, cache.length, prefill.full_rows(given, features, prompt.begin)
                 ),
                 inputs,
             )
@@ -124,7 +125,7 @@ class DecodeStep:
             last = torch.where(is_its, count + prompt.count - 1, own)
             hidden = torch.cat([hidden, prompt.hidden])
 
-        def attend(layer: int, states: Tensor, _: Tensor) -> Tensor:
+        def attend(layer: int, states: Tensor | RawProduct, _: Tensor) -> Tensor:
             if prompt is None:
                 return operations.decode_attention(states, cache.layers[layer], at)
             # A prompt's attention is bound by arithmetic and a step's by memory: they run at the

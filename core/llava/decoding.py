@@ -254,7 +254,7 @@ class DecodeLoop(Generic[Forward_co]):
         # The last position always runs again: its logits are not kept.
         begin = min(cached, len(positions) - 1)
         has_image = IMAGE_TOKEN_INDEX in positions[begin:]
-        return 0 if has_image and self._forward.prefers_full_prefill(len(positions)) else begin
+        return self._forward.prefill_begin(len(positions), begin) if has_image else begin
 
     def _features(self, inputs: LoopInputs, new: list[int]) -> ImageFeatures | None:
         """What stands for the images of the `new` positions; None if they have none."""

@@ -58,10 +58,19 @@ class RawProduct:
     def __len__(self) -> int:
         return len(self.values)
 
+    def __getitem__(self, rows: slice) -> RawProduct:
+        """Some of the rows."""
+        return RawProduct(self.values[rows], self.row_scales[rows], self.column_scales)
+
     def scaled(self) -> Tensor:
         """The product (rows, out)."""
         exact = self.values.float() * (self.row_scales / RAW_UNIT) * self.column_scales
         return exact.to(self.values.dtype)
+
+
+def scaled(product: Tensor | RawProduct) -> Tensor:
+    """The product (rows, out), with its scales."""
+    return product.scaled() if isinstance(product, RawProduct) else product
 
 
 def row_scales(rows: Tensor) -> Tensor:

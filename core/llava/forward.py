@@ -20,6 +20,7 @@ from transformers import LlavaForConditionalGeneration
 
 from core.llava.cuda_graphs import GraphCache, HostCopy
 from core.llava.decode_step import DecodeStep
+from core.llava.float8 import RawProduct, scaled
 from core.llava.kv_cache import KVCache
 from core.llava.language_model import LanguageModel, decoder_of
 from core.llava.passes import Encoder, ImageInput, Prompt, StepOutput
@@ -243,9 +244,9 @@ class ForwardPass:
         features = self.images.features(image)
         return features if count is None else features[-count:]
 
-    def prefers_full_prefill(self, count: int) -> bool:
-        """Whether a prompt of `count` positions is best prefilled from its beginning."""
-        return self._prefill.prefers_full(count)
+    def prefill_begin(self, count: int, cached: int) -> int:
+        """See `SlotForward`."""
+        return self._prefill.best_begin(count, cached)
 
     @torch.inference_mode()
     def prefill(self, prompt: Prompt) -> StepOutput:
@@ -315,7 +316,8 @@ class ForwardPass:
         own: Any = cache.of_one_prompt(end)
         mask = attention.causal_mask(count, end)
 
-        def attend(layer: int, states: Tensor, layer_input: Tensor) -> Tensor:
+        def attend(layer: int, raw: Tensor | RawProduct, layer_input: Tensor) -> Tensor:
+            states = scaled(raw)
             if begin:
                 own[:, :begin] = cache.layers[layer][slot, :, :begin]
             model.operations.rope_and_cache(states, own, cosine, sine, begin)

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from core.device.float8 import float8_product
 from core.llava.cuda_graphs import to_device
-from core.llava.float8 import Float8Rows, RawProduct
+from core.llava.float8 import Float8Rows, RawProduct, scaled
 from core.llava.kernels.launch import load_kernels
 from core.llava.kernels.shape import KernelShape
 from core.llava.linear import DecoderLayer, Dequantizer, Matrix, layer_format
@@ -20,9 +20,9 @@ from core.llava.operations import TorchOperations
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.transcript import WeightFormat
 
-Attend = Callable[[int, Tensor, Tensor], Tensor]
-"""Attention of one layer: gets its number, its projected states (rows, heads × head_dim) and its
-input (rows, hidden size); returns (rows, query heads × head_dim)."""
+Attend = Callable[[int, Tensor | RawProduct, Tensor], Tensor]
+"""Attention of one layer: gets its number, its projected states (rows, heads × head_dim), which it
+may have to scale, and its input (rows, hidden size); returns (rows, query heads × head_dim)."""
 
 
 BROKEN = -1
@@ -138,12 +138,12 @@ class LanguageModel:
         delta: Tensor | RawProduct | None = None
         for number, layer in enumerate(self.layers):
             states = self._normalized(hidden, delta, layer.attention_norm)
-            attention = attend(number, layer.query_key_value(states), hidden)
+            attention = attend(number, layer.query_key_value.raw(states), hidden)
             if last is not None and self.is_last(number):
                 hidden = hidden.index_select(0, last)
             delta = layer.output.raw(self._attended(attention))
             states = self._normalized(hidden, delta, layer.mlp_norm)
-            delta = layer.down.raw(self._gated(layer.gate_up(states)))
+            delta = layer.down.raw(self._gated(layer.gate_up.raw(states)))
         return self.operations.add_rms_norm(hidden, delta, self.norm, self.eps)
 
     # What goes into a layer's matrices: in FP8 where they are multiplied so.
@@ -160,10 +160,10 @@ class LanguageModel:
             return self.operations.round_to_float8(attention)
         return attention
 
-    def _gated(self, gates: Tensor) -> Tensor | Float8Rows:
+    def _gated(self, gates: Tensor | RawProduct) -> Tensor | Float8Rows:
         if self.takes_float8(len(gates)):
             return self.operations.silu_and_mul_float8(gates)
-        return self.operations.silu_and_mul(gates)
+        return self.operations.silu_and_mul(scaled(gates))
 
     @property
     def multiplies_float8(self) -> bool:

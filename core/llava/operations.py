@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.llava.float8 import Float8Rows, RawProduct
+from core.llava.float8 import Float8Rows, RawProduct, scaled
 from core.llava.quantized_cache import LayerCache, as_tensor
 
 
@@ -50,7 +50,7 @@ class TorchOperations:
         `hidden`, `delta` and the result are (rows, hidden size), `gain` (hidden size,).
         """
         if delta is not None:
-            hidden += delta.scaled() if isinstance(delta, RawProduct) else delta
+            hidden += scaled(delta)
         return functional.rms_norm(hidden, gain.shape, gain, eps)
 
     def silu_and_mul(self, gates: Tensor) -> Tensor:
@@ -65,9 +65,9 @@ class TorchOperations:
         """`add_rms_norm` with the result in FP8."""
         return Float8Rows.rounded(self.add_rms_norm(hidden, delta, gain, eps))
 
-    def silu_and_mul_float8(self, gates: Tensor) -> Float8Rows:
+    def silu_and_mul_float8(self, gates: Tensor | RawProduct) -> Float8Rows:
         """`silu_and_mul` with the result in FP8."""
-        return Float8Rows.rounded(self.silu_and_mul(gates))
+        return Float8Rows.rounded(self.silu_and_mul(scaled(gates)))
 
     def round_to_float8(self, states: Tensor) -> Float8Rows:
         """(rows, columns) in FP8."""
@@ -104,12 +104,15 @@ class TorchOperations:
             mask = mask.masked_fill_(is_behind, float("-inf"))[:, None, None]
         return _StepPositions(positions, rows, span, mask, cosine[positions], sine[positions])
 
-    def decode_attention(self, states: Tensor, cache: LayerCache, at: _StepPositions) -> Tensor:
+    def decode_attention(
+        self, states: Tensor | RawProduct, cache: LayerCache, at: _StepPositions
+    ) -> Tensor:
         """One decode step: (rows, heads × head_dim) → (rows, query heads × head_dim).
 
         Rotates queries and keys to each row's position, writes keys and values to `cache` (slots,
         2 × key heads, length, head_dim), and attends to all positions up to it.
         """
+        states = scaled(states)
         count, key_heads = states.shape[0], cache.shape[1] // 2
         heads = self._rotated(states, at.cosine, at.sine, key_heads)
         queries = key_heads * self._group

@@ -76,9 +76,9 @@ class SlotForward(Protocol):
         """Returns what stands for an image, or for the last `count` positions of it."""
         ...
 
-    def prefers_full_prefill(self, count: int) -> bool:
-        """Whether a prompt of `count` positions is best prefilled from its beginning, if its image
-        is not cached."""
+    def prefill_begin(self, count: int, cached: int) -> int:
+        """Where the prefill of a prompt of `count` positions best begins, if so many positions are
+        cached and its image, or the last of them, is not."""
         ...
 
     def step(self, prompt: Prompt | None = None) -> StepOutput:
@@ -149,9 +149,9 @@ class Prompt:
         return self.begin + len(self.ids)
 
     @property
-    def is_full(self) -> bool:
-        """Whether it begins at position 0 and contains its image, in consecutive positions."""
-        if self.begin or self.features is None:
+    def has_whole_image(self) -> bool:
+        """Whether it contains its image, in consecutive positions."""
+        if self.features is None:
             return False
         first = self.ids.index(IMAGE_TOKEN_INDEX)
         last = len(self.ids) - 1 - self.ids[::-1].index(IMAGE_TOKEN_INDEX)

@@ -1,8 +1,9 @@
 """Prefill: a prompt's keys and values go into its slot of the KV cache.
 
 On CUDA the two usual kinds of prompt are captured as graphs, since launching their kernels takes
-longer than running them. A *full* prefill is a prompt with its image, from position 0 on. A *short*
-one is a few more text tokens, such as the next question about the same image.
+longer than running them. A *full* prefill is a prompt with its image, from position 0 on, or behind
+the text before the image, which a slot has cached from the prompt before. A *short* one is a few
+more text tokens, such as the next question about the same image.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch.nn import functional
 
 from core.llava.attention import PromptAttention
 from core.llava.cuda_graphs import GraphCache, to_device
+from core.llava.float8 import RawProduct, scaled
 from core.llava.kernels.launch import Kernels
 from core.llava.kv_cache import KVCache
 from core.llava.language_model import LanguageModel, likeliest
@@ -26,6 +28,8 @@ from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 # other slots the multiple is smaller, since a row of padding costs 20 µs on an H200.
 _ROW_STEP, _ROW_STEP_WITH_DECODE = 64, 8
 _MOST_CAPTURED_ROWS = 1024
+# So many cached positions are read along by a captured full prefill: a system prompt's.
+_MOST_BEFORE = 128
 # Rows that short prefills are padded to, by whether the weights are quantized: with these, 32 rows
 # take two thirds of the time of 64; with 16 bits they take the same.
 _SHORT_ROWS = {True: (32, 64), False: (64,)}
@@ -37,12 +41,13 @@ class PrefillRows:
 
     `hidden` (rows, hidden size) are its embeddings, of which the first `count`, int64 (1,), count.
     `begin_and_slot` is int64 (2,). `attend` gets a layer's number and projected states (rows,
-    heads × head_dim), writes keys and values to the cache, and returns the attention (rows,
-    query heads × head_dim); in the last layer that of the prompt's last token alone.
+    heads × head_dim), which it may have to scale, writes keys and values to the cache, and returns
+    the attention (rows, query heads × head_dim); in the last layer that of the prompt's last token
+    alone.
     """
 
     hidden: Tensor
-    attend: Callable[[int, Tensor], Tensor]
+    attend: Callable[[int, Tensor | RawProduct], Tensor]
     begin_and_slot: Tensor
     count: Tensor
 
@@ -75,21 +80,33 @@ class Prefill:
             return self._graphs.run(name, lambda given: self._alone(self._short(given)), inputs)
         if self.is_full(prompt):
             inputs = self.full_inputs(prompt)
-            name = f"full {len(inputs[0])}"
+            begin = prompt.begin
             return self._graphs.run(
-                name, lambda given, features: self._alone(self.full_rows(given, features)), inputs
+                f"full {len(inputs[0])} from {begin}",
+                lambda given, features: self._alone(self.full_rows(given, features, begin)),
+                inputs,
             )
         return self._alone(self.eager_rows(prompt))
 
     def is_full(self, prompt: Prompt) -> bool:
         """Whether `prompt` is run as a captured full prefill."""
-        return prompt.is_full and self.prefers_full(len(prompt.ids))
+        begins_well = prompt.begin <= self._most_before
+        return begins_well and prompt.has_whole_image and self._captures(len(prompt.ids))
 
-    def prefers_full(self, count: int) -> bool:
-        """Whether a prompt of `count` positions is best prefilled from its beginning.
+    def best_begin(self, count: int, cached: int) -> int:
+        """See `SlotForward.prefill_begin`.
 
-        True where a captured graph does it sooner than an eager prefill of its last part.
+        Position 0 where a captured graph does it sooner than an eager prefill of the last part.
         """
+        begin = cached if cached <= self._most_before else 0
+        return begin if self._captures(count - begin) else cached
+
+    @property
+    def _most_before(self) -> int:
+        # The rows of a single slot are padded so far that fewer of them save nothing.
+        return _MOST_BEFORE if self._cache.slots > 1 else 0
+
+    def _captures(self, count: int) -> bool:
         rows = self._full_row_count(count)
         can_capture = self._model.kernels is not None and self._is_image_fixed
         return can_capture and rows <= min(self._cache.length, _MOST_CAPTURED_ROWS)
@@ -101,14 +118,14 @@ class Prefill:
         padding = [0] * (self._full_row_count(len(ids)) - len(ids))
         image_begin = ids.index(IMAGE_TOKEN_INDEX)
         numbers = [max(number, 0) for number in ids]
-        given = torch.tensor([*numbers, *padding, image_begin, 0, prompt.slot, len(ids)])
+        given = torch.tensor([*numbers, *padding, image_begin, prompt.begin, prompt.slot, len(ids)])
         return [to_device(given, self._model.device), prompt.features]
 
-    def full_rows(self, given: Tensor, features: Tensor) -> PrefillRows:
-        """A prompt with its image, from position 0 on; may be captured.
+    def full_rows(self, given: Tensor, features: Tensor, begin: int) -> PrefillRows:
+        """A prompt with its image, from position `begin` on; may be captured.
 
-        `given` int64 (rows + 4,): the padded ids, the image's first position, 0, the slot, and how
-        many ids count.
+        `given` int64 (rows + 4,): the padded ids, the image's place among them, `begin`, the slot,
+        and how many ids count.
         """
         kernels, cache = self._kernels, self._cache
         ids, begin_and_slot, count = given[:-4], given[-3:-1], given[-1:]
@@ -116,11 +133,12 @@ class Prefill:
         image = given[-4] + torch.arange(len(features), device=self._model.device)
         hidden.index_copy_(0, image, features)
 
-        def attend(layer: int, states: Tensor) -> Tensor:
-            kernels.rope_and_cache_at(
-                states, cache.layers[layer], cache.cosine, cache.sine, begin_and_slot
+        def attend(layer: int, states: Tensor | RawProduct) -> Tensor:
+            whole = kernels.rope_and_cache_at(
+                states, cache.layers[layer], cache.cosine, cache.sine, begin_and_slot, begin
             )
-            return self._last_of_last_layer(layer, self.attention.over_itself(states), count)
+            attention = self.attention.over_itself(whole)[begin:]
+            return self._last_of_last_layer(layer, attention, count)
 
         return PrefillRows(hidden, attend, begin_and_slot, count)
 
@@ -130,7 +148,8 @@ class Prefill:
         slot, begin, end = prompt.slot, prompt.begin, prompt.end
         mask = self.attention.causal_mask(len(prompt.ids), end)
 
-        def attend(layer: int, states: Tensor) -> Tensor:
+        def attend(layer: int, raw: Tensor | RawProduct) -> Tensor:
+            states = scaled(raw)
             own = cache.layers[layer][slot]
             operations.rope_and_cache(states, own, cache.cosine, cache.sine, begin)
             if self._model.is_last(layer):
@@ -176,10 +195,10 @@ class Prefill:
         mask = torch.zeros(is_hidden.shape, device=model.device, dtype=model.dtype)
         mask = mask.masked_fill_(is_hidden, float("-inf"))
 
-        def attend(layer: int, states: Tensor) -> Tensor:
+        def attend(layer: int, raw: Tensor | RawProduct) -> Tensor:
             keys_and_values = cache.layers[layer]
-            kernels.rope_and_cache_at(
-                states, keys_and_values, cache.cosine, cache.sine, begin_and_slot
+            states = kernels.rope_and_cache_at(
+                raw, keys_and_values, cache.cosine, cache.sine, begin_and_slot
             )
             attention = self.attention.over_cache(states, keys_and_values[0], mask)
             return self._last_of_last_layer(layer, attention, count)

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from core.device.float8 import float8_product, has_float8
-from core.llava import linear
+from core.llava import float8, linear
 from core.llava.cuda_graphs import try_capture
 from core.llava.float8 import Float8Rows
 from core.llava.forward import ForwardPass
@@ -222,7 +222,9 @@ def _layers(model: LanguageModel, rows: int, float8_rows: int) -> Tensor:
     width = model.heads * model.head_dim
     hidden = torch.ones(rows, model.embedding.shape[1], device=DEVICE, dtype=model.dtype)
     with all_in_float8(model.format, float8_rows):
-        return model.run_layers(hidden, lambda _, states, __: states[:, :width].contiguous())
+        return model.run_layers(
+            hidden, lambda _, states, __: float8.scaled(states)[:, :width].contiguous()
+        )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 #include "common.cuh"
 #include "float8.cuh"
+#include "product.cuh"
 
 // gate = silu(gate) * value in place. `gates` is (rows, 2 × inner): each row has its `inner` gates
 // first, then its values. Each thread computes eight columns.
@@ -35,17 +36,20 @@ extern "C" __global__ void quick_gelu(u16* states, int count) {
 
 // silu(gate) * value as rows in FP8 with their scales, `out` (rows, inner). One block per row.
 extern "C" __global__ void __launch_bounds__(GATED_THREADS)
-    silu_and_mul_e4m3(const u16* gates, u8* out, float* scales, int inner) {
+    silu_and_mul_e4m3(const u16* gates, const float* row_scales, const float* column_scales, float unit,
+                      u8* out, float* scales, int inner) {
     await_inputs();
-    const u16* mine = gates + (size_t)blockIdx.x * 2 * inner;
+    const Product both = {gates, row_scales, column_scales, unit};
+    const size_t mine = (size_t)blockIdx.x * 2 * inner;
+    const float row_scale = both.row_scale(blockIdx.x);
     float v[MOST_CHUNKS][8];
 #pragma unroll
     for (int i = 0; i < MOST_CHUNKS; i++) {
         const int at = (i * GATED_THREADS + threadIdx.x) * 8;
         if (at >= inner) break;
         float g[8];
-        unpack(*(const uint4*)(mine + at), g);
-        unpack(*(const uint4*)(mine + inner + at), v[i]);
+        both.read(mine, at, row_scale, g);
+        both.read(mine, inner + at, row_scale, v[i]);
 #pragma unroll
         for (int k = 0; k < 8; k++) v[i][k] *= silu(g[k]);
     }

@@ -12,18 +12,18 @@
 // finish combines the partial results of all parts, in the order of the positions. `scales` are those
 // of a cache in 8 bits, (slots, 2 × key heads, length).
 extern "C" __global__ void __launch_bounds__(128)
-    decode_attention(const u16* states, Cached* cache, float* scales, const float* cosine,
-           const float* sine, const long long* positions, u16* out, float* partial, int* ended,
-           int length, int part, float scale) {
+    decode_attention(const u16* states, const float* row_scales, const float* column_scales, float unit,
+                     Cached* cache, float* scales, const float* cosine, const float* sine,
+                     const long long* positions, u16* out, float* partial, int* ended, int length,
+                     int part, float scale) {
     __shared__ float merged[GROUP][GROUPS_OF_LANES][HEAD_DIM];
     __shared__ float maxima[GROUP][GROUPS_OF_LANES], totals[GROUP][GROUPS_OF_LANES];
     await_inputs();
-    const int key_heads = gridDim.y, key_head = blockIdx.y, slot = blockIdx.z;
-    const int position = (int)positions[slot];
+    const int position = (int)positions[blockIdx.z];
     const int begin = blockIdx.x * part;
     if (begin > position) return;
     const int end = min(begin + part, position + 1);
-    const Head head = head_of(states, cache, scales, cosine, sine, position, length);
+    const Head head = head_of({states, row_scales, column_scales, unit}, cache, scales, cosine, sine, position, length);
     if (end == position + 1) write_own(head);
     // CHUNKS neighbouring lanes share a position, eight dimensions each.
     const int at = threadIdx.x % CHUNKS * 8;
@@ -31,8 +31,7 @@ extern "C" __global__ void __launch_bounds__(128)
     float query[GROUP][8], sums[GROUP][8], maximum[GROUP], total[GROUP];
 #pragma unroll
     for (int g = 0; g < GROUP; g++) {
-        load_rotated(head.row + (size_t)(key_head * GROUP + g) * HEAD_DIM, at, head.cosine, head.sine,
-                     query[g]);
+        load_query(head, g, at, query[g]);
         maximum[g] = -1e30f;
         total[g] = 0;
 #pragma unroll

@@ -8,7 +8,9 @@
 
 // One head of one slot, as a block sees it. `keys` and `values` are (length, HEAD_DIM).
 struct Head {
-    const u16* row;  // The slot's query heads, key heads and value heads.
+    Product states;
+    size_t row;  // Where the slot's query heads, key heads and value heads begin.
+    float row_scale;
     Cached *keys, *values;
     float *key_scales, *value_scales;
     const float *cosine, *sine;  // Of the slot's position.
@@ -16,14 +18,16 @@ struct Head {
 };
 
 // The head and the slot of this block, of a grid of (parts, key heads, slots).
-__device__ __forceinline__ Head head_of(const u16* states, Cached* cache, float* scales,
+__device__ __forceinline__ Head head_of(const Product& states, Cached* cache, float* scales,
                                         const float* cosine, const float* sine, int position,
                                         int length) {
     const int key_heads = gridDim.y, key_head = blockIdx.y, slot = blockIdx.z;
     const int queries = key_heads * GROUP;
     const size_t keys = ((size_t)slot * 2 * key_heads + key_head) * length;
     const size_t values = keys + (size_t)key_heads * length;
-    return {states + (size_t)slot * (queries + 2 * key_heads) * HEAD_DIM,
+    return {states,
+            (size_t)slot * (queries + 2 * key_heads) * HEAD_DIM,
+            states.row_scale(slot),
             cache + keys * HEAD_DIM,
             cache + values * HEAD_DIM,
             scales + keys,
@@ -34,6 +38,12 @@ __device__ __forceinline__ Head head_of(const u16* states, Cached* cache, float*
             queries};
 }
 
+// Dimensions `at` to `at + 7` of query `number` of this key head, rotated.
+__device__ __forceinline__ void load_query(const Head& head, int number, int at, float* out) {
+    load_rotated(head.states, head.row, head.row_scale, (blockIdx.y * GROUP + number) * HEAD_DIM, at,
+                 head.cosine, head.sine, out);
+}
+
 // Writes the position's own key and value to the cache. Every thread of the block must call this.
 __device__ __forceinline__ void write_own(const Head& head) {
     if (threadIdx.x < WARP) {
@@ -41,13 +51,11 @@ __device__ __forceinline__ void write_own(const Head& head) {
         const bool is_key = threadIdx.x < CHUNKS;
         const int key_head = blockIdx.y, key_heads = gridDim.y;
         float x[8];
+        const int key = (head.queries + key_head) * HEAD_DIM;
         if (is_key)
-            load_rotated(head.row + (size_t)(head.queries + key_head) * HEAD_DIM, at, head.cosine,
-                         head.sine, x);
+            load_rotated(head.states, head.row, head.row_scale, key, at, head.cosine, head.sine, x);
         else
-            unpack(*(const uint4*)(head.row + (size_t)(head.queries + key_heads + key_head) * HEAD_DIM +
-                                   at),
-                   x);
+            head.states.read(head.row, key + key_heads * HEAD_DIM + at, head.row_scale, x);
         const float own_scale = scale_to_cache<CHUNKS>(largest_of(x));
         if (threadIdx.x < 2 * CHUNKS) {
             Cached* own = (is_key ? head.keys : head.values) + (size_t)head.position * HEAD_DIM;

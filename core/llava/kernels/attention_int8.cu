@@ -56,7 +56,8 @@ struct Sum {
 
 // As `decode_attention`, with the same parameters and the same grid.
 extern "C" __global__ void __launch_bounds__(WARPS* WARP, BLOCKS_PER_MULTIPROCESSOR)
-    decode_attention_int8(const u16* states, Cached* cache, float* scales, const float* cosine,
+    decode_attention_int8(const u16* states, const float* row_scales, const float* column_scales,
+                          float unit, Cached* cache, float* scales, const float* cosine,
                           const float* sine, const long long* positions, u16* out, float* partial,
                           int* ended, int length, int part, float scale) {
     __shared__ __align__(16) u8 queries[GROUP][2][HEAD_DIM];
@@ -68,13 +69,12 @@ extern "C" __global__ void __launch_bounds__(WARPS* WARP, BLOCKS_PER_MULTIPROCES
     const int begin = blockIdx.x * part;
     if (begin > position) return;
     const int end = min(begin + part, position + 1);
-    const Head head = head_of(states, cache, scales, cosine, sine, position, length);
+    const Head head = head_of({states, row_scales, column_scales, unit}, cache, scales, cosine, sine, position, length);
     if (end == position + 1) write_own(head);
     {
         const int number = min((int)threadIdx.x / CHUNKS, GROUP - 1), at = threadIdx.x % CHUNKS * 8;
         float x[8];
-        load_rotated(head.row + (size_t)(blockIdx.y * GROUP + number) * HEAD_DIM, at, head.cosine,
-                     head.sine, x);
+        load_query(head, number, at, x);
         float largest = largest_of(x);
 #pragma unroll
         for (int step = CHUNKS / 2; step > 0; step /= 2)

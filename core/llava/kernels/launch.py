@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.device.float8 import RAW_UNIT
 from core.llava.float8 import Float8Rows, RawProduct, is_float8
+from core.llava.kernels.arguments import in_c, of_cache, of_product
 from core.llava.kernels.build import SKINNY_STEPS, KernelBuild, installed_kernels, kernel_names
 from core.llava.kernels.driver import DriverError, LaunchAttribute, LaunchConfig, cuda_driver
 from core.llava.kernels.nvrtc import CompileError
@@ -24,7 +24,7 @@ from core.llava.kernels.shape import (
     row_threads,
 )
 from core.llava.quantized import QuantizedMatrix
-from core.llava.quantized_cache import LayerCache, QuantizedCache
+from core.llava.quantized_cache import LayerCache
 from core.transcript import WeightFormat
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ class Kernels:
         """
         out = torch.empty_like(hidden)
         rows, columns = hidden.shape
-        self._launch("add_rms_norm", (rows, 1, 1), self._norm_threads, hidden, *_product(delta),
+        self._launch("add_rms_norm", (rows, 1, 1), self._norm_threads, hidden, *of_product(delta),
                      gain, eps, out, columns)  # fmt: skip
         return out
 
@@ -195,37 +195,45 @@ class Kernels:
         `states` (rows, heads × head_dim) has the query, key and value heads of the positions from
         `begin` on; `cache` is that of one slot, (2 × key heads, length, head_dim).
         """
-        self._rope_and_cache(states, cache, cosine, sine, begin, None)
+        self._rope_and_cache(states, states, cache, cosine, sine, begin, None, 0)
 
     def rope_and_cache_at(
         self,
-        states: Tensor,
+        states: Tensor | RawProduct,
         cache: LayerCache,
         cosine: Tensor,
         sine: Tensor,
         begin_and_slot: Tensor,
-    ) -> None:
+        before: int = 0,
+    ) -> Tensor:
         """`rope_and_cache` for a first position and a slot that the GPU knows.
 
         `begin_and_slot` is int64 (2,); `cache` is (slots, 2 × key heads, length, head_dim). For
-        captured graphs, which are replayed for other positions and slots.
+        captured graphs, which are replayed for other positions and slots. Returns the states,
+        scaled, behind rows with the keys and values of the first `before` cached positions.
         """
-        self._rope_and_cache(states, cache, cosine, sine, 0, begin_and_slot)
+        given = states.values if isinstance(states, RawProduct) else states
+        out = given.new_empty(before + len(given), given.shape[1]) if before else given
+        self._rope_and_cache(states, out, cache, cosine, sine, 0, begin_and_slot, before)
+        return out
 
     def _rope_and_cache(
         self,
-        states: Tensor,
+        states: Tensor | RawProduct,
+        out: Tensor,
         cache: LayerCache,
         cosine: Tensor,
         sine: Tensor,
         begin: int,
         begin_and_slot: Tensor | None,
+        before: int,
     ) -> None:
-        rows, width = states.shape
+        rows, width = out.shape
         key_heads, length = cache.shape[-3] // 2, cache.shape[-2]
         blocks = -(-rows * width // (16 * 256))
-        self._launch("rope_and_cache", (blocks, 1, 1), 256, states, *_parts(cache), cosine, sine,
-                     key_heads, length, begin, begin_and_slot, rows)  # fmt: skip
+        self._launch("rope_and_cache", (blocks, 1, 1), 256, *of_product(states), out,
+                     *of_cache(cache), cosine, sine, key_heads, length, begin, begin_and_slot,
+                     rows - before, before)  # fmt: skip
 
     def step_positions(
         self, positions: Tensor, span: int, cosine: Tensor, sine: Tensor
@@ -236,7 +244,9 @@ class Kernels:
         """
         return _StepPositions(positions, cosine, sine)
 
-    def decode_attention(self, states: Tensor, cache: LayerCache, at: _StepPositions) -> Tensor:
+    def decode_attention(
+        self, states: Tensor | RawProduct, cache: LayerCache, at: _StepPositions
+    ) -> Tensor:
         """One decode step: (slots, heads × head_dim) → (slots, query heads × head_dim).
 
         Rotates queries and keys to each slot's position, writes keys and values to `cache` (slots,
@@ -245,12 +255,14 @@ class Kernels:
         """
         slots, key_heads, length = len(states), cache.shape[1] // 2, cache.shape[2]
         head_dim = self.shape.head_dim
-        scratch = self._scratch_for(slots, length, key_heads, states.device)
-        out = states.new_empty(slots, key_heads * self.shape.group * head_dim)
+        values, *scales = of_product(states)
+        assert values is not None
+        scratch = self._scratch_for(slots, length, key_heads, values.device)
+        out = values.new_empty(slots, key_heads * self.shape.group * head_dim)
         grid = -(-length // scratch.part), key_heads, slots
         name = "decode_attention_int8" if self._multiplies_cache else "decode_attention"
-        self._launch(name, grid, _THREADS, states, *_parts(cache), at.cosine,
-                     at.sine, at.positions, out, scratch.partial, scratch.ended, length,
+        self._launch(name, grid, _THREADS, values, *scales, *of_cache(cache), at.cosine, at.sine,
+                     at.positions, out, scratch.partial, scratch.ended, length,
                      scratch.part, head_dim**-0.5)  # fmt: skip
         return out
 
@@ -314,15 +326,17 @@ class Kernels:
         rows, columns = hidden.shape
         out = Float8Rows.empty(rows, columns, hidden.device)
         self._launch("add_rms_norm_e4m3", (rows, 1, 1), self._norm_threads, hidden,
-                     *_product(delta), gain, eps, out.values, out.scales, columns)  # fmt: skip
+                     *of_product(delta), gain, eps, out.values, out.scales, columns)  # fmt: skip
         return out
 
-    def silu_and_mul_float8(self, gates: Tensor) -> Float8Rows:
+    def silu_and_mul_float8(self, gates: Tensor | RawProduct) -> Float8Rows:
         """`silu_and_mul` with the result in FP8; `gates` stay as they are."""
-        rows, inner = gates.shape[0], gates.shape[1] // 2
-        out = Float8Rows.empty(rows, inner, gates.device)
-        self._launch("silu_and_mul_e4m3", (rows, 1, 1), row_threads(inner), gates, out.values,
-                     out.scales, inner)  # fmt: skip
+        values, *scales = of_product(gates)
+        assert values is not None
+        rows, inner = values.shape[0], values.shape[1] // 2
+        out = Float8Rows.empty(rows, inner, values.device)
+        self._launch("silu_and_mul_e4m3", (rows, 1, 1), row_threads(inner), values, *scales,
+                     out.values, out.scales, inner)  # fmt: skip
         return out
 
     def round_to_float8(self, states: Tensor) -> Float8Rows:
@@ -347,7 +361,7 @@ class Kernels:
         threads: int,
         *arguments: Tensor | int | float | None,
     ) -> None:
-        values = [_argument(argument) for argument in arguments]
+        values = [in_c(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
         config = self._config
         config.grid[:] = grid
@@ -367,26 +381,3 @@ class _StepPositions:
     positions: Tensor
     cosine: Tensor
     sine: Tensor
-
-
-def _product(
-    product: Tensor | RawProduct | None,
-) -> tuple[Tensor | None, Tensor | None, Tensor | None, float]:
-    """A product as kernels take it: values, scales of rows and of columns, and their unit."""
-    if isinstance(product, RawProduct):
-        return product.values, product.row_scales, product.column_scales, 1 / RAW_UNIT
-    return product, None, None, 1.0
-
-
-def _parts(cache: LayerCache) -> tuple[Tensor, Tensor | None]:
-    if isinstance(cache, QuantizedCache):
-        return cache.values, cache.scales
-    return cache, None
-
-
-def _argument(value: Tensor | int | float | None) -> ctypes._SimpleCData:
-    if isinstance(value, Tensor):
-        return ctypes.c_void_p(value.data_ptr())
-    if value is None:
-        return ctypes.c_void_p(None)
-    return ctypes.c_int(value) if isinstance(value, int) else ctypes.c_float(value)

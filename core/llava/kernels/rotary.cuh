@@ -6,7 +6,7 @@
 
 #pragma once
 
-#include "common.cuh"
+#include "product.cuh"
 
 #define HALF_DIM (HEAD_DIM / 2)
 #define CHUNKS (HEAD_DIM / 8)
@@ -22,12 +22,12 @@ __device__ __forceinline__ void rotate(const float* x, const float* partner, con
         out[k] = fmaf(partner[k], (&s[k / 4].x)[k % 4], x[k] * (&c[k / 4].x)[k % 4]);
 }
 
-// Loads dimensions `at` to `at + 7` of a head and rotates them to the position whose table rows are
-// `cosine` and `sine`.
-__device__ __forceinline__ void load_rotated(const u16* head, int at, const float* cosine,
-                                       const float* sine, float* out) {
+// Loads dimensions `at` to `at + 7` of the head that begins at column `head` of the row of `states` that
+// begins at `row`, and rotates them to the position whose table rows are `cosine` and `sine`.
+__device__ __forceinline__ void load_rotated(const Product& states, size_t row, float row_scale, int head,
+                                             int at, const float* cosine, const float* sine, float* out) {
     float x[8], partner[8];
-    unpack(*(const uint4*)(head + at), x);
-    unpack(*(const uint4*)(head + (at + HALF_DIM) % HEAD_DIM), partner);
+    states.read(row, head + at, row_scale, x);
+    states.read(row, head + (at + HALF_DIM) % HEAD_DIM, row_scale, partner);
     rotate(x, partner, cosine + at, sine + at, out);
 }

@@ -31,7 +31,7 @@ class ScriptedCompiler:
         self, name: str, source: bytes, headers: Mapping[str, bytes], options: Sequence[str]
     ) -> bytes:
         assert b'#include "' in source
-        assert headers.keys() == {"common.cuh", "float8.cuh", "kv_cache.cuh", "rotary.cuh"}
+        assert headers.keys() == {path.name for path in folder().glob("*.cuh")}
         with self.lock:
             self.compiled.append(name)
         return f"{name} {self.version} {' '.join(options)}".encode()
@@ -68,23 +68,30 @@ def test_first_start_compiles_every_source_and_the_second_none(tmp_path):
     assert second.cubins == first.cubins
 
 
-def sources() -> list[Path]:
+def folder() -> Path:
     import core.llava.kernels
 
-    return sorted(Path(core.llava.kernels.__path__[0]).glob("*.cu"))
+    return Path(core.llava.kernels.__path__[0])
+
+
+def sources() -> list[Path]:
+    return sorted(folder().glob("*.cu"))
 
 
 @pytest.mark.parametrize(
-    ("bits", "is_float8", "capability", "missing"),
+    ("bits", "is_float8", "cache_bits", "capability", "missing"),
     [
-        (16, False, (9, 0), {"skinny.cu", "dequantize.cu"}),
-        (8, False, (7, 5), {"skinny.cu"}),
-        (8, False, (8, 0), set()),
-        (8, True, (8, 9), {"dequantize.cu"}),
+        (16, False, 16, (9, 0), {"attention_int8.cu", "skinny.cu", "dequantize.cu"}),
+        (8, False, 16, (7, 5), {"attention_int8.cu", "skinny.cu"}),
+        (8, False, 8, (7, 5), {"attention_int8.cu", "skinny.cu"}),
+        (8, False, 8, (8, 0), {"attention.cu"}),
+        (8, True, 16, (8, 9), {"attention_int8.cu", "dequantize.cu"}),
     ],
 )
-def test_only_the_sources_that_a_model_needs_are_compiled(bits, is_float8, capability, missing):
-    shape = replace(SHAPE, bits=bits, is_float8=is_float8)
+def test_only_the_sources_that_a_model_needs_are_compiled(
+    bits, is_float8, cache_bits, capability, missing
+):
+    shape = replace(SHAPE, bits=bits, is_float8=is_float8, cache_bits=cache_bits)
     build = built(None, shape=shape, capability=capability)
 
     assert build.compiled == {path.name for path in sources()} - missing

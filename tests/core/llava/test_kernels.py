@@ -2,18 +2,19 @@
 
 import sys
 from collections.abc import Callable
+from itertools import product
 
 import torch
 from torch.nn import functional
 
-from core.device.float8 import float8_product, has_float8
+from core.device.float8 import RAW_UNIT, float8_product, has_float8
 from core.llava.float8 import Float8Rows, RawProduct
 from core.llava.kernels.launch import Kernels, load_kernels
 from core.llava.kernels.shape import KernelShape
 from core.llava.linear import Dequantizer, Matrix
 from core.llava.operations import TorchOperations
 from core.llava.quantized import QuantizedMatrix, quantize
-from core.llava.quantized_cache import QuantizedCache
+from core.llava.quantized_cache import QuantizedCache, as_tensor
 from core.transcript import WeightFormat
 
 if __name__ != "__main__":
@@ -185,10 +186,10 @@ def test_matrices_of_every_format_are_multiplied_in_fp8():
         return
     for dtype, tolerance in TOLERANCES.items():
         # Sums are of fewer bits than in float32.
-        product = float8_product(torch.device("cuda"), dtype)
-        assert product is not None
+        multiply = float8_product(torch.device("cuda"), dtype)
+        assert multiply is not None
         for kind in formats():
-            dequantizer = Dequantizer(made(dtype, kind), product)
+            dequantizer = Dequantizer(made(dtype, kind), multiply)
             for rows, columns in ((3 * HIDDEN, HIDDEN), (HIDDEN, INNER), (6144, 4096), (48, 64)):
                 weight, right = matrix(dtype, kind, rows, columns)
                 assert isinstance(weight, QuantizedMatrix)
@@ -243,9 +244,9 @@ def test_products_in_fp8_are_right_when_the_next_operation_scales_them():
     if FP8 not in formats():
         return
     for dtype, tolerance in TOLERANCES.items():
-        product = float8_product(torch.device("cuda"), dtype)
+        multiply = float8_product(torch.device("cuda"), dtype)
         mine = made(dtype, FP8)
-        dequantizer = Dequantizer(mine, product)
+        dequantizer = Dequantizer(mine, multiply)
         gain = 1 + drawn(dtype, HIDDEN) / 10
         for count in (9, 64, 688):
             weight, right = matrix(dtype, FP8, HIDDEN, INNER)
@@ -358,6 +359,53 @@ def test_a_prefill_turns_and_keeps_in_the_slot_that_is_said():
             near(cache, right_cache, tolerance)
             mine.rope_and_cache(states, cache[1], cosine, sine, 35)
             assert torch.equal(states, again)
+
+
+def test_a_prefill_finds_what_is_cached_before_it():
+    for dtype, tolerance in TOLERANCES.items():
+        for (head_dim, group, key_heads), bits in product(HEADS, (16, 8)):
+            mine = made(dtype, head_dim=head_dim, group=group, cache_bits=bits)
+            cosine, sine = tables(1024, head_dim)
+            wide = drawn(dtype, 2, 2 * key_heads, 1024, head_dim)
+            cache = quantized(wide) if bits == 8 else wide
+            kept = as_tensor(cache, dtype)[1, :, :35].clone()
+            states = drawn(dtype, 600, key_heads * (group + 2) * head_dim)
+            begin = torch.tensor([35, 1], device="cuda")
+            whole = mine.rope_and_cache_at(states.clone(), cache, cosine, sine, begin, 35)
+            near(as_tensor(cache, dtype)[1, :, :35], kept, tolerance)
+            before = whole[:35].view(35, -1, head_dim)
+            near(before[:, key_heads * group :].transpose(0, 1), kept, tolerance)
+            alone = mine.rope_and_cache_at(states, cache, cosine, sine, begin)
+            assert torch.equal(whole[35:], alone)
+
+
+def test_attention_scales_products_in_fp8():
+    if FP8 not in formats():
+        return
+    for dtype, tolerance in TOLERANCES.items():
+        for bits in (16, 8):
+            mine = made(dtype, FP8, cache_bits=bits)
+            cosine, sine = tables(1024, 128)
+            values = drawn(dtype, 64, 3 * HIDDEN)
+            raw = RawProduct(
+                values,
+                (0.5 + torch.rand(64, 1, device="cuda")) * RAW_UNIT,
+                0.5 + torch.rand(3 * HIDDEN, device="cuda"),
+            )
+            scaled = raw.scaled()
+            results = []
+            for states in (raw, scaled):
+                torch.manual_seed(1)
+                wide = drawn(dtype, 64, 64, 1024, 128)
+                cache = quantized(wide) if bits == 8 else wide
+                positions = torch.full((64,), 300, device="cuda")
+                place = mine.step_positions(positions, 1024, cosine, sine)
+                attention = mine.decode_attention(states, cache, place)
+                begin = torch.tensor([35, 1], device="cuda")
+                whole = mine.rope_and_cache_at(states, cache, cosine, sine, begin, 35)
+                results.append((attention, whole, as_tensor(cache, dtype)))
+            for given, right in zip(*results, strict=True):
+                near(given, right, 2 * tolerance if bits == 16 else 0.02)
 
 
 if __name__ == "__main__":
