@@ -177,6 +177,11 @@ class Feed:
         while not isinstance(request := self._take(engine), _End):
             yield request
 
+    def ready_for(self, engine: str) -> Request | None:
+        """Returns a request that waits, which `engine` then holds; None if none does."""
+        with self._changed:
+            return None if self.stop.is_set() or not self._ready else self._give(engine)
+
     def _take(self, engine: str) -> Request | _End | None:
         with self._changed:
             while not self._ready:
@@ -185,12 +190,13 @@ class Feed:
                 if self._is_idle and self._held.get(engine):
                     return None
                 self._changed.wait(_LOOK_SECONDS)
-            if self.stop.is_set():
-                return _End()
-            request = self._ready.popleft()
-            self._held.setdefault(engine, {})[id(request)] = request
-            self._changed.notify_all()
-            return request
+            return _End() if self.stop.is_set() else self._give(engine)
+
+    def _give(self, engine: str) -> Request:
+        request = self._ready.popleft()
+        self._held.setdefault(engine, {})[id(request)] = request
+        self._changed.notify_all()
+        return request
 
     def complete(self, engine: str, request: Request, answer: Answer) -> None:
         """Hands an engine's answer to the caller."""

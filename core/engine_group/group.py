@@ -8,9 +8,9 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
 
 from core.engine import Capability, Engine, EngineFacts, Missing
+from core.engine_group.ahead import PreparedAhead
 from core.engine_group.feed import Broken, Complete, Feed, Heard, Noted, Refused, Wants
 from core.engine_group.one_answer import answer_one
 from core.errors import AppError, EngineError, EngineLost, OutOfMemory, PromptError
@@ -245,20 +245,9 @@ class _Member:
         """Answers what there is; returns whether the engine can take more after that."""
         feed = asked.feed
         slots = min(asked.slots or engine.facts.slots_that_fit or 1, self._most_slots)
-        answers = engine.answer_all(
-            feed.requests_for(self.name),
-            feed.stop,
-            slots=slots,
-            on_piece=feed.hear if asked.streams else None,
-            is_stopped=asked.is_stopped,
-            on_refused=partial(feed.refuse, self.name),
-        )
         try:
-            with closing(answers):
-                for request, answer in answers:
-                    if isinstance(answer, EngineError):
-                        raise answer
-                    feed.complete(self.name, request, answer)
+            with PreparedAhead(engine, feed, self.name) as ahead:
+                self._answer_all(engine, asked, ahead, slots)
         except OutOfMemory as error:
             if slots == 1:
                 feed.fail(self.name, error, _failed(self.name, error), is_certain=False)
@@ -275,6 +264,29 @@ class _Member:
         else:
             return not feed.stop.is_set()
         return False
+
+    def _answer_all(self, engine: Engine, asked: _Asked, ahead: PreparedAhead, slots: int) -> None:
+        feed, is_stopped = asked.feed, asked.is_stopped
+
+        def on_piece(request: Request, text: str) -> None:
+            feed.hear(ahead.original(request), text)
+
+        def on_refused(request: Request, error: PromptError) -> None:
+            feed.refuse(self.name, ahead.answered(request), error)
+
+        answers = engine.answer_all(
+            ahead.requests(),
+            feed.stop,
+            slots=slots,
+            on_piece=on_piece if asked.streams else None,
+            is_stopped=(lambda one: is_stopped(ahead.original(one))) if is_stopped else None,
+            on_refused=on_refused,
+        )
+        with closing(answers):
+            for request, answer in answers:
+                if isinstance(answer, EngineError):
+                    raise answer
+                feed.complete(self.name, ahead.answered(request), answer)
 
 
 def _wait_for(futures: Sequence[Future[None]]) -> None:

@@ -24,7 +24,7 @@ from core.resources import SAMPLES
 from core.terminal import main as terminal
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 from tests.support.folder_run import FolderEngine
-from tests.support.group_engines import OPENER
+from tests.support.group_engines import OPENER, PreparingEngine
 
 COUNT = 20
 OPTIONS = BatchOptions(("What is it?",), writes=(CaptionFormat.JSONL,))
@@ -99,9 +99,11 @@ def test_engines_share_the_images_of_a_run(batch):
 
 
 @pytest.mark.parametrize("slots", [1, 3])
-def test_engines_in_processes_prepare_images_ahead(batch, slots):
+@pytest.mark.parametrize("has_lent", [False, True])
+def test_engines_have_images_prepared_ahead(batch, slots, has_lent):
     """Each image gets what was made of itself, none is lost, and none is asked about twice."""
-    with group_of(in_child("cpu", "prepares"), in_child("cpu (2)", "prepares")) as group:
+    mine = lent("cpu", PreparingEngine()) if has_lent else in_child("cpu", "prepares")
+    with group_of(mine, in_child("cpu (2)", "prepares")) as group:
         assert run(batch, group, slots).done == COUNT
     assert captions(batch) == once_each(batch)
     for item in batch.items:

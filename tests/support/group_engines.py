@@ -41,16 +41,18 @@ def open_engine(
 class PreparingEngine(FolderEngine):
     """Prepares images in other threads than that which asks about them."""
 
+    asking: threading.Thread | None = None
+
     def prepare_picture(self, picture: Picture) -> Picture:
         """Returns it with the size that it had."""
         time.sleep(0.01)  # So long that others wait.
-        assert threading.current_thread() is not threading.main_thread()
+        assert threading.current_thread() is not self.asking
         return replace(picture, prepared=picture.pixels.size)
 
     def answer(
         self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
     ) -> Answer:
-        picture = request.picture
+        picture, self.asking = request.picture, threading.current_thread()
         assert picture.path is not None
         self.says[picture.path.name] = f"{picture.path.name} prepared as {picture.prepared}"
         return super().answer(request, on_piece, stop)
