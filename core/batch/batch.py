@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +18,7 @@ from core.batch import edits, recovery
 from core.batch.asking_again import AskingAgain
 from core.batch.changes import WrittenFile, existing_caption
 from core.batch.conflicts import Conflict, EditOutcome
-from core.batch.doubt import Doubt
+from core.batch.doubt import Doubt, doubts_of
 from core.batch.events import Captioned, DoubtFound
 from core.batch.items import Item, ItemState, Tally, tally_of
 from core.batch.journal import read_events
@@ -139,13 +139,8 @@ class Batch:
     @property
     def doubts(self) -> list[Doubt]:
         """Returns the most doubtful words that are known, of captions as they are now."""
-        doubts: list[Doubt] = []
-        for name, found in list(self._ledger.replayed.doubts.items()):
-            number = self._ledger.numbers.get(name)
-            if number is not None and self.items[number].caption == found.caption:
-                word, doubt, step = found.word, found.doubt, found.step
-                doubts.append(Doubt(number, found.caption, word, doubt, step, found.model))
-        return doubts
+        found = list(self._ledger.replayed.doubts.values())
+        return list(doubts_of(found, self.items, self._ledger.numbers))
 
     def answers(self) -> Iterator[tuple[Path, StoredAnswer]]:
         """Yields each image that has a caption of this run, with the model's answers to it.
@@ -192,11 +187,14 @@ class Batch:
         on_piece: Callable[[int, str], None] | None = None,
         *,
         slots: int = 1,
+        on_doubts: Callable[[Sequence[Doubt]], None] = ignore,
     ) -> Tally:
         """Captions the images that wait; returns once none does, or `control` has ended the run.
 
         `on_item` is called from this thread and from the writing one, and `on_piece(number,
-        piece)` from this one with the caption while it is generated. Raises DiskFull if there is
+        piece)` from this one with the caption while it is generated. `on_doubts` is called from the
+        writing thread with the most doubtful words of captions, where a server said how sure its
+        model was. Raises DiskFull if there is
         no room for the journal or a caption, and EngineError if the model fails again and again.
         Nothing is lost then, and calling `run` again continues.
         """
@@ -206,7 +204,7 @@ class Batch:
         written: dict[str, WrittenFile] = {}
         if self.options.existing is not Existing.SKIP:
             written = files_written_by_runs(self.journal_path.parent, self.roots)
-        recorder = Recorder(ledger, engine.facts, written, on_item)
+        recorder = Recorder(ledger, engine.facts, written, on_item, on_doubts)
         with ledger.disk:
             ledger.append_to_run(Started(program_version(), engine.facts))
             recorder.finish_writing()

@@ -4,12 +4,13 @@ server says how sure its model is, from its answers."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.batch.events import DoubtFound
+from core.batch.items import Item
 from core.batch.options import BatchOptions
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, EngineError
@@ -61,6 +62,17 @@ def doubt_found(picture: str, caption: str, words: Sequence[Word], model: str) -
     return DoubtFound(
         picture, caption, worst.text, worst.doubt or 0.0, worst.doubt_step, model=model
     )
+
+
+def doubts_of(
+    found: Iterable[DoubtFound], items: Sequence[Item], numbers: Mapping[str, int]
+) -> Iterator[Doubt]:
+    """Yields what was found about captions that the items still have; `numbers` are the items' by
+    the path of the image."""
+    for one in found:
+        number = numbers.get(one.picture)
+        if number is not None and items[number].caption == one.caption:
+            yield Doubt(number, one.caption, one.word, one.doubt, one.step, one.model)
 
 
 def find_doubt(

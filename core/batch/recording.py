@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.batch import changes, recovery, writing
 from core.batch.changes import WrittenFile
-from core.batch.doubt import doubt_found
+from core.batch.doubt import Doubt, doubt_found, doubts_of
 from core.batch.events import Answered, Captioned, Failed, Skipped, Stopped, Unused
 from core.batch.items import HAS_THIS_CAPTION, NO_WORDS, Item, ItemState
 from core.batch.ledger import Ledger, OnItem
@@ -65,10 +65,11 @@ class Recorder:
         facts: EngineFacts,
         written: Mapping[str, WrittenFile],
         on_item: OnItem,
+        on_doubts: Callable[[Sequence[Doubt]], None],
     ):
         self.options = ledger.options
         self._ledger, self._replayed, self._journal = ledger, ledger.replayed, ledger.journal
-        self._written, self._on_item = written, on_item
+        self._written, self._on_item, self._on_doubts = written, on_item, on_doubts
         self._engine = facts
         self.pause_seconds = 0.0
         """How long to wait before captions are written into rows: a large table takes its time, and
@@ -234,6 +235,7 @@ class Recorder:
             for doubt in found:
                 self._replayed.add(doubt, self._ledger.names)
             self._ledger.tables.mark_old()
+            self._on_doubts(list(doubts_of(found, self._ledger.items, self._ledger.numbers)))
 
     def _targets(self, path: Path) -> list[Target] | str:
         """Returns where to write the caption, or the reason why nowhere. Raises StoreError."""
@@ -281,7 +283,7 @@ class Recorder:
             caption,
             answers,
             self._model,
-            self.options.recipe(self._model),
+            options.recipe(self._model),
             tuple(change.stored() for change in to_make),
             work.notes,
         )

@@ -44,12 +44,17 @@ class Answers:
                     self._images.set_doubt(id, doubts.get(image))
                     self._images.edited[id] = False
 
-    def note_again(self, written: Iterable[Written], answers: Mapping[Path, str]) -> None:
+    def note_again(
+        self,
+        written: Iterable[Written],
+        answers: Mapping[Path, str],
+        doubts: Mapping[Path, float] | None = None,
+    ) -> None:
         """Keeps what a model wrote anew about images as an action that can be undone, as an edit
         can."""
         with self._guard, failing():
             _keep_again(self._records, self._edits.actions, list(written))
-        self.note(answers)
+        self.note(answers, doubts)
 
     def of(self, id: int) -> str | None:
         """Returns what a model wrote last about an image; None if that is not known."""

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtGui import QGuiApplication
 
 from core.batch import BatchOptions, Doubt, Item, ItemState, Phase, Summary
+from core.workspace import Workspace
 from gui.app.after_run_wiring import AfterRunWiring
 from gui.app.batch_wiring import BatchWiring
 from gui.app.tasks import Begin
@@ -98,17 +99,22 @@ class RunWiring(QObject):
     @Slot(object)
     def _on_doubts_found(self, doubts: list[Doubt]) -> None:
         """Keep how doubtful captions are, so that the list can be gone through by that."""
-        if self._workspace.is_open:
-            items = self._run.items
-            known = [one for one in doubts if one.number < len(items)]
-            untouched = [one for one in known if not items[one.number].is_edited]
-            found = {items[one.number].path: one for one in untouched}
-            self._begin(self._keep(found))
+        options = self._run.options
+        # What was captioned again is kept at the end, together with what there was before.
+        is_kept_later = self._run.is_running and options is not None and options.is_again
+        if self._workspace.is_open and not is_kept_later:
+            self._begin(self._keep(doubts, self._run.items.copy()))
 
-    async def _keep(self, found: dict[Path, Doubt]) -> None:
-        answers = {path: one.caption for path, one in found.items()}
-        doubts = {path: one.doubt for path, one in found.items()}
-        await self._workspace.read(lambda open: open.answers.note(answers, doubts))
+    async def _keep(self, doubts: list[Doubt], items: list[Item]) -> None:
+        def keep(workspace: Workspace) -> None:
+            known = (one for one in doubts if one.number < len(items))
+            found = {
+                items[one.number].path: one for one in known if not items[one.number].is_edited
+            }
+            answers = {path: one.caption for path, one in found.items()}
+            workspace.answers.note(answers, {path: one.doubt for path, one in found.items()})
+
+        await self._workspace.read(keep)
 
     @Slot()
     def _on_paused(self) -> None:

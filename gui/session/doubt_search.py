@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
+from collections import deque
+from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -16,7 +17,8 @@ from gui.session.stoppable import Stoppable
 
 
 class DoubtSearch(Stoppable):
-    """One search at a time, over the finished captions.
+    """One search at a time, over the finished captions; and what servers say of doubt by
+    themselves, while a run goes on.
 
     `found(list[Doubt])`: the most doubtful words of captions.
     """
@@ -30,6 +32,7 @@ class DoubtSearch(Stoppable):
         super().__init__(parent)
         self._model = model
         self._items = items
+        self._arrived: deque[Doubt] = deque()
         self._received.connect(self._on_received)
 
     async def run(self, batch: Batch) -> None:
@@ -62,10 +65,16 @@ class DoubtSearch(Stoppable):
                     self.tr("The most doubtful word of each caption is already known.")
                 )
 
-    async def report(self, batch: Batch) -> None:
-        """Emit what the answers of a run, as a server gave them, say of doubt by themselves."""
-        if known := await asyncio.to_thread(lambda: batch.doubts):
-            self.found.emit(known)
+    def put(self, doubts: Sequence[Doubt]) -> None:
+        """Take what a server said of captions that were written; in any thread."""
+        self._arrived.extend(doubts)
+
+    @Slot()
+    def report(self) -> None:
+        """Emit what has arrived since then, all of it together."""
+        if self._arrived:
+            arrived = [self._arrived.popleft() for _ in range(len(self._arrived))]
+            self.found.emit(arrived)
 
     @Slot(object)
     def _on_received(self, doubt: Doubt) -> None:

@@ -93,6 +93,7 @@ class FolderRun(QObject):
         # A new caption of the run drops the edits of the one before.
         self.pace.progressed.connect(self.edits.report_changes)
         self.again = CaptionAgain(model, self.items, self.edits, self)
+        self.pace.progressed.connect(self.doubt_search.report)
         self._stoppable = (self.trial, self.doubt_search, self.again)
         for part in (self.trial, self.doubt_search):
             part.noticed.connect(self.noticed)
@@ -333,7 +334,8 @@ class FolderRun(QObject):
         self._set_phase(Phase.RUNNING)
         self.pace.start()
 
-        work = self.engines.work_on(batch, self._control, self._inbox.put)
+        doubts = self.doubt_search.put
+        work = self.engines.work_on(batch, self._control, self._inbox.put, doubts)
         try:
             await painted()
             await self._model.run_exclusive(work, self._control.stop_now)
@@ -345,7 +347,7 @@ class FolderRun(QObject):
             self.pace.stop()
             summary = await asyncio.to_thread(batch.summary)
             await self.edits.report()
-            await self.doubt_search.report(batch)
+            self.doubt_search.report()
             self._ended.set()
             self._set_phase(idle_phase(self._batch, self.items))
             if self._is_to_sum_up:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 
-from core.batch import ItemState, KeptRun, Phase, captions_written
+from core.batch import Doubt, ItemState, KeptRun, Phase, captions_written
 from core.workspace import recover_again
 from gui.session.folder_run import FolderRun
 from gui.session.workspace import FolderWorkspace
@@ -16,8 +16,8 @@ _AT_WORK = (Phase.RUNNING, Phase.ENDING)
 
 
 class ModelAnswers(QObject):
-    """Once the run has ended or is paused; captions that it had written before are left out, as a
-    person may have changed them since."""
+    """Once the run has ended or is paused, with what servers said of doubt meanwhile; captions that
+    it had written before are left out, as a person may have changed them since."""
 
     def __init__(
         self, run: FolderRun, workspace: FolderWorkspace, data: Path, parent: QObject | None = None
@@ -27,7 +27,14 @@ class ModelAnswers(QObject):
         self._run, self._workspace, self._data = run, workspace, data
         self._phase = run.phase
         self._before: set[int] = set()
+        self._doubts: dict[int, Doubt] = {}
         run.phase_changed.connect(self._on_phase_changed)
+        run.doubt_search.found.connect(self._on_doubts_found)
+
+    @Slot(object)
+    def _on_doubts_found(self, doubts: list[Doubt]) -> None:
+        if self._phase in _AT_WORK:
+            self._doubts |= {one.number: one for one in doubts}
 
     async def recover(self) -> None:
         """Let what was captioned again before the program was killed be undone as an edit, too."""
@@ -35,7 +42,7 @@ class ModelAnswers(QObject):
         if kept is None or not kept.options.is_again or kept.is_undone:
             return
         if await asyncio.to_thread(_recover, self._data, kept):
-            self._workspace.note_answers({})
+            self._workspace.note_answers({}, {})
 
     @Slot(object)
     def _on_phase_changed(self, phase: Phase) -> None:
@@ -47,11 +54,19 @@ class ModelAnswers(QObject):
         if is_at_work:
             self._before = done
             return
-        items = [self._run.items[number] for number in sorted(done - self._before)]
-        if answers := {item.path: item.caption for item in items if not item.is_edited}:
+        found, self._doubts = self._doubts, {}
+        items = {number: self._run.items[number] for number in sorted(done - self._before)}
+        items = {number: item for number, item in items.items() if not item.is_edited}
+        doubts = {
+            item.path: doubt.doubt
+            for number, item in items.items()
+            if (doubt := found.get(number)) is not None and doubt.caption == item.caption
+        }
+        if answers := {item.path: item.caption for item in items.values()}:
             options = self._run.options
             is_again = options is not None and options.is_again
-            self._workspace.note_answers(answers, self._run.journal if is_again else None)
+            journal = self._run.journal if is_again else None
+            self._workspace.note_answers(answers, doubts, journal)
 
 
 def _recover(data: Path, kept: KeptRun) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from core.batch import Batch, Control, usual_slots
+from core.batch import Batch, Control, Doubt, usual_slots
 from core.device.memory import known_cards
 from core.engine import Engine, ModelState, Ready
 from core.engine_group.cards import devices_for, joined_by_others
@@ -34,9 +34,13 @@ class RunEngines(QObject):
         self._slots, self._devices = slots, tuple(devices)
 
     def work_on(
-        self, batch: Batch, control: Control, put: Callable[..., None]
+        self,
+        batch: Batch,
+        control: Control,
+        put: Callable[..., None],
+        put_doubts: Callable[[Sequence[Doubt]], None],
     ) -> Callable[[Engine], Any]:
-        """Returns what the model thread is to do for a run."""
+        """Returns what the model thread is to do for a run, which reports in several threads."""
         slots, wanted, choice = self._slots, self._devices, self._model.choice
 
         def work(engine: Engine) -> None:
@@ -46,7 +50,7 @@ class RunEngines(QObject):
             most = slots or usual_slots(engine.facts)
             used = devices[: max(1, batch.tally.waiting)]
             with joined_by_others(engine, choice, used, control.now) as engines:
-                batch.run(engines, control, put, put, slots=most)
+                batch.run(engines, control, put, put, slots=most, on_doubts=put_doubts)
 
         return work
 

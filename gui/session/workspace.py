@@ -201,16 +201,20 @@ class FolderWorkspace(QObject):
             chosen = partial(workspace.choose_mode, mode)
             self._thread.ask(lambda _: self._on_mode_chosen(mode), chosen)
 
-    def note_answers(self, answers: Mapping[Path, str], again: Path | None = None) -> None:
-        """Keep what a model wrote about images; `answers_noted` follows. What the run with the
-        journal `again` wrote anew can be undone as an edit."""
+    def note_answers(
+        self, answers: Mapping[Path, str], doubts: Mapping[Path, float], again: Path | None = None
+    ) -> None:
+        """Keep what a model wrote about images, and how doubtful it is where that is known;
+        `answers_noted` follows. What the run with the journal `again` wrote anew can be undone as
+        an edit."""
         if workspace := self._workspace:
 
             def note() -> None:
                 if again is None:
-                    workspace.answers.note(answers)
+                    workspace.answers.note(answers, doubts)
                 else:
-                    workspace.answers.note_again(captions_written(again, answers), answers)
+                    wrote = captions_written(again, answers)
+                    workspace.answers.note_again(wrote, answers, doubts)
 
             self._thread.ask(self._on_answers_noted, note)
 

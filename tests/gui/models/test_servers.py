@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -225,14 +226,19 @@ def test_doubt_of_a_servers_model_is_shown_as_that_of_a_local_one(live, tmp_path
 
 
 def test_doubt_of_a_run_over_a_server_is_in_its_column_and_goes_with_the_images(live, tmp_path):
-    """A search finds it, and so does the step to the next doubtful image."""
+    """It is there while the run goes on. A search finds it, and so does the key for the next
+    doubtful image."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(3):
         Image.new("RGB", (64, 48), (16 * number, 128, 128)).save(folder / f"{number}.png")
 
+    goes_on = threading.Event()
+
     def scores(piece):
-        # What is said of the second image begins with a colour of its own.
+        # What is said of the images begins with a colour of their own.
+        if piece.strip() == "2-8-8":
+            goes_on.wait(20)
         return [scored(piece, 0.02 if piece.strip() == "1-8-8" else 0.99)] if piece else []
 
     async def story(program, dialog, asking, server):
@@ -250,10 +256,10 @@ def test_doubt_of_a_run_over_a_server_is_in_its_column_and_goes_with_the_images(
         await until(lambda: run.phase is Phase.CHOOSING and len(run.items) == 3)
         window.batch_panel.form.prompt_edit.setPlainText("What is it?")
         window.commands[Command.RUN_START].trigger()
-        await until(lambda: run.phase is Phase.OVER)
         table = window.batch_panel.model
         await until(lambda: table.index(1, Column.DOUBT).data() == "1-8-8")
         assert not window.batch_panel.list.isColumnHidden(Column.DOUBT)
+        assert run.phase is Phase.RUNNING
 
         async def doubtful() -> bool:
             rows = [await workspace.row_of(folder / f"{number}.png") for number in range(3)]
@@ -261,6 +267,18 @@ def test_doubt_of_a_run_over_a_server_is_in_its_column_and_goes_with_the_images(
 
         while not await doubtful():
             pass
+        goes_on.set()
+        await until(lambda: run.phase is Phase.OVER)
+        window.show_conversation()
+        images = window.workspace_pane.list
+        window.activateWindow()
+        images.setFocus()
+        await until(lambda: window.state.workspace.has_focus)
+        QTest.keyClick(images, Qt.Key.Key_Home)
+        await until(lambda: window.state.picture.name == "0.png")
+        await until(window.commands[Command.NEXT_DOUBTFUL].isEnabled)
+        QTest.keyClick(images, Qt.Key.Key_D)
+        await until(lambda: window.state.picture.name == "1.png")
         line = window.workspace_pane.query_line
         line.edit.setFocus()
         QTest.keyClicks(line.edit, "doubt:>0.5")
