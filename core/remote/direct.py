@@ -12,6 +12,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from core.remote.streams import Streams
 from core.transfer.network import http_library
 
 # Servers close connections that rest: uvicorn after 5 seconds.
@@ -41,7 +42,10 @@ class DirectConnection:
         parsed = core.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/")
         self._host, self._path = url.netloc, url.raw_path.rstrip(b"/")
         self._connection = core.AsyncHTTPConnection(
-            parsed.origin, ssl_context=certificates, keepalive_expiry=_KEPT_SECONDS
+            parsed.origin,
+            ssl_context=certificates,
+            keepalive_expiry=_KEPT_SECONDS,
+            network_backend=Streams(core),
         )
         self._urls: dict[str, Any] = {}
         self._parsed = parsed

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
@@ -15,7 +15,7 @@ from core.engine import Capability, EngineFacts
 from core.errors import EngineError, PromptError, ServerError
 from core.message import translatable
 from core.remote.dispatch import IN_A_RUN, WHILE_SOMEBODY_WAITS, Dispatcher, Job, Patience
-from core.remote.loop_thread import LoopThread
+from core.remote.loop_thread import LoopThread, Started
 from core.remote.question import require_answerable
 from core.remote.scores import (
     WANTED,
@@ -218,8 +218,8 @@ class _UnderWay:
         self.began = time.perf_counter()
         self.text = ""
         self.pieces = 0
-        self.future: Future[Reply] | None = None
         self.job: Job | None = None
+        self.started: Started | None = None
         self._held = ""
 
     def add(self, piece: str) -> str:
@@ -235,13 +235,13 @@ class _UnderWay:
 
     def cancel(self) -> None:
         """Closes the connection, at which the server stops too."""
-        if self.future is not None:
-            self.future.cancel()
+        if self.started is not None:
+            self.started.cancel()
 
     def let_go(self) -> None:
         """Lets go of what refers to this again: its image would stay in memory until the garbage
         collector comes by, in a fast run for hundreds of images."""
-        self.future = self.job = None
+        self.started = self.job = None
 
     def answer(self, reply: Reply | None) -> Answer:
         """Returns the answer, of a reply or, if there is None, of what came before a stop."""
@@ -283,7 +283,7 @@ class _Asking:
     ):
         self._dispatcher, self._loop, self._patience = dispatcher, loop, patience
         self._may_repeat_shown, self._wanted_scores = may_repeat_shown, wanted_scores
-        self._inbox: SimpleQueue[tuple[_UnderWay, str | None]] = SimpleQueue()
+        self._inbox: SimpleQueue[tuple[_UnderWay, str | Reply | BaseException]] = SimpleQueue()
         self._under_way: dict[int, _UnderWay] = {}
         self.is_stopped: Callable[[Request], bool] | None = None
         """Whether one request is to end alone."""
@@ -308,8 +308,20 @@ class _Asking:
         job = one.job = Job(
             request, on_piece, self._patience, self._may_repeat_shown, self._wanted_scores
         )
-        one.future = self._loop.submit(self._dispatcher.answer(job))
-        one.future.add_done_callback(lambda _: inbox.put((one, None)))
+        one.started = self._loop.start(self._answered(one, job))
+
+    async def _answered(self, one: _UnderWay, job: Job) -> None:
+        """Runs in the servers' thread."""
+        try:
+            reply = await self._dispatcher.answer(job)
+        except asyncio.CancelledError:
+            # Not the one that is raised: it refers to all that was under way, also to itself here.
+            self._inbox.put((one, asyncio.CancelledError()))
+            raise
+        except Exception as error:
+            self._inbox.put((one, error))
+        else:
+            self._inbox.put((one, reply))
 
     def take(self, stop: threading.Event) -> Iterator[_Event]:
         """Waits a moment for what comes, and yields it: text, and the outcomes of requests.
@@ -321,8 +333,11 @@ class _Asking:
             while True:
                 yield from self._event(*found)
                 found = self._inbox.get_nowait()
+        is_stopped = self.is_stopped
+        if not stop.is_set() and is_stopped is None:
+            return
         for one in list(self._under_way.values()):
-            if stop.is_set() or (self.is_stopped and self.is_stopped(one.request)):
+            if stop.is_set() or (is_stopped and is_stopped(one.request)):
                 one.cancel()
                 del self._under_way[id(one)]
                 answer = one.answer(None)
@@ -336,25 +351,22 @@ class _Asking:
             one.let_go()
         self._under_way = {}
 
-    def _event(self, one: _UnderWay, piece: str | None) -> Iterator[_Event]:
+    def _event(self, one: _UnderWay, news: str | Reply | BaseException) -> Iterator[_Event]:
         if id(one) not in self._under_way:
             return
-        if piece is not None:
-            yield one.request, piece, None
+        if isinstance(news, str):
+            yield one.request, news, None
             return
         del self._under_way[id(one)]
-        outcome = self._outcome(one)
         one.let_go()
-        yield one.request, "", outcome
+        yield one.request, "", self._outcome(one, news)
 
-    def _outcome(self, one: _UnderWay) -> Answer | ServerError:
-        assert one.future is not None
-        error = one.future.exception()
-        if error is None:
-            return one.answer(one.future.result())
-        if isinstance(error, ServerError) and error.is_of_one_request and self._may_repeat_shown:
-            return error
-        raise error
+    def _outcome(self, one: _UnderWay, news: Reply | BaseException) -> Answer | ServerError:
+        if isinstance(news, Reply):
+            return one.answer(news)
+        if isinstance(news, ServerError) and news.is_of_one_request and self._may_repeat_shown:
+            return news
+        raise news
 
 
 def _stopped() -> Answer:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from core.errors import ServerError, ServerFault
@@ -18,7 +19,7 @@ from core.remote.connections import Connections
 from core.remote.event_stream import BrokenStream, EventStream
 from core.remote.refused_fields import RefusedFields
 from core.remote.scores import WANTED, scores_in
-from core.remote.sent_picture import LEAST_SIDE, data_url
+from core.remote.sent_picture import LEAST_SIDE, PLACE, data_url, json_with
 from core.transcript import Request, TokenScore, Turn
 from core.transfer.network import connection_failures
 
@@ -62,6 +63,8 @@ class Reply:
 
 OnPiece = Callable[[str, Reply], None]
 """Gets the next text of an answer, and what has come of it so far, that text among it."""
+
+_Send = Callable[[Mapping[str, Any]], Awaitable[Reply]]
 
 
 class Server:
@@ -149,12 +152,14 @@ class Server:
             urls = await self._urls(request, sending)
             body = {
                 "model": self.model,
-                "messages": question.messages(request, urls, turns),
+                "messages": question.messages(request, [PLACE] * len(urls), turns),
                 **question.fields(request),
                 **extra,
             }
             try:
-                reply = await self._ask_with_fields(body, on_piece)
+                reply = await self._ask_with_fields(
+                    body, partial(self._stream, urls=urls, on_piece=on_piece)
+                )
                 reply.sending = sending
                 return reply
             except ServerError as error:
@@ -167,7 +172,7 @@ class Server:
                 if self._sending.longest_side >= sent:
                     self._sending = replace(self._sending, longest_side=max(LEAST_SIDE, sent // 2))
 
-    async def _urls(self, request: Request, sending: Sending) -> list[str]:
+    async def _urls(self, request: Request, sending: Sending) -> list[bytes]:
         loop = asyncio.get_running_loop()
         pictures = (request.picture, *request.others)
         return [
@@ -177,12 +182,12 @@ class Server:
             for picture in pictures
         ]
 
-    async def _ask_with_fields(self, body: dict[str, Any], on_piece: OnPiece) -> Reply:
+    async def _ask_with_fields(self, body: dict[str, Any], send: _Send) -> Reply:
         """Leaves out the fields that the server refuses, and learns which they are."""
         while True:
             sent = self.refused.without(body)
             try:
-                reply = await self._stream(sent, on_piece)
+                reply = await send(sent)
                 if reply.text and WANTED.keys() & sent.keys():
                     self.gives_scores = bool(self.gives_scores or reply.scores)
                 return reply
@@ -190,7 +195,7 @@ class Server:
                 if error.fault in _MAY_MIND_A_FIELD and self.refused.learn(sent, str(error)):
                     continue
                 if scores := self._suspected(sent, error):
-                    reply = await self._without(sent, scores, on_piece, error)
+                    reply = await self._without(sent, scores, send, error)
                     self.refused.names |= scores
                     return reply
                 if error.fault is not ServerFault.REQUEST:
@@ -199,7 +204,7 @@ class Server:
                 if error.status != _UNPROCESSABLE or not optional:
                     raise
                 # It does not say which field it minds: it may be any of them.
-                reply = await self._without(sent, optional, on_piece, error)
+                reply = await self._without(sent, optional, send, error)
                 self.refused.names |= set(optional)
                 return reply
 
@@ -211,20 +216,20 @@ class Server:
         return WANTED.keys() & sent.keys() if may_be and is_new else set()
 
     async def _without(
-        self, sent: dict[str, Any], names: Collection[str], on_piece: OnPiece, first: ServerError
+        self, sent: dict[str, Any], names: Collection[str], send: _Send, first: ServerError
     ) -> Reply:
         try:
-            return await self._stream(
-                {name: value for name, value in sent.items() if name not in names}, on_piece
-            )
+            return await send({name: value for name, value in sent.items() if name not in names})
         except ServerError as error:
             if error.fault is ServerFault.REQUEST:
                 raise first from error
             raise
 
-    async def _stream(self, body: dict[str, Any], on_piece: OnPiece) -> Reply:
+    async def _stream(
+        self, body: Mapping[str, Any], urls: Sequence[bytes], on_piece: OnPiece
+    ) -> Reply:
         began = time.perf_counter()
-        content = json.dumps(body).encode()
+        content = json_with(urls, body)
         reply = Reply()
         async with self._connections.answer(
             "POST", "/v1/chat/completions", content, self._timing.silent_seconds

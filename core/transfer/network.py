@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 
+@cache
 def http_library() -> Any:
     """Returns the module httpx or httpx2, whose clients are alike."""
     return import_module(connection_failures().__module__.partition(".")[0])
 
 
+@cache
 def connection_failures() -> type[Exception]:
     """Returns what its clients raise when the network fails.
 

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from core.remote.connections import Connections
 from core.remote.server import Server
 
 LISTED = json.dumps({"data": [{"id": "one"}]}).encode()
@@ -96,3 +97,26 @@ def test_packed_answer_is_read_though_a_plain_one_was_asked_for(web):
 def test_server_may_hang_up_between_requests(web):
     web.hangs_up = True
     assert listed(web.address, times=3) == [["one"]] * 3
+
+
+def test_server_may_answer_before_it_has_read_a_large_request():
+    async def ask() -> int:
+        told = asyncio.Event()
+
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            await told.wait()
+            writer.close()
+
+        web = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        port = web.sockets[0].getsockname()[1]
+        connections = Connections(f"http://127.0.0.1:{port}", "", 10)
+        async with connections.answer("POST", "/", b" " * 30_000_000, 10) as response:
+            status = response.status_code
+        told.set()
+        await connections.close()
+        web.close()
+        return status
+
+    assert asyncio.run(ask()) == 413
