@@ -297,10 +297,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def _write_partial(path: Path, data: bytes, *, mode: int | None, is_durable: bool) -> None:
-    partial = partial_path(path)
+    partial, opener = partial_path(path), _opener(mode)
     try:
-        partial.unlink(missing_ok=True)  # An old one may be a link to somewhere else.
-        with open(partial, "xb", opener=_opener(mode)) as file:
+        try:
+            file = open(partial, "xb", opener=opener)  # noqa: SIM115 (closed below)
+        except FileExistsError:
+            partial.unlink(missing_ok=True)  # It may be a link to somewhere else.
+            file = open(partial, "xb", opener=opener)  # noqa: SIM115
+        with file:
             if mode is not None:
                 _set_permissions(partial, mode)
             file.write(data)

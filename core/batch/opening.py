@@ -6,8 +6,8 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -85,13 +85,3 @@ def prepared_ahead(requests: Iterable[Request], engine: Engine, ahead: int) -> G
         while waiting:
             yield waiting.popleft().result()
             waiting.extend(openers.submit(ready, request) for request in islice(source, 1))
-
-
-def first_done(opening: Sequence[Future[Opened]]) -> int:
-    """Returns the index of the first that is done; waits until one is."""
-    while True:
-        for index, future in enumerate(opening):
-            if future.done():
-                return index
-        # Costs more than all else here, so only where none is done.
-        wait(opening, return_when=FIRST_COMPLETED)

@@ -218,6 +218,16 @@ class BatchOptions:
     def recipe(self, model: str) -> str:
         """Returns a digest of all that a caption depends on besides the image: two captions with
         the same recipe were made in the same way. `model` is the model's fingerprint or name."""
+        if model not in self._recipes:
+            self._recipes[model] = self._recipe(model)
+        return self._recipes[model]
+
+    @cached_property
+    def _recipes(self) -> dict[str, str]:
+        """Those found so far, by model: one with notes about 100,000 images takes long to make."""
+        return {}
+
+    def _recipe(self, model: str) -> str:
         sampling = asdict(self.sampling)
         if not self.sampling.banned_words:
             del sampling["banned_words"]

@@ -14,13 +14,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 from PIL import Image
 
 from core.batch.doubt import words_in_doubt
 from core.batch.items import ItemState
-from core.batch.opening import Opened, first_done, openers_for, prepared, yield_to_model
+from core.batch.opening import Opened, openers_for, prepared, yield_to_model
 from core.batch.recording import Recorder, Work
+from core.batch.write_behind import WriteBehind
 from core.engine import Engine, EngineFacts, picture_preparation
 from core.errors import (
     AppError,
@@ -37,8 +39,6 @@ from core.transcript import Answer, Ending, Request
 log = logging.getLogger(__name__)
 
 _FAILURES_IN_A_ROW = 5
-# A busy disk takes a second to sync, in which servers may answer so often.
-_UNWRITTEN = 256
 # So many opened images wait at least. Those for servers are small; with fewer, the thread that
 # asks and those that open would wait for each other to get Python's lock.
 _AHEAD, _AHEAD_OF_SERVERS = 4, 16
@@ -100,9 +100,8 @@ class Run:
         self._prepare = picture_preparation(engine)
         self._openers = openers_for(self._facts.engines)
         self._is_over = threading.Event()
-        self._on_piece, self._writer = on_piece, writer
-        self._answered: deque[Work] = deque()
-        self._writes: deque[Future[None]] = deque()
+        self._on_piece = on_piece
+        self._behind = WriteBehind(recorder, writer, self._is_over)
         self._failures = 0
         # What the engine said of itself, and how many images it was asked about, at the same time.
         self._known_notes = len(self._facts.notes)
@@ -134,8 +133,7 @@ class Run:
             self._is_over.set()
             for note in self._engine.facts.notes[self._known_notes :]:
                 self._recorder.note(note)
-            while self._writes:
-                self._writes.popleft().result()
+            self._behind.finish()
 
     def _run_one_by_one(self, waiting: deque[int], only: set[int] | None) -> None:
         with closing(self._questions(waiting, ahead=3, only=only)) as questions:
@@ -217,7 +215,7 @@ class Run:
             return
         if not self._recorder.options.has_words(answer.text):
             work.is_failed = True
-            self._write_later(self._recorder.write_wordless, work, index, answer)
+            self._behind.call(self._recorder.write_wordless, work, index, answer)
             return
         self._recorder.add_answer(work, index, answer)
         work.in_doubt += words_in_doubt(self._engine, question.request, answer, self._stop)
@@ -226,34 +224,14 @@ class Run:
             if not work.is_answered:
                 self._on_piece(work.number, "\n")
         if len(work.prompts) > 1:
-            self._write_later(self._recorder.write_answer, work, index)
+            self._behind.call(self._recorder.write_answer, work, index)
         if work.is_answered:
-            self._write(work)
+            self._behind.add(work)
 
     def _fail(self, work: Work, error: AppError) -> None:
         self._recorder.fail(work.number, error.message)
         work.is_failed = True
         self._count_failure(error)
-
-    def _write(self, work: Work) -> None:
-        self._answered.append(work)
-        self._write_later(self._write_answered)
-
-    def _write_answered(self) -> None:
-        """Writes all answered images together, since the disk is synced once for all."""
-        if self._answered and self._recorder.pause_seconds:
-            self._is_over.wait(self._recorder.pause_seconds)
-        works: list[Work] = []
-        while self._answered:
-            works.append(self._answered.popleft())
-        if works:
-            self._recorder.write(works)
-
-    def _write_later(self, write: Callable[..., None], *arguments: object) -> None:
-        """Calls `write` in the writing thread. Raises what earlier calls have raised there."""
-        self._writes.append(self._writer.submit(write, *arguments))
-        while self._writes and (self._writes[0].done() or len(self._writes) > _UNWRITTEN):
-            self._writes.popleft().result()
 
     def _count_failure(self, error: AppError) -> None:
         """Ends the run when the model keeps failing: with a broken GPU every image would fail."""
@@ -278,7 +256,8 @@ class Run:
         With `only`, ends before the first image that is not in it. Without `keeps_order`, an image
         that takes long to open does not delay others.
         """
-        opening: deque[tuple[int, Future[Opened]]] = deque()
+        opening: dict[int, Future[Opened]] = {}
+        opened: SimpleQueue[int] = SimpleQueue()
         openers = ThreadPoolExecutor(self._openers, "opener", initializer=self._begin_opener)
         # Pillow keeps freed blocks for reuse. The system would hand out new memory to one thread
         # at a time. Three blocks of 16 MB are an image of 12 megapixels.
@@ -288,17 +267,16 @@ class Run:
                 while len(opening) < ahead and waiting and (only is None or waiting[0] in only):
                     number = waiting.popleft()
                     if self._recorder.is_waiting(number):
-                        opening.append((number, openers.submit(self._open, number)))
+                        future = opening[number] = openers.submit(self._open, number)
+                        future.add_done_callback(lambda _, number=number: opened.put(number))
                 if not opening:
                     return
-                index = 0 if keeps_order else first_done([future for _, future in opening])
-                number, opened = opening[index]
-                del opening[index]
-                yield from self._questions_about(number, opened.result())
+                number = next(iter(opening)) if keeps_order else opened.get()
+                yield from self._questions_about(number, opening.pop(number).result())
         finally:
             openers.shutdown(wait=False, cancel_futures=True)
             Image.core.set_blocks_max(0)
-            waiting.extendleft(number for number, _ in reversed(opening))
+            waiting.extendleft(reversed(opening))
 
     def _begin_opener(self) -> None:
         if not self._facts.device.startswith(("cuda", "server")):
@@ -348,7 +326,7 @@ class Run:
         elif opened.skipped:
             self._recorder.skip(number, opened.skipped, opened.existing)
         elif opened.work and not opened.picture:
-            self._write(opened.work)
+            self._behind.add(opened.work)
         elif opened.work and opened.picture:
             self._recorder.set_state(number, ItemState.WORKING)
             yield from self._unanswered(opened.work, opened.picture)

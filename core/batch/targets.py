@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from core.captions.open_tables import OpenTables, RowChange, TablePlaces, no_tex
 from core.captions.sidecar import NAME, encoded, fingerprint
 from core.captions.table import LARGEST, CaptionTable, caption_of_raw
 from core.errors import StoreError
-from core.files import is_folder, is_link, read_bytes, restore
+from core.files import is_folder, read_bytes, restore
 from core.message import translatable
 from core.picture import is_image
 
@@ -98,7 +99,8 @@ class FileTarget:
 
     def content(self) -> bytes | None:
         """See `Target`."""
-        self._refuse_link()
+        if not self._is_there():
+            return None
         data = read_bytes(self.path, most=self.largest)
         if data and is_image(data):
             raise StoreError(
@@ -122,7 +124,7 @@ class FileTarget:
 
     def put(self, before: bytes | None, after: bytes | None) -> None:
         """See `Target`."""
-        self._refuse_link()
+        self._is_there()
         restore(self.path, after)
 
     def is_newer(self, began: float) -> bool:
@@ -132,9 +134,16 @@ class FileTarget:
         except OSError:
             return False
 
-    def _refuse_link(self) -> None:
-        """Raises StoreError for a link: `CaptionNames` follows those that stay in the folders."""
-        if is_link(self.path):
+    def _is_there(self) -> bool:
+        """Returns whether there may be a file: a run asks several times for each image. Raises
+        StoreError for a link: `CaptionNames` follows those that stay in the folders."""
+        try:
+            mode = os.lstat(self.path).st_mode
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError):
+            return True  # Reading says what is wrong.
+        if stat.S_ISLNK(mode):
             raise StoreError(
                 translatable(
                     "core",
@@ -142,6 +151,7 @@ class FileTarget:
                     "Replace it with a file, then try again.",
                 ).format(name=self.path.name)
             )
+        return True
 
 
 class Rows:
