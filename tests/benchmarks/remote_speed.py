@@ -50,11 +50,13 @@ def main() -> int:
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(there,), daemon=True)
     server.start()
     port = here.recv()
+    started = cpu_seconds(server.pid)
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home) / "pictures"
         make(folder, options.pictures, (options.side, options.height or options.side))
         report = measured(folder, Path(home) / "journals", port, options.parallel)
-    report["server_cpu_ms"] = round(1000 * cpu_seconds(server.pid) / options.pictures, 2)
+    seconds = cpu_seconds(server.pid) - started
+    report["server_cpu_ms"] = round(1000 * seconds / options.pictures, 2)
     server.terminate()
     sys.stdout.write(json.dumps(report, indent=1) + "\n")
     return 0
@@ -136,24 +138,46 @@ def serve(pipe: Connection) -> None:
     said = _answer("text/event-stream", stream)
     listed = _answer("application/json", json.dumps({"data": [{"id": "quick"}]}).encode())
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                if head.startswith(b"post"):
-                    length = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
-                    await reader.readexactly(int(length))
-                writer.write(said if head.startswith(b"post") else listed)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
     async def run() -> None:
-        server = await asyncio.start_server(handle, "127.0.0.1", 0, limit=2**20)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Client(said, listed), "127.0.0.1", 0)
         pipe.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
     asyncio.run(run())
+
+
+class _Client(asyncio.Protocol):
+    """One connection of a client. Stands for another computer, so it takes as little as it can."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, said: bytes, listed: bytes):
+        self._said, self._listed = said, listed
+        self._head = b""
+        self._left = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._left:
+            self._left -= len(data)
+        else:
+            self._head += data
+            head, end, body = self._head.partition(b"\r\n\r\n")
+            if not end:
+                return
+            self._head, head = b"", head.lower()
+            if head.startswith(b"get"):
+                self.transport.write(self._listed)
+                return
+            length = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
+            self._left = int(length) - len(body)
+        assert self._left >= 0, "A client sends the next request before it has the answer."
+        if not self._left:
+            self.transport.write(self._said)
 
 
 if __name__ == "__main__":
