@@ -4,8 +4,8 @@ How the modules fit together, in the order in which to read them:
 
 - `options` and `items` are data: what a run does, and the state of each image.
 - `batch` is the face of a run. `ledger` holds what its parts share: items, journal, tables.
-- `run` is the work: open ahead (`opening`), answer in slots, `write_behind`. `recording` decides what
-  an image is asked, and turns answers into journal lines and files.
+- `run` is the work: open ahead (`opening`), answer in slots, write behind (`write_behind`).
+  `recording` decides what an image is asked, and turns answers into journal lines and files.
 - `events` and `run_events` have a class for each kind of journal line, `kinds` the kinds, `damage`
   what is left of one that cannot be read, `stored` the values inside, `checksum` tells a damaged
   line from a whole one, and `journal` is the file.
