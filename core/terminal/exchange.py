@@ -40,6 +40,7 @@ from core.workspace.export import (
     gathered,
     matched,
     read_captions,
+    until_stopped,
     with_reviews,
 )
 
@@ -315,13 +316,14 @@ class _Import:
             return WRONG_USE
         pictures = [path.absolute() for path in self.pictures]
         root = common_root(_roots(options))
-        found = read_captions(options.source)
+        found = read_captions(options.source, self.stop)
         with closing(_workspace(options, options.write)) as workspace:
             workspace.scan(self.stop, lambda _: None)
             if self.stop.is_set():
                 return INTERRUPTED
             rows = workspace.rows(workspace.ids())
-            matches = matched(found, pictures, root, Contents(rows))
+            found = until_stopped(found, self.stop)
+            matches = matched(found, pictures, root, Contents(rows, self.stop))
             return self._write(workspace, compared(rows, matches))
 
     def _write(self, workspace: Workspace, found: FoundInFile) -> int:

@@ -108,6 +108,7 @@ class ExchangeWiring(QObject):
     def _open_import(self) -> None:
         dialog = ImportDialog(common_root(self._workspace.roots), self._window)
         dialog.source_chosen.connect(partial(self._look_into, dialog))
+        dialog.stopped.connect(self._exchange.stop)
         dialog.asked.connect(self._on_import_asked)
         open_without_waiting(dialog)
 
@@ -118,11 +119,13 @@ class ExchangeWiring(QObject):
     async def _show_found(self, dialog: ImportDialog, source: Path) -> None:
         try:
             found = await self._exchange.look_into(source)
+        except Cancelled:
+            pass  # The dialog says so, or another file is looked into.
         except AppError as error:
-            if isValid(dialog):
+            if isValid(dialog) and dialog.waits_for(source):
                 dialog.show_refusal(translated(error))
         else:
-            if isValid(dialog):
+            if isValid(dialog) and dialog.waits_for(source):
                 dialog.show_found(found)
 
     @Slot(object, object)

@@ -32,6 +32,7 @@ from core.workspace.export import (
     gathered,
     matched,
     read_captions,
+    until_stopped,
     with_reviews,
 )
 from gui.session.workspace import FolderWorkspace
@@ -92,11 +93,13 @@ class Exchange(QObject):
         return await self._do(lambda: self._export(request, root, *found, stop))
 
     async def look_into(self, source: Path) -> FoundInFile:
-        """Return what a file or a folder of text files has for the images. Raises StoreError."""
+        """Return what a file or a folder of text files has for the images, in the place of what
+        was looked into before. Raises StoreError, and Cancelled."""
+        self.stop()
+        stop = self._begin()
         rows = await self._workspace.read(lambda workspace: workspace.rows(workspace.ids()))
         root = common_root(self._workspace.roots) if rows else source
-        self._begin()
-        return await self._do(lambda: _found_in(source, rows or [], root))
+        return await self._do(lambda: _found_in(source, rows or [], root, stop))
 
     def take(self, found: Sequence[FoundCaption], reviews: Sequence[FoundReview]) -> None:
         """Write these captions and reviews as one edit, but for captions that were changed since
@@ -176,6 +179,6 @@ class Exchange(QObject):
             self.progressed.emit(share)
 
 
-def _found_in(source: Path, rows: Sequence[ImageRow], root: Path) -> FoundInFile:
-    paths = [row.path for row in rows]
-    return compared(rows, matched(read_captions(source), paths, root, Contents(rows)))
+def _found_in(source: Path, rows: Sequence[ImageRow], root: Path, stop: Event) -> FoundInFile:
+    paths, found = [row.path for row in rows], read_captions(source, stop)
+    return compared(rows, matched(until_stopped(found, stop), paths, root, Contents(rows, stop)))

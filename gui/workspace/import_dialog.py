@@ -36,11 +36,12 @@ _LONGEST = 300
 class ImportDialog(QDialog):
     """Asks for a file, shows what it has, and which captions would be replaced.
 
-    `source_chosen(Path)`: look into this. `asked(list, list)`: write these captions and reviews, of
-    those shown.
+    `source_chosen(Path)`: look into this. `stopped()`: no more. `asked(list, list)`: write these
+    captions and reviews, of those shown.
     """
 
     source_chosen = Signal(Path)
+    stopped = Signal()
     asked = Signal(object, object)
 
     def __init__(self, folder: Path, parent: QWidget | None = None):
@@ -50,6 +51,7 @@ class ImportDialog(QDialog):
         self.setWindowTitle(self.tr("Import captions"))
         self._folder = folder
         self._found: FoundInFile | None = None
+        self._read: Path | None = None
         self._build_source()
         self._build_found()
         self._place()
@@ -64,14 +66,27 @@ class ImportDialog(QDialog):
 
     def look_into(self, source: Path) -> None:
         """Asks for what a file or folder has."""
-        self._found = None
         self.source_edit.setText(str(source))
         self._show(self.tr("Reading…"))
+        self._read = source
         self.source_chosen.emit(source)
+
+    def waits_for(self, source: Path) -> bool:
+        """Whether it is still to be shown what this file or folder has."""
+        return self._read == source
+
+    def reject(self) -> None:
+        """Closes the dialog, or ends the reading first."""
+        if self._read is None:
+            super().reject()
+        else:
+            self._show(self.tr("Reading was cancelled. Press Enter to read the file."))
+            self.source_edit.setFocus()
+            self.stopped.emit()
 
     def show_found(self, found: FoundInFile) -> None:
         """Shows what the file has."""
-        self._found = found
+        self._read, self._found = None, found
         self.replace_box.setChecked(False)
         differing = len(found.differing) + len(found.differing_reviews)
         self.replace_box.setVisible(bool(differing))
@@ -165,7 +180,7 @@ class ImportDialog(QDialog):
         return [*found.new, *found.differing], reviews
 
     def _show(self, text: str) -> None:
-        self._found = None
+        self._read = self._found = None
         self.table.hide()
         self.replace_box.hide()
         self.what_label.setText(breakable(text))
@@ -262,6 +277,8 @@ class ImportDialog(QDialog):
 
     @Slot()
     def _on_source_edited(self) -> None:
+        if self._read is not None:
+            self.stopped.emit()
         self._show(self.tr("Press Enter to read the file."))
 
     @Slot()

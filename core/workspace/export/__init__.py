@@ -15,7 +15,7 @@ from core.workspace.export.formats import ExportFormat, ImageFiles
 from core.workspace.export.gathering import CAPTION_FORMATS, caption_beside, common_root, gathered
 from core.workspace.export.items import ExportItem, ExportOptions, ExportReport
 from core.workspace.export.output import FilesInTheWay
-from core.workspace.export.reading import matched, read_captions
+from core.workspace.export.reading import matched, read_captions, until_stopped
 from core.workspace.export.reviews import REVIEWS, Contents, with_reviews
 
 __all__ = [
@@ -38,5 +38,6 @@ __all__ = [
     "gathered",
     "matched",
     "read_captions",
+    "until_stopped",
     "with_reviews",
 ]

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from threading import Event
 from typing import Any, cast
 from unicodedata import normalize
 
@@ -19,7 +20,7 @@ from core.captions.cells import text_in
 from core.captions.encoding import decoded, plain
 from core.captions.table_cells import csv_records
 from core.captions.table_rows import TableError
-from core.errors import StoreError
+from core.errors import Cancelled, StoreError
 from core.files import is_folder, read_bytes
 from core.message import translatable
 from core.workspace.data import ReviewState
@@ -55,11 +56,11 @@ class Matches:
     unclear: tuple[str, ...] = ()
 
 
-def read_captions(path: Path) -> list[ReadCaption]:
+def read_captions(path: Path, stop: Event | None = None) -> list[ReadCaption]:
     """Returns the captions in a file, or in the text files of a folder and its subfolders. Raises
-    StoreError, which names the file."""
+    StoreError, which names the file, and Cancelled once `stop` is set."""
     if is_folder(path):
-        return list(_in_folder(path))
+        return list(until_stopped(_in_folder(path), stop))
     readers: dict[str, Callable[[Path], Iterable[ReadCaption]]] = {
         ".csv": _in_csv,
         ".tsv": _in_csv,
@@ -75,7 +76,7 @@ def read_captions(path: Path) -> list[ReadCaption]:
         )
         raise StoreError(text.format(name=path.name, formats=", ".join(readers)))
     try:
-        found = [_as_stored(one) for one in reader(path)]
+        found = [_as_stored(one) for one in until_stopped(reader(path), stop)]
     except (ValueError, RecursionError, TableError) as error:
         text = translatable("core", "“{name}” is damaged ({reason}). Save it again.")
         reason = error.reason if isinstance(error, TableError) else error
@@ -88,6 +89,14 @@ def read_captions(path: Path) -> list[ReadCaption]:
         )
         raise StoreError(text.format(name=path.name, caption=_CAPTIONS[0], file=_NAMES[0]))
     return found
+
+
+def until_stopped(found: Iterable[ReadCaption], stop: Event | None) -> Iterator[ReadCaption]:
+    """Yields all of them. Raises Cancelled once `stop` is set."""
+    for one in found:
+        if stop is not None and stop.is_set():
+            raise Cancelled(translatable("core", "Reading was cancelled."))
+        yield one
 
 
 def matched(

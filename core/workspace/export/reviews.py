@@ -12,9 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from core.captions.cells import cell
+from core.errors import Cancelled
+from core.message import translatable
 from core.workspace.data import ImageRow, ReviewState
 from core.workspace.export.items import ExportItem
 from core.workspace.fingerprints import fingerprint_of
@@ -66,9 +69,11 @@ def review_in(value: object) -> ReviewState | None:
 
 
 class Contents:
-    """What images are recognised by. Only files are read that may be the ones looked for."""
+    """What images are recognised by. Only files are read that may be the ones looked for. Raises
+    Cancelled once `stop` is set."""
 
-    def __init__(self, rows: Iterable[ImageRow]):
+    def __init__(self, rows: Iterable[ImageRow], stop: Event | None = None):
+        self._stop = stop
         self._known: dict[Path, str] = {}
         self._by_size: defaultdict[int, list[Path]] = defaultdict(list)
         for row in rows:
@@ -80,9 +85,12 @@ class Contents:
         """Returns the fingerprint of an image; "" if it cannot be read."""
         if path not in self._known:
             try:
-                self._known[path] = fingerprint_of(path) or ""
+                found = fingerprint_of(path, self._stop)
             except OSError:
-                self._known[path] = ""
+                found = ""
+            if found is None:
+                raise Cancelled(translatable("core", "Reading was cancelled."))
+            self._known[path] = found
         return self._known[path]
 
     def images(self, fingerprint: str) -> Sequence[Path]:

@@ -15,12 +15,14 @@ from PIL import Image
 from core.captions import xmp
 from core.captions.formats import CaptionFormat
 from core.errors import Cancelled, StoreError
+from core.workspace.data import ImageRow, ReviewState
 from core.workspace.export import FilesInTheWay
 from core.workspace.export.exporting import export
 from core.workspace.export.formats import ExportFormat, ImageFiles
 from core.workspace.export.gathering import common_root, gathered
 from core.workspace.export.items import ExportItem, ExportOptions
-from core.workspace.export.reading import ReadCaption, matched, read_captions
+from core.workspace.export.reading import ReadCaption, matched, read_captions, until_stopped
+from core.workspace.export.reviews import Contents
 
 CAPTIONS = {
     "a.png": "A cat, on a mat.",
@@ -435,3 +437,26 @@ def test_other_peoples_files_are_replaced_only_when_asked_but_never_an_image(fol
         with pytest.raises(StoreError, match=r"a\.png"):
             export(items_of(folder), ExportOptions(ExportFormat.CSV, image), replaces=replaces)
     assert image.read_bytes() == before
+
+
+@pytest.mark.parametrize("at", ["the file", "the names", "the contents"])
+def test_reading_can_be_stopped_wherever_it_is(folder, tmp_path, at):
+    stop = Event()
+    picture = folder / "a.png"
+    source = tmp_path / "given.csv"
+    source.write_text(f"file_name,caption,fingerprint\nb.png,new,{picture.stat().st_size:x}-0\n")
+    length, review = picture.stat().st_size, ReviewState.UNREVIEWED
+    rows = [ImageRow(0, picture, "", False, review, False, None, 20, 10, length, 0.0, "")]
+    if at == "the file":
+        stop.set()
+
+    def read():
+        found = read_captions(source, stop)
+        contents = Contents(rows, stop)
+        stop.set()
+        if at == "the names":
+            found = until_stopped(found, stop)
+        matched(found, [picture], folder, contents)
+
+    with pytest.raises(Cancelled):
+        read()

@@ -1,6 +1,7 @@
 """Captions handed over to other programs and taken from them, in the whole program."""
 
 import csv
+from threading import Event
 
 import pytest
 from PySide6.QtCore import Qt
@@ -178,5 +179,30 @@ def test_reviews_are_exported_and_imported_with_captions_as_one_edit(
         window.commands[Command.UNDO].trigger()
         await until(lambda: (review(0), review(3)) == ("needs-work", "unreviewed"))
         assert not (folder / "0.txt").exists()
+
+    live(story)
+
+
+def test_reading_a_file_is_cancelled_and_then_the_dialog(live, folder, tmp_path):  # noqa: F811
+    source = tmp_path / "given.csv"
+    source.write_text("file_name,caption\n3.png,new\n")
+    busy = Event()
+
+    async def story(program):
+        window, _images, _editor = await opened(program, folder)
+        dialog = await dialog_of(window, Command.IMPORT_CAPTIONS, ImportDialog)
+        program.workspace.change(lambda workspace: busy.wait(60))
+        QTest.keyClicks(dialog.source_edit, str(source))
+        QTest.keyClick(dialog.source_edit, KEY.Key_Return)
+        assert dialog.what_label.text() == "Reading…"
+        QTest.keyClick(dialog, KEY.Key_Escape)
+        assert "Reading was cancelled" in dialog.what_label.text()
+        busy.set()
+        await program.workspace.read(lambda workspace: None)
+        await until(lambda: dialog.isVisible() and not dialog.table.isVisible())
+        QTest.keyClick(dialog.source_edit, KEY.Key_Return)
+        await until(dialog.table.isVisible)
+        QTest.mouseClick(dialog.cancel_button, LEFT)
+        await until(lambda: window.findChild(ImportDialog) is None)
 
     live(story)
