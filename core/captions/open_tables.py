@@ -34,6 +34,8 @@ class OpenTables:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_changed = False
+        # They had no rows when they were read, and are not ours to remove.
+        self._without_rows: set[str] = set()
         self._known: dict[str, tuple[tuple[int, int], bytes | None, CaptionTable | StoreError]] = {}
 
     def table(self, path: str, *, is_sure: bool = False) -> CaptionTable:
@@ -46,6 +48,12 @@ class OpenTables:
                 before = known
                 known = self._known[path] = _read(path, stamp, known)
                 self._is_changed |= before is None or known[2] is not before[2]
+                if (
+                    known[1] is not None
+                    and isinstance(known[2], CaptionTable)
+                    and known[2].is_empty
+                ):
+                    self._without_rows.add(path)
             if isinstance(known[2], StoreError):
                 raise known[2]
             return known[2]
@@ -61,15 +69,31 @@ class OpenTables:
             return changed
 
     @property
+    def notes(self) -> list[Message]:
+        """What to say of the tables that were read: some have images more than once."""
+        text = translatable(
+            "core",
+            "“{name}” has several captions for {count} of its images. The last one of each is "
+            "shown and changed; the others stay in the file.",
+        )
+        with self._lock:
+            tables = [(path, known[2]) for path, known in self._known.items()]
+        return [
+            text.format(name=Path(path).name, count=f"{len(table.doubles):,}")
+            for path, table in tables
+            if isinstance(table, CaptionTable) and table.doubles
+        ]
+
+    @property
     def times(self) -> dict[str, int]:
         """When the files that were read were changed last, in nanoseconds."""
         with self._lock:
             return {path: stamp[0] for path, (stamp, _, _) in self._known.items()}
 
     def write(self, path: str, table: CaptionTable) -> None:
-        """Puts a table into its file, in one step; without any row there is no file. Raises
-        StoreError, and DiskFull."""
-        data = None if table.is_empty else table.data
+        """Puts a table into its file, in one step; without any row there is no file, unless it was
+        so before. Raises StoreError, and DiskFull."""
+        data = None if table.is_empty and path not in self._without_rows else table.data
         with self._lock:
             restore(Path(path), data)
             self._known[path] = stamp_after(path, data), data, table

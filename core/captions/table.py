@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import NamedTuple, Protocol
 from unicodedata import normalize
@@ -92,6 +92,8 @@ class CaptionTable(NamedTuple):
     rows: tuple[Row, ...]
     places: Mapping[str, int]
     """The last row of each image, by `key_of` its name."""
+    doubles: Mapping[str, Sequence[int]]
+    """All rows of images that have several."""
     end: str
     """What stands between rows."""
 
@@ -108,9 +110,8 @@ class CaptionTable(NamedTuple):
                 "core", "“{name}” is no table of captions ({reason}). Mend it, then try again."
             )
             raise StoreError(text.format(name=name, reason=error.reason)) from error
-        places = {key_of(row.name): number for number, row in enumerate(rows) if row.name}
         end = "\r\n" if "\r\n" in stored.text else "\n"
-        return cls(stored, form, rows, places, end)
+        return cls(stored, form, rows, *_placed(rows), end)
 
     @property
     def data(self) -> bytes:
@@ -154,7 +155,7 @@ class CaptionTable(NamedTuple):
     def with_raws(self, raws: Sequence[tuple[str, str, bytes | None]]) -> CaptionTable:
         """Returns the table with other captions: of each image its key, the name for a new row, and
         how the caption is written. None takes a row away that has nothing else."""
-        rows, places = list(self.rows), dict(self.places)
+        rows, places, doubles = list(self.rows), dict(self.places), self.doubles
         gone: set[int] = set()
         for key, name, raw in raws:
             place = places.get(key)
@@ -168,13 +169,18 @@ class CaptionTable(NamedTuple):
                 rows[place] = self.form.with_raw(rows[place], _text(raw))
         if gone:
             rows = [row for number, row in enumerate(rows) if number not in gone]
-            places = {key_of(row.name): number for number, row in enumerate(rows) if row.name}
-        return self._replace(rows=tuple(rows), places=places)
+            places, doubles = _placed(rows)
+        return self._replace(rows=tuple(rows), places=places, doubles=doubles)
 
     def line(self, key: str) -> TableLine | None:
-        """Returns the row of an image."""
+        """Returns the row of an image, the last one of several."""
         place = self.places.get(key)
         return None if place is None else TableLine(self.rows[place].text, place)
+
+    def lines(self, key: str) -> list[TableLine]:
+        """Returns all rows of an image."""
+        places = self.doubles.get(key) or [self.places[key]] if key in self.places else []
+        return [TableLine(self.rows[place].text, place) for place in places]
 
     def line_for(self, line: TableLine, source: CaptionTable, key: str, name: str) -> TableLine:
         """Returns how the row of an image in another table, or in this one, is to stand here under
@@ -202,26 +208,39 @@ class CaptionTable(NamedTuple):
         of another."""
         rows: list[Row | None] = list(self.rows)
         places, added, left = dict(self.places), list[TableLine](), list[int]()
+        changed: set[int] = set()
         for number, (before, after) in enumerate(changes):
             if before is None:
                 assert after is not None
                 known = places.get(key_of(self.form.row_of(after.text).name))
                 found = None if known is None else rows[known]
-                if found is None:
+                if found is None or known in changed:  # Another row of the same image.
                     added.append(after)
                 elif not after.is_same(found):
                     left.append(number)
                 continue
-            place = places.get(key_of(self.form.row_of(before.text).name))
+            key = key_of(self.form.row_of(before.text).name)
+            place = self._place_of(key, before, rows, places)
             row = None if place is None else rows[place]
             if row is not None and place is not None and before.is_same(row):
                 rows[place] = None if after is None else self.form.row_of(after.text)
+                changed.add(place)
             elif not self._is_made(rows, places, after, row):
                 left.append(number)
         whole = [row for row in rows if row is not None]
         for line in sorted(added, key=lambda one: one.at):
             whole.insert(min(line.at, len(whole)), self.form.row_of(line.text))
         return self._of_rows(whole), left
+
+    def _place_of(
+        self, key: str, line: TableLine, rows: Sequence[Row | None], places: Mapping[str, int]
+    ) -> int | None:
+        """Returns the place of a row; of several of an image that of the one that says so."""
+        for place in self.doubles.get(key, ()):
+            row = rows[place]
+            if row is not None and line.is_same(row):
+                return place
+        return places.get(key)
 
     def _is_made(
         self,
@@ -243,8 +262,8 @@ class CaptionTable(NamedTuple):
         whole = [row if row.text.endswith(("\n", "\r")) else row.with_end(self.end) for row in rows]
         if whole and not has_end:
             whole[-1] = whole[-1].without_end()
-        places = {key_of(row.name): number for number, row in enumerate(whole) if row.name}
-        return self._replace(rows=tuple(whole), places=places)
+        places, doubles = _placed(whole)
+        return self._replace(rows=tuple(whole), places=places, doubles=doubles)
 
     def _require_name(self, name: str) -> None:
         if not self.form.can_name(name):
@@ -276,6 +295,19 @@ class CaptionTable(NamedTuple):
             rows[before] = rows[before].without_end()
         gone.add(place)
         del places[key]
+
+
+def _placed(rows: Iterable[Row]) -> tuple[dict[str, int], dict[str, list[int]]]:
+    """Returns the last row of each image, and all rows of those that have several."""
+    places: dict[str, int] = {}
+    doubles: dict[str, list[int]] = {}
+    for number, row in enumerate(rows):
+        if row.name:
+            key = key_of(row.name)
+            if key in places:
+                doubles.setdefault(key, [places[key]]).append(number)
+            places[key] = number
+    return places, doubles
 
 
 def caption_of_raw(name: str, raw: bytes | None) -> str:

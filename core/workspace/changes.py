@@ -86,6 +86,29 @@ class Changes:
                 self._plan_move(plan, id, files, reader, is_trash=is_trash)
         return self._make(plan, reader)
 
+    def drop_rows(self, ids: Iterable[int], name: Message, reader: CaptionReader) -> EditReport:
+        """Takes the rows of images that are gone out of tables."""
+        plan = _Plan(name)
+        for id in ids:
+            self._plan_rows(plan, id, None, reader)
+        return self._make(plan, reader)
+
+    def _plan_rows(self, plan: _Plan, id: int, target: str | None, reader: CaptionReader) -> bool:
+        """Plans what becomes of an image's rows. Returns False if their table cannot be read."""
+        image = self._images.path_text(id)
+        try:
+            rows = reader.moved(image, target)
+        except StoreError as error:
+            plan.failures.append(Failure(Path(image), as_message(error.message)))
+            return False
+        for row in rows:
+            texts = line_bytes(row.before), line_bytes(row.after)
+            number = len(plan.steps)
+            plan.add(id, Step(row.image, row.path, *texts, kind=StepKind.LINE, number=number))
+            if row.before is None and not os.path.lexists(row.path):
+                plan.note = _new_table(Path(row.path))
+        return True
+
     def _plan_move(
         self,
         plan: _Plan,
@@ -96,19 +119,9 @@ class Changes:
         is_trash: bool,
     ) -> None:
         image, target = self._images.path_text(id), str(files[-1].target)
-        try:
-            rows = reader.moved(image, None if is_trash else target)
-        except StoreError as error:
-            plan.failures.append(Failure(Path(image), as_message(error.message)))
-            return
-        number, content = len(plan.steps), moves_text(files)
-        plan.add(id, Step(image, target, None, content, kind=StepKind.MOVE, number=number))
-        for row in rows:
-            texts = line_bytes(row.before), line_bytes(row.after)
-            number = len(plan.steps)
-            plan.add(id, Step(row.image, row.path, *texts, kind=StepKind.LINE, number=number))
-            if row.before is None and not os.path.lexists(row.path):
-                plan.note = _new_table(Path(row.path))
+        if self._plan_rows(plan, id, None if is_trash else target, reader):
+            number, content = len(plan.steps), moves_text(files)
+            plan.add(id, Step(image, target, None, content, kind=StepKind.MOVE, number=number))
 
     def undo(self, action: Action, reader: CaptionReader) -> EditReport:
         """Undoes an action, but for files that were changed since."""

@@ -81,7 +81,7 @@ class Reading:
         with self._guard, failing():
             self._index.save(self._images)
             self._records.forget_old()
-        return scan.notes
+        return (*scan.notes, *self._tables.notes) if self._options.table else scan.notes
 
     def _to_read(self, folders: Sequence[Path] | None) -> list[int]:
         """Returns the images whose captions may be others, if only these folders have changed."""

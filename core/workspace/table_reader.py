@@ -50,19 +50,21 @@ class TableReader:
         """See `CaptionReader.moved`. A row goes into the table of the folder that the image goes
         to, or of one above that; where there is none, into a new one."""
         path, table, key = self._rows.row(image)
-        line = table.line(key)
-        if line is None:
-            return []
-        if target is None:
-            return [LineMove(image, path, line, None)]
+        lines = table.lines(key)
+        if not lines or target is None:
+            return [LineMove(image, path, line, None) for line in lines]
         other_path = self._rows.paths(os.path.dirname(target))[0]  # noqa: PTH120 (quick)
         other = table if other_path == path else self._tables.table(other_path)
         other_key, name = place_in(other, other_path, target)
-        new = other.line_for(line, table, other_key, name)
         if other is table and other_key not in table.places:
-            return [LineMove(target, path, line, new)]
-        replaced = LineMove(target, other_path, other.line(other_key), new)
-        return [LineMove(image, path, line, None), replaced]
+            renamed = [(line, table.line_for(line, table, other_key, name)) for line in lines]
+            return [LineMove(target, path, line, new) for line, new in renamed]
+        first, *further = [other.line_for(line, table, other_key, name) for line in lines]
+        return [
+            *(LineMove(image, path, line, None) for line in lines),
+            LineMove(target, other_path, other.line(other_key), first),
+            *(LineMove(target, other_path, None, line) for line in further),
+        ]
 
     def found(self, image: str) -> ReadCaption:
         """Returns the caption of an image, or the problem with it."""

@@ -318,8 +318,9 @@ class Workspace:
             return self._changes.move(moves, name, self._reading.reader)
 
     def trash(self, ids: Iterable[int]) -> EditReport:
-        """Moves images with the files beside them to the system's trash. It can be undone where
-        `trash.HAS_WAY_BACK`. Raises StoreError if there is no trash."""
+        """Moves images with the files beside them to the system's trash, and their rows out of
+        tables. It can be undone where `trash.HAS_WAY_BACK`; elsewhere only the rows come back.
+        Raises StoreError if there is no trash."""
         name = translatable("core", "Move to trash")
         with self._guard, failing(), self._writing:
             images = self._by_path(ids)
@@ -330,10 +331,11 @@ class Workspace:
                 return self._changes.move(moves, name, reader, is_trash=True)
             failed = send_to_trash(list(images), self.options.pattern)
             changed = tuple(id for path, id in images.items() if path not in failed)
+            rows = self._changes.drop_rows(changed, name, self._reading.reader)
             for id in changed:
                 self._images.remove(id)
             failures = (Failure(path, as_message(why)) for path, why in failed.items())
-            return EditReport(name, changed, tuple(failures))
+            return EditReport(name, changed, (*failures, *rows.failures))
 
     @property
     def undo_name(self) -> Message | None:

@@ -200,7 +200,8 @@ class BulkWiring(QObject):
         if (current := self._listing.current) is None:
             return
         ids = self._asked_ids = self._listing.meant_ids
-        dialog = TrashDialog(len(ids), current.path.name, self._window)
+        table = self._workspace.source.table
+        dialog = TrashDialog(len(ids), current.path.name, self._window, table=table)
         dialog.confirmed.connect(self._on_trash_confirmed)
         dialog.open()
 

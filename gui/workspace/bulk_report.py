@@ -61,7 +61,8 @@ class TrashDialog(QMessageBox):
 
     confirmed = Signal()
 
-    def __init__(self, count: int, name: str, parent: QWidget | None = None):
+    def __init__(self, count: int, name: str, parent: QWidget | None = None, *, table: str = ""):
+        """`table` is the name of the one with the captions, if they stand in one."""
         super().__init__(parent)
         self.setObjectName("trash_dialog")
         self.setWindowTitle(self.tr("Move to trash"))
@@ -69,14 +70,22 @@ class TrashDialog(QMessageBox):
         one = self.tr("Move “{name}” to the trash?").format(name=name)
         many = self.tr("Move {count} images to the trash?").format(count=f"{count:,}")
         self.setText(one if count == 1 else many)
-        self.setInformativeText(_way_back(has_way_back=TRASH_HAS_WAY_BACK))
+        self.setInformativeText(way_back(has_way_back=TRASH_HAS_WAY_BACK, table=table))
         move = self.addButton(self.tr("Move to trash"), QMessageBox.ButtonRole.AcceptRole)
         self.setDefaultButton(move)
         move.clicked.connect(self.confirmed)
         self.addButton(QMessageBox.StandardButton.Cancel)
 
 
-def _way_back(*, has_way_back: bool) -> str:
+def way_back(*, has_way_back: bool, table: str) -> str:
+    """Returns what becomes of captions, and what undo brings back."""
+    if table and not has_way_back:
+        text = translate(
+            "TrashDialog",
+            "Their captions are removed from “{table}”. Undo brings these back; only the trash "
+            "itself brings back the images.",
+        )
+        return text.format(table=table)
     if has_way_back:
         return translate("TrashDialog", "Their captions go with them. Undo brings all back.")
     return translate(

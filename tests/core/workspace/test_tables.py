@@ -2,7 +2,10 @@
 
 import json
 import os
+import sys
+from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -369,3 +372,77 @@ def test_row_of_a_csv_file_goes_with_its_other_cells(opened, folder, tmp_path):
     workspace.undo()
     assert table.read_bytes().decode() == mine
     assert (other / "metadata.csv").read_bytes().decode() == theirs
+
+
+def test_all_rows_of_an_image_stay_and_go_with_it(opened, folder, tmp_path):
+    table = folder / "metadata.jsonl"
+    given = line("1.png", "first") + table.read_text() + line("1.png", "last", by="me")
+    table.write_text(given)
+    workspace = opened()
+    (note,) = workspace.notes
+    assert "“metadata.jsonl” has several captions for 1 of its images" in note
+    image = workspace.row_of(folder / "1.png")
+    assert image is not None
+    assert image.caption == "last"
+    workspace.set_captions({image.id: "mine"}, EDIT)
+    assert table.read_text() == given.replace('"last"', '"mine"')
+    workspace.undo()
+    assert table.read_text() == given
+
+    for target in (folder / "sub", tmp_path / "elsewhere"):
+        target.mkdir(exist_ok=True)
+        workspace.move_to(ids_of(workspace, "1.png"), target)
+        moved = [json.loads(one) for one in read_rows(target, table) if "1.png" in one]
+        assert [one["text"] for one in moved] == ["first", "a dog 1", "last"]
+        assert workspace.undo().failures == ()
+        assert table.read_text() == given
+        assert workspace.redo().failures == ()
+        assert workspace.undo().failures == ()
+        assert table.read_text() == given
+
+    assert workspace.trash(ids_of(workspace, "1.png")).failures == ()
+    assert "1.png" not in table.read_text()
+    workspace.undo()
+    assert table.read_text() == given
+
+
+def read_rows(folder, table):
+    own = folder / table.name
+    return (own if own.exists() else table).read_text().splitlines()
+
+
+@pytest.mark.parametrize("content", ["file_name,text\n", "file_name,caption\r\n", "file_name,text"])
+def test_table_that_had_no_rows_stays_when_its_first_is_undone(opened, folder, content):
+    (folder / "metadata.jsonl").unlink()
+    table = folder / "metadata.csv"
+    table.write_bytes(content.encode())
+    workspace = opened(WorkspaceOptions(table="metadata.csv"))
+    workspace.set_captions({next(iter(workspace.ids())): "a cat"}, EDIT)
+    assert b"a cat" in table.read_bytes()
+    workspace.undo()
+    assert table.read_bytes() == content.encode()
+
+
+def test_rows_go_with_images_whose_trash_has_no_way_back(opened, folder, tmp_path, monkeypatch):
+    """As on Windows and macOS, where another package moves the files."""
+    trash = tmp_path / "trash"
+    trash.mkdir()
+
+    def send(paths):
+        for path in paths:
+            Path(path).rename(trash / Path(path).name)
+
+    monkeypatch.setitem(sys.modules, "send2trash", SimpleNamespace(send2trash=send))
+    monkeypatch.setattr("core.workspace.workspace.HAS_WAY_BACK", False)
+    given = (folder / "metadata.jsonl").read_text()
+    workspace = opened()
+    ids = [workspace.row_of(folder / name).id for name in ("1.png", "4.png")]
+    report = workspace.trash(ids)
+    assert (set(report.changed), report.failures) == (set(ids), ())
+    assert sorted(path.name for path in trash.iterdir()) == ["1.png", "4.png"]
+    assert (folder / "metadata.jsonl").read_text() == "".join(
+        given.splitlines(True)[1:3] + given.splitlines(True)[4:]
+    )
+    assert len(workspace.ids()) == 4
+    workspace.undo()
+    assert (folder / "metadata.jsonl").read_text() == given
