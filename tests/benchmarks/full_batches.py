@@ -1,14 +1,17 @@
 """Full batches and FP8 on a graphics card: python -m tests.benchmarks.full_batches
 
     [--stages check,scaled,products,tune,bench] [--precisions 16-bit,fp8,8-bit,4-bit] [--json FILE]
+    [--caches 16 8] [--fillings 8] [--dequantized]
 
 With random weights in LLaVA-1.5-7b's sizes. `check` compares the kernels with float64, `scaled`
 times torch's scaled product in each way of adding up and writing, `products` times all matrices of
 a model for so many rows in each way there is, `layers` the layers without attention, `tune` a
 single stream in FP8 by the work of a warp, `bench` captions and tokens a second, with the KV cache
-in full and in 8 bits. Asserts nothing
-but in `check`; a stage that fails says why, and the next one runs. Without a card it does as much
-as a processor can in the built-in model's sizes, which shows that it runs.
+in full and in 8 bits. There each slot is filled `--fillings` times: the first and the last images
+have no others beside them, which counts less the more there are. `--dequantized` measures 8 and 4
+bits by 16-bit rows too. Asserts nothing but in `check`; a stage that fails says why, and the next
+one runs. Without a card it does as much as a processor can in the built-in model's sizes, which
+shows that it runs.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import product
@@ -54,13 +57,22 @@ def main() -> None:
     parser.add_argument("--stages", default="check,scaled,products,tune,bench")
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--caches", type=int, nargs="+", choices=(16, 8), default=(16, 8))
+    parser.add_argument("--fillings", type=int, default=8 if ON_CARD else 1)
+    parser.add_argument("--dequantized", action="store_true")
     options = parser.parse_args()
     precisions = [Precision(name) for name in options.precisions.split(",")]
+    benched = partial(
+        bench,
+        caches=options.caches,
+        fillings=options.fillings,
+        measures_dequantized=options.dequantized,
+    )
     report: dict[str, Any] = {"torch": torch.__version__, "device": str(DEVICE)}
     for stage in options.stages.split(","):
         started = time.perf_counter()
         try:
-            report[stage] = STAGES[stage](precisions)
+            report[stage] = (STAGES | {"bench": benched})[stage](precisions)
         except Exception:
             say(traceback.format_exc())
         gc.collect()
@@ -293,18 +305,26 @@ def tune(_: list[Precision]) -> dict[str, float]:
 # ---- captions -----------------------------------------------------------------------------------
 
 
-def bench(precisions: list[Precision]) -> dict[str, Any]:
-    """As `onlooker bench`, with integers both dequantized and in FP8."""
+def bench(
+    precisions: list[Precision],
+    *,
+    caches: Sequence[int],
+    fillings: int,
+    measures_dequantized: bool,
+) -> dict[str, Any]:
+    """As `onlooker bench`."""
     found: dict[str, Any] = {}
     for precision in precisions:
         kind = precision.weight_format
         ways = {"": linear.FLOAT8_ROWS.get(kind, NEVER) if kind else NEVER}
-        if kind in (WeightFormat.INT8, WeightFormat.INT4) and has_float8(DEVICE):
-            ways = {" dequantized": NEVER, " in FP8": 65}
-        for (way, rows), quantizes_cache in product(ways.items(), (False, True)):
+        is_integer = kind in (WeightFormat.INT8, WeightFormat.INT4)
+        if is_integer and measures_dequantized and has_float8(DEVICE):
+            ways[" dequantized"] = NEVER
+        for (way, rows), cache in product(ways.items(), caches):
+            quantizes_cache = cache == 8
             name = precision + way + (", 8-bit cache" if quantizes_cache else "")
             with all_in_float8(kind, rows):
-                figures = _measure(precision, quantizes_cache=quantizes_cache)
+                figures = _measure(precision, fillings, quantizes_cache=quantizes_cache)
             found[name] = figures
             captions = figures["captions_per_second"]
             say(
@@ -317,14 +337,14 @@ def bench(precisions: list[Precision]) -> dict[str, Any]:
     return found
 
 
-def _measure(precision: Precision, *, quantizes_cache: bool) -> dict[str, Any]:
+def _measure(precision: Precision, fillings: int, *, quantizes_cache: bool) -> dict[str, Any]:
     plan = Plan(
         ModelChoice("built-in", str(DEVICE), precision, quantizes_cache=quantizes_cache),
         SIZES,
         new_tokens=256 if ON_CARD else 8,
         answers=4 if ON_CARD else 1,
-        slots=(1, 32, 64) if ON_CARD else (2,),
-        fillings=4 if ON_CARD else 1,
+        slots=(32, 64) if ON_CARD else (2,),
+        fillings=fillings,
     )
     return measure_alone(plan, lambda *_: None, threading.Event())
 
@@ -348,7 +368,6 @@ STAGES: dict[str, Callable[[list[Precision]], Any]] = {
     "scaled": scaled,
     "products": products,
     "tune": tune,
-    "bench": bench,
 }
 
 if __name__ == "__main__":
