@@ -19,7 +19,7 @@ from gui.batch.thumbnails import THUMBNAIL_SIDE
 from gui.widgets.doubt_pen import doubt_pen
 from gui.widgets.painting import FormattedSpan, paint_lines, paint_thumbnail
 from gui.widgets.plain_text import text_of
-from gui.widgets.text_direction import PlainTextEdit
+from gui.widgets.text_direction import PlainTextEdit, elided, mirrored
 from gui.widgets.theme import Theme
 
 ROW_HEIGHT = 56
@@ -103,8 +103,10 @@ class PictureCell(_Cell):
             THUMBNAIL_SIDE,
             THUMBNAIL_SIDE,
         )
+        frame = mirrored(frame, rect, painter)
         paint_thumbnail(painter, frame, index.data(Qt.ItemDataRole.DecorationRole), self._theme)
         text = rect.adjusted(_PICTURE_LEFT + THUMBNAIL_SIDE + _NAME_GAP, 0, -GAP, 0)
+        text = mirrored(text, rect, painter)
         # The end of a name says more than its middle. Only a name that would lose much takes a
         # second line.
         metrics, name = painter.fontMetrics(), index.data()
@@ -113,7 +115,8 @@ class PictureCell(_Cell):
         name = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width)
         # Beside the thumbnail, in whatever script.
         left = Qt.AlignmentFlag.AlignLeft
-        paint_lines(painter, text, name, self._theme.colour("text"), side=left)
+        side = QStyle.visualAlignment(painter.layoutDirection(), left)
+        paint_lines(painter, text, name, self._theme.colour("text"), side=side)
 
 
 class StateCell(_Cell):
@@ -143,13 +146,15 @@ class DoubtCell(_Cell):
             return
         metrics = painter.fontMetrics()
         inside = rect.adjusted(GAP, 0, -GAP, 0)
-        word = metrics.elidedText(doubt.word, Qt.TextElideMode.ElideRight, inside.width())
+        word = elided(metrics, doubt.word, Qt.TextElideMode.ElideRight, inside.width())
         painter.setPen(self._theme.colour("text" if doubt.step else "text_quiet"))
         painter.drawText(inside, Qt.AlignmentFlag.AlignVCenter, word)
         if doubt.step:
             painter.setPen(doubt_pen(self._theme, doubt.step))
             y = inside.center().y() + metrics.height() // 2 + 2
-            painter.drawLine(inside.left(), y, inside.left() + metrics.horizontalAdvance(word), y)
+            line = QRect(inside.left(), y, metrics.horizontalAdvance(word), 1)
+            line = mirrored(line, inside, painter)
+            painter.drawLine(line.left(), y, line.right() + 1, y)
 
 
 class CaptionCell(_Cell):

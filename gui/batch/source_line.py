@@ -12,6 +12,7 @@ from core.captions.sidecar import filled_name
 from core.workspace import CaptionSource
 from gui.batch.form_fields import key_label
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.text_direction import elided
 
 _EXAMPLE = "IMG_1.jpg"
 _LONGEST = 200
@@ -94,7 +95,7 @@ class SourceLine(QWidget):
         names = ", ".join(dict.fromkeys(Path(table).name for table in tables))
         text = self.tr("Table of this folder ({name})").format(name=names)
         metrics = self.table_box.fontMetrics()
-        shown = metrics.elidedText(names, Qt.TextElideMode.ElideMiddle, _LONGEST)
+        shown = elided(metrics, names, Qt.TextElideMode.ElideMiddle, _LONGEST)
         shown = self.tr("Table of this folder ({name})").format(name=shown)
         self.table_box.setText(shown.replace("&", "&&"))
         self.table_box.setAccessibleName(text)

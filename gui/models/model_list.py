@@ -23,6 +23,7 @@ from core.formatting import format_bytes
 from core.hub import DeviceMemory, Entry, JobKind, JobState, ModelJob
 from core.model_reference import hub_id_in, short_name
 from core.transcript import Precision
+from gui.widgets.text_direction import elided
 from gui.widgets.theme import Theme
 
 _MARGIN, _GAP, _BAR = 12, 3, 3
@@ -287,7 +288,7 @@ class ModelsDelegate(QStyledItemDelegate):
         painter.setFont(font)
         painter.setPen(self._theme.colour("text"))
         elide = Qt.TextElideMode.ElideMiddle
-        painter.drawText(first, _TEXT, metrics.elidedText(entry.name, elide, first.width()))
+        painter.drawText(first, _TEXT, elided(metrics, entry.name, elide, first.width()))
         small = _small(font)
         second = QRect(
             first.left(), first.bottom() + _GAP, first.width(), QFontMetrics(small).height()
@@ -300,9 +301,8 @@ class ModelsDelegate(QStyledItemDelegate):
         painter.setPen(
             self._theme.colour("danger" if is_bad else "accent" if is_good else "text_quiet")
         )
-        text = QFontMetrics(small).elidedText(
-            below(row, self._model.memory), Qt.TextElideMode.ElideRight, second.width()
-        )
+        facts, mode = below(row, self._model.memory), Qt.TextElideMode.ElideRight
+        text = elided(QFontMetrics(small), facts, mode, second.width())
         painter.drawText(second, _TEXT, text)
         if row.job and row.job.is_under_way and row.job.progress and row.job.progress.total:
             share = row.job.progress.done / row.job.progress.total
@@ -310,7 +310,10 @@ class ModelsDelegate(QStyledItemDelegate):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(self._theme.colour("border"))
             painter.drawRoundedRect(bar, 1.5, 1.5)
-            bar.setWidth(max(_BAR, bar.width() * share))
+            done = max(_BAR, bar.width() * share)
+            if painter.layoutDirection() == Qt.LayoutDirection.RightToLeft:
+                bar.setLeft(bar.right() - done)
+            bar.setWidth(done)
             painter.setBrush(self._theme.colour("accent"))
             painter.drawRoundedRect(bar, 1.5, 1.5)
 

@@ -13,6 +13,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.widgets.text_direction import elided, isolated
+
 _LEAST_CHARACTERS = 4
 
 
@@ -43,9 +45,9 @@ class ElidedButton(QPushButton):
         whole = self.text()
         place = QStyle.SubElement.SE_PushButtonContents
         room = self.style().subElementRect(place, option, self).width()
-        shown = self.fontMetrics().elidedText(whole, Qt.TextElideMode.ElideRight, room)
+        shown = elided(self.fontMetrics(), whole, Qt.TextElideMode.ElideRight, room)
         option.text = shown.replace("&", "&&")  # type: ignore[attr-defined]
-        if (tip := "" if shown == whole else whole) != self.toolTip():
+        if (tip := "" if shown == isolated(whole) else whole) != self.toolTip():
             self.setToolTip(tip)
         painter = QStylePainter(self)
         painter.drawControl(QStyle.ControlElement.CE_PushButton, option)

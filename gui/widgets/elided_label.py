@@ -6,6 +6,8 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from gui.widgets.text_direction import elided
+
 
 class ElidedLabel(QLabel):
     """Elides at the end, or in the middle for file names, whose ends distinguish them."""
@@ -34,7 +36,7 @@ class ElidedLabel(QLabel):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         inside = self.contentsRect()
-        text = self.fontMetrics().elidedText(self.text(), self._mode, inside.width())
+        text = elided(self.fontMetrics(), self.text(), self._mode, inside.width())
         with QPainter(self) as painter:
             self.style().drawItemText(
                 painter,

@@ -106,11 +106,12 @@ def _paint_elided(
     """Paints one line of at most `width` pixels that ends in an ellipsis."""
     room = width
     while True:
-        elided = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room)
-        length = max(0, len(elided) - 1)  # The ellipsis has no format.
-        indices = TextIndex(elided)
+        # In a layout of its own, whose direction is the text's.
+        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room)
+        length = max(0, len(shown) - 1)  # The ellipsis has no format.
+        indices = TextIndex(shown)
         kept = [((begin, min(end, length)), form) for (begin, end), form in spans if begin < length]
-        layout = QTextLayout(elided, painter.font())
+        layout = QTextLayout(shown, painter.font())
         option = QTextOption(side)
         option.setWrapMode(QTextOption.WrapMode.NoWrap)
         layout.setTextOption(option)

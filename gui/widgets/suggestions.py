@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.widgets.text_direction import elided, mirrored
 from gui.widgets.theme import Theme
 
 _MOST_ROWS = 8
@@ -69,8 +70,8 @@ class _Cell(QStyledItemDelegate):
         painter.drawText(inner, Qt.AlignmentFlag.AlignRight | vertical, offered.detail)
         room = inner.width() - detail - (_PADDING if detail else 0)
         painter.setPen(self._theme.colour("text"))
-        text = metrics.elidedText(offered.text, Qt.TextElideMode.ElideMiddle, room)
-        left = QRect(inner.left(), inner.top(), room, inner.height())
+        text = elided(metrics, offered.text, Qt.TextElideMode.ElideMiddle, room)
+        left = mirrored(QRect(inner.left(), inner.top(), room, inner.height()), inner, painter)
         painter.drawText(left, Qt.AlignmentFlag.AlignLeft | vertical, text)
         painter.restore()
 

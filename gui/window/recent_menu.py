@@ -8,6 +8,8 @@ from functools import partial
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QMenu
 
+from gui.widgets.text_direction import elided
+
 _WIDEST = 420
 """In pixels: longer names are elided."""
 
@@ -33,8 +35,8 @@ class RecentMenu(QObject):
         self.menu.clear()
         metrics = self.menu.fontMetrics()
         for id_, name, rest in conversations:
-            short = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, _WIDEST // 2)
-            rest_short = metrics.elidedText(rest, Qt.TextElideMode.ElideMiddle, _WIDEST)
+            short = elided(metrics, name, Qt.TextElideMode.ElideMiddle, _WIDEST // 2)
+            rest_short = elided(metrics, rest, Qt.TextElideMode.ElideMiddle, _WIDEST)
             action = self.menu.addAction(f"{short} – {rest_short}".replace("&", "&&"))
             action.setToolTip(f"{name} – {rest}")
             action.triggered.connect(partial(self._on_triggered, id_))

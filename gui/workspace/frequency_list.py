@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.workspace import Frequency
+from gui.widgets.text_direction import elided, mirrored
 from gui.widgets.theme import Theme
 
 _PADDING = 8
@@ -109,11 +110,12 @@ class _Cell(QStyledItemDelegate):
         painter.drawText(inner, Qt.AlignmentFlag.AlignRight | vertical, count)
         right = inner.right() - metrics.horizontalAdvance(count) - _PADDING
         if self._list.can_add and is_chosen:
-            self._paint_plus(painter, add_rect(rect, right))
+            self._paint_plus(painter, mirrored(add_rect(rect, right), rect, painter))
         right -= _ADD_SIDE if self._list.can_add else 0
         text_rect = QRect(inner.left(), inner.top(), max(right - inner.left(), 0), inner.height())
+        text_rect = mirrored(text_rect, rect, painter)
         painter.setPen(theme.colour("accent" if is_found else "text"))
-        text = metrics.elidedText(value.value, Qt.TextElideMode.ElideRight, text_rect.width())
+        text = elided(metrics, value.value, Qt.TextElideMode.ElideRight, text_rect.width())
         painter.drawText(text_rect, Qt.AlignmentFlag.AlignLeft | vertical, text)
 
     def _paint_plus(self, painter: QPainter, rect: QRect) -> None:
@@ -125,7 +127,7 @@ class _Cell(QStyledItemDelegate):
 
 
 def add_rect(row: QRect, right: int) -> QRect:
-    """Returns where the plus of a row is, which ends at `right`."""
+    """Returns where the plus of a row is, which ends at `right`, from left to right."""
     top = row.center().y() - _ADD_SIDE // 2 + 1
     return QRect(right - _ADD_SIDE, top, _ADD_SIDE, _ADD_SIDE)
 
@@ -178,7 +180,8 @@ class FrequencyList(QListView):
         """Returns where the plus of a row is."""
         rect = self.visualRect(self._rows.index(row, 0))
         count = self.fontMetrics().horizontalAdvance(f"{self.values[row].count:,}")
-        return add_rect(rect, rect.right() - count - 2 * _PADDING)
+        place = add_rect(rect, rect.right() - count - 2 * _PADDING)
+        return QStyle.visualRect(self.layoutDirection(), rect, place)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 
 from core.workspace import ImageRow, ReviewState
 from gui.widgets.painting import paint_lines
-from gui.widgets.text_direction import side_of
+from gui.widgets.text_direction import elided, mirrored, side_of
 from gui.widgets.theme import Theme
 from gui.widgets.translated import translated
 from gui.workspace.image_rows import ImageRows
@@ -84,7 +84,7 @@ class ImageCell(QStyledItemDelegate):
         if row is None:
             return
         text = QRect(inside.left(), rect.bottom() - PADDING - line + 2, inside.width(), line)
-        self._paint_marks(painter, text, row)
+        text = self._paint_marks(painter, text, row)
         if row.caption:
             side = side_of(row.caption) | Qt.AlignmentFlag.AlignAbsolute
             self._paint_line(painter, text, row.caption, False, side=side)
@@ -94,13 +94,13 @@ class ImageCell(QStyledItemDelegate):
     def _paint_list(self, painter: QPainter, rect: QRect, row: ImageRow | None) -> None:
         inside = rect.adjusted(PADDING, PADDING, -PADDING, -PADDING)
         picture = QRect(inside.left(), inside.top(), LIST_SIDE, inside.height())
-        self._paint_picture(painter, picture, row)
+        self._paint_picture(painter, mirrored(picture, inside, painter), row)
         if row is None:
             return
         line = painter.fontMetrics().height()
         left = picture.right() + _GAP
         name = QRect(left, inside.top(), inside.right() - left, line)
-        self._paint_marks(painter, name, row)
+        name = self._paint_marks(painter, mirrored(name, inside, painter), row)
         font = painter.font()
         bold = QFont(font)
         bold.setWeight(QFont.Weight.DemiBold)
@@ -108,6 +108,7 @@ class ImageCell(QStyledItemDelegate):
         self._paint_line(painter, name, row.path.name, False, Qt.TextElideMode.ElideMiddle)
         painter.setFont(font)
         below = QRect(left, name.bottom() + 1, inside.right() - left, inside.height() - line)
+        below = mirrored(below, inside, painter)
         quiet = self._theme.colour("text_quiet")
         text = row.caption or translated(row.problem)
         if not text and not row.has_caption:
@@ -125,8 +126,8 @@ class ImageCell(QStyledItemDelegate):
     ) -> None:
         painter.setPen(self._theme.colour("text_quiet" if is_quiet else "text"))
         text = " ".join(text[:_MOST_SHOWN].split())
-        elided = painter.fontMetrics().elidedText(text, mode, inside.width())
-        painter.drawText(inside, side | Qt.AlignmentFlag.AlignVCenter, elided)
+        shown = elided(painter.fontMetrics(), text, mode, inside.width())
+        painter.drawText(inside, side | Qt.AlignmentFlag.AlignVCenter, shown)
 
     def _paint_picture(self, painter: QPainter, inside: QRect, row: ImageRow | None) -> None:
         ratio = painter.device().devicePixelRatio()
@@ -156,20 +157,24 @@ class ImageCell(QStyledItemDelegate):
         painter.drawPixmap(frame, pixmap)
         painter.restore()
 
-    def _paint_marks(self, painter: QPainter, line: QRect, row: ImageRow) -> None:
-        """Paints the marks at the end of a line, which is shortened by them."""
+    def _paint_marks(self, painter: QPainter, line: QRect, row: ImageRow) -> QRect:
+        """Paints the marks at the end of a line; returns what is left of it."""
+        whole, line = line, QRect(line)
         icons = [_MARKS[row.review]] if row.review in _MARKS else []
         if row.problem:
             icons.append(("warning", "danger"))
         for name, token in icons:
-            right = line.right() - _DOT // 2
-            self._paint_icon(painter, right, line.center().y(), name, _DOT, token)
+            place = QRect(line.right() - _DOT, line.top(), _DOT, line.height())
+            centre = mirrored(place, whole, painter).center()
+            self._paint_icon(painter, centre.x(), centre.y(), name, _DOT, token)
             line.setRight(line.right() - _DOT - 2)
         if row.is_edited:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(self._theme.colour("accent"))
-            painter.drawEllipse(line.right() - 6, line.center().y() - 2, 6, 6)
+            place = QRect(line.right() - 6, line.center().y() - 2, 6, 6)
+            painter.drawEllipse(mirrored(place, whole, painter))
             line.setRight(line.right() - 10)
+        return mirrored(line, whole, painter)
 
     def _paint_icon(
         self, painter: QPainter, x: int, y: int, name: str, side: int, token: str = "text_quiet"

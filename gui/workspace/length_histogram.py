@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from core.workspace import Bar
 from gui.widgets.focus_ring import paint_focus
+from gui.widgets.text_direction import elided
 from gui.widgets.theme import Theme
 
 _MARGIN = 8
@@ -96,7 +97,7 @@ class LengthHistogram(QWidget):
         painter.drawLine(area.bottomLeft() + QPoint(0, 1), area.bottomRight() + QPoint(0, 1))
         painter.setPen(self._theme.colour("text_quiet"))
         below = QRect(area.left(), area.bottom() + 4, area.width(), self.fontMetrics().height())
-        text = self.fontMetrics().elidedText(self.text, Qt.TextElideMode.ElideRight, below.width())
+        text = elided(self.fontMetrics(), self.text, Qt.TextElideMode.ElideRight, below.width())
         painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, text)
         if self.hasFocus():
             paint_focus(painter, self)

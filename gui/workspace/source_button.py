@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMenu, QToolButton
 from core.captions.formats import CaptionFormat
 from core.captions.sidecar import NAME, STEM, filled_name
 from core.workspace import USUAL_TABLES, CaptionSource, PossibleSources
+from gui.widgets.text_direction import elided
 
 _FORMATS = (CaptionFormat.TXT, CaptionFormat.CAPTION, CaptionFormat.XMP)
 # Of the tables that could be made, only those that trainers read are offered.
@@ -46,7 +47,7 @@ class SourceButton(QToolButton):
         self._show(suffix if source.pattern == STEM else ending, tip.format(suffix=ending))
 
     def _show(self, text: str, tip: str) -> None:
-        shown = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, _LONGEST)
+        shown = elided(self.fontMetrics(), text, Qt.TextElideMode.ElideMiddle, _LONGEST)
         self.setText(shown)
         self.setToolTip(tip)
         self.setAccessibleName(tip)

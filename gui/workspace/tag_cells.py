@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.widgets.text_direction import elided
 from gui.widgets.theme import Theme
 
 SPACING = 3
@@ -124,9 +125,8 @@ class Chip(QStyledItemDelegate):
         else:
             inner.setLeft(cross.right())
         painter.setPen(theme.colour("text"))
-        text = painter.fontMetrics().elidedText(
-            str(index.data()), Qt.TextElideMode.ElideRight, inner.width()
-        )
+        mode = Qt.TextElideMode.ElideRight
+        text = elided(painter.fontMetrics(), str(index.data()), mode, inner.width())
         painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, text)
         if self._is_wrong(str(index.data())):
             width = min(painter.fontMetrics().horizontalAdvance(text), inner.width())

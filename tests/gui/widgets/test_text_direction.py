@@ -3,12 +3,14 @@
 import ast
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QPainter
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter
 from PySide6.QtWidgets import QAbstractScrollArea, QWidget
 
 from gui.conversation.answer_text import AnswerText
+from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import paragraph
 from gui.widgets.painting import paint_lines
 from gui.widgets.text_direction import PlainTextEdit, direction_of
@@ -88,3 +90,57 @@ def test_every_field_of_plain_text_is_one_that_follows_its_text():
             made = [node.func] if isinstance(node, ast.Call) else getattr(node, "bases", [])
             names = {one.id for one in made if isinstance(one, ast.Name)}
             assert path == own or "QPlainTextEdit" not in names, f"{path}: {names}"
+
+
+NAMES = ["00-cat.png", "(3) a b.png", "a very long name that is elided in the middle 17.png"]
+
+
+def profile(widget, direction):
+    """How much is painted in each column of a widget that is laid out from a side, from the first
+    to the last one."""
+    widget.setLayoutDirection(direction)
+    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_Grayscale8)
+    bits = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
+    columns = (255 - bits[:, : image.width()].astype(float)).sum(axis=0)
+    (painted,) = np.flatnonzero(columns > 60)[[0, -1]].reshape(1, 2)
+    return columns[painted[0] : painted[1] + 1]
+
+
+def likeness(one, other):
+    """How alike two profiles are, which may be some pixels apart; 1.0 for equal ones."""
+    length = min(one.size, other.size) - 4
+    pairs = [(one[a : a + length], other[b : b + length]) for a in range(5) for b in range(5)]
+    return max(np.corrcoef(*pair)[0, 1] for pair in pairs if pair[0].size == pair[1].size)
+
+
+@pytest.fixture
+def right_to_left(qapp):
+    qapp.setLayoutDirection(RIGHT)
+    yield
+    qapp.setLayoutDirection(LEFT)
+
+
+@pytest.mark.parametrize("mode", [Qt.TextElideMode.ElideMiddle, Qt.TextElideMode.ElideRight])
+@pytest.mark.parametrize("name", NAMES)
+def test_names_are_in_order_in_a_window_laid_out_from_the_right(
+    qtbot, theme, right_to_left, name, mode
+):
+    label = ElidedLabel(name, mode)
+    qtbot.addWidget(label)
+    label.resize(180, 24)
+    label.setStyleSheet("color: black; background: white")
+    QGuiApplication.setLayoutDirection(LEFT)
+    expected = profile(label, LEFT)
+    QGuiApplication.setLayoutDirection(RIGHT)
+    assert likeness(profile(label, RIGHT), expected) > 0.75
+
+
+def test_whatever_is_elided_is_shown_in_its_own_direction():
+    """These lay it out on its own: in a layout of its direction, or at once."""
+    own = {"widgets/text_direction.py", "widgets/painting.py", "batch/cells.py"}
+    users = {
+        str(path.relative_to(GUI))
+        for path in GUI.rglob("*.py")
+        if ".elidedText(" in path.read_text(encoding="utf-8")
+    }
+    assert users == own
