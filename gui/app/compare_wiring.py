@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QDateTime, QLocale, QObject
+from PySide6.QtCore import QDateTime, QLocale, QObject, Slot
 from shiboken6 import isValid
 
 from core.batch import AnsweredRun, answered_runs
@@ -58,18 +58,27 @@ class CompareWiring(QObject):
         super().__init__(parent)
         self._window, self._workspace, self._editing = window, workspace, editing
         self._journals, self._begin = journals, begin
+        self._dialog: CompareDialog | None = None
         window.command_actions.bind(Command.COMPARE_ANSWERS, self._open)
+        workspace.changed.connect(self._on_workspace_changed)
 
     def _open(self) -> None:
         self._editing.write()
         dialog = CompareDialog(self._window.theme, self._window.thumbnails, self._window)
         shown = _Comparison(dialog)
+        self._dialog = dialog
+        self._on_workspace_changed()
         dialog.columns_chosen.connect(partial(self._on_columns_chosen, shown))
         dialog.image_wanted.connect(partial(self._on_image_wanted, shown))
         dialog.written.connect(self._on_written)
         dialog.undo_asked.connect(partial(self._on_undo_asked, shown))
         open_without_waiting(dialog)
         self._begin(self._read(shown))
+
+    @Slot()
+    def _on_workspace_changed(self) -> None:
+        if self._dialog is not None and isValid(self._dialog):
+            self._dialog.show_can_undo(self._workspace.undo_text)
 
     async def _read(self, shown: _Comparison) -> None:
         rows = await self._workspace.read(lambda workspace: workspace.rows(workspace.ids()))

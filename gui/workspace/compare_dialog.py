@@ -60,6 +60,7 @@ class CompareDialog(QDialog):
         self._at = self._count = 0
         # Until the next image is shown, nothing is picked: it would be for the one that was left.
         self._is_leaving = False
+        self._undo_name = ""
         self.columns = [AnswerColumn(theme, number) for number in range(1, COLUMNS + 1)]
         self._build()
         self._place()
@@ -113,6 +114,11 @@ class CompareDialog(QDialog):
             text.format(number=f"{self._at + 1:,}", count=f"{self._count:,}", total=self._total)
         )
         self._show_thumbnail()
+        self._show_buttons()
+
+    def show_can_undo(self, name: str) -> None:
+        """Shows what *Undo* would take back where nothing was typed; "" for nothing."""
+        self._undo_name = name
         self._show_buttons()
 
     def show_again(self) -> None:
@@ -170,6 +176,7 @@ class CompareDialog(QDialog):
         self.previous_button.clicked.connect(self._on_previous)
         self.next_button.clicked.connect(self._on_next)
         self.undo_button.clicked.connect(self._on_undone)
+        self.editor.textChanged.connect(self._show_buttons)
         self.close_button.clicked.connect(self.accept)
         for key, slot in (
             ("PgUp", self._on_previous),
@@ -226,8 +233,12 @@ class CompareDialog(QDialog):
         self.what_label.setText(same if self._total else none)
         self._show_buttons()
 
+    @Slot()
     def _show_buttons(self) -> None:
         self.editor.setEnabled(self._row is not None)
+        is_typed = self._row is not None and text_of(self.editor) != self._given
+        self.undo_button.setEnabled(is_typed or bool(self._count and self._undo_name))
+        self.undo_button.setToolTip("" if is_typed else self._undo_name)
         self.previous_button.setEnabled(self._row is not None and self._at > 0)
         self.next_button.setEnabled(self._row is not None and self._at < self._count - 1)
 

@@ -102,10 +102,10 @@ class DuplicatesDialog(QDialog):
         for card in self.cards:
             card.hide()
             card.deleteLater()
-        largest = max((row.width * row.height for row in rows), default=0)
+        sizes = [row.width * row.height for row in rows]
         self.cards = []
         for row in rows:
-            card = DuplicateCard(row, is_largest=row.width * row.height == largest)
+            card = DuplicateCard(row, self._compared(row.width * row.height, sizes))
             card.keep_button.clicked.connect(partial(self._on_keep, row.id))
             card.copy_button.clicked.connect(partial(self._on_copy, row.id))
             for button in (card.keep_button, card.copy_button):
@@ -115,6 +115,14 @@ class DuplicatesDialog(QDialog):
         self._on_thumbnail_made()
         if self.cards:
             self.cards[min(focused, len(self.cards) - 1)].keep_button.setFocus()
+
+    def _compared(self, size: int, sizes: Sequence[int]) -> str:
+        """Returns how large an image is among these; "" where that is no reason to keep it."""
+        if size < max(sizes):
+            return ""
+        if sizes.count(size) == 1:
+            return self.tr("largest")
+        return self.tr("same size") if size == min(sizes) else self.tr("largest, as others are")
 
     def show_can_undo(self, name: str) -> None:
         """Shows what *Undo* would take back; "" for nothing."""
@@ -276,7 +284,8 @@ class DuplicatesDialog(QDialog):
 class DuplicateCard(QFrame):
     """An image of a group: what it is, and what can be done with it."""
 
-    def __init__(self, row: ImageRow, *, is_largest: bool):
+    def __init__(self, row: ImageRow, size: str):
+        """`size` says how large it is among the others."""
         super().__init__()
         self.setObjectName("duplicate_card")
         self.row = row
@@ -290,8 +299,8 @@ class DuplicateCard(QFrame):
         folder = ElidedLabel(str(row.path.parent), Qt.TextElideMode.ElideMiddle)
         folder.setProperty("class", "explanation")
         facts = f"{row.width} × {row.height}  ·  {format_bytes(row.bytes)}"
-        if is_largest:
-            facts += "  ·  " + self.tr("largest")
+        if size:
+            facts += f"  ·  {size}"
         self.facts_label = QLabel(facts)
         self.facts_label.setProperty("class", "explanation")
         caption = PlainTextEdit(row.caption[:_LONGEST])
