@@ -16,6 +16,7 @@ from gui.app.batch_wiring import BatchWiring
 from gui.app.tasks import Begin
 from gui.session.preset_store import PresetStore
 from gui.session.workspace import FolderWorkspace
+from gui.widgets.scrolled_page import scroll_to
 from gui.widgets.translated import translated
 from gui.window.command_table_images import PRESET_COMMANDS
 from gui.window.commands import Command
@@ -72,8 +73,7 @@ class PresetsWiring(QObject):
             self._panel.controls.more_button.setChecked(True)
             field.setFocus()
             # It has its place only once the options are laid out.
-            show = partial(self._panel.form.more_area.ensureWidgetVisible, field)
-            QTimer.singleShot(0, field, show)
+            QTimer.singleShot(0, field, partial(scroll_to, field))
 
     def _begin_run(self, number: int) -> None:
         """Choose a run over the selected images, or over all that are listed."""

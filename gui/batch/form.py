@@ -36,8 +36,7 @@ _NAMES_MS = 300
 
 
 class BatchForm(QScrollArea):
-    """Shows the usual options, and has those that are seldom changed, `more`, in a scroll area of
-    their own, `more_area`, which stands elsewhere.
+    """Shows the usual options, and has the seldom changed ones, `more`, which stand elsewhere.
 
     `recursion_changed(bool)`: whether images in subfolders are to be taken too. `names_changed()`:
     caption files of other names or formats are to be written.
@@ -60,7 +59,6 @@ class BatchForm(QScrollArea):
         self._build_prompts(theme)
         self._build_choices()
         self.more = MoreOptions()
-        self.more_area = _MoreArea(self.more)
         self.source_line = SourceLine()
         self._source = CaptionSource()
         self._place()
@@ -351,25 +349,3 @@ class BatchForm(QScrollArea):
     def _on_tables_changed(self) -> None:
         has_tables = any(self.write_boxes[kind].isChecked() for kind in TABLE_FORMATS)
         self.more.show_tables(has_tables, self.write_boxes[CaptionFormat.CSV].isChecked())
-
-
-class _MoreArea(QScrollArea):
-    """Scrolls the options that are seldom changed where they do not fit."""
-
-    def __init__(self, more: MoreOptions):
-        super().__init__()
-        self.setObjectName("more_area")
-        self.setAccessibleName(self.tr("More options"))
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setWidgetResizable(True)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
-        self._more = more
-        self.setWidget(more)
-
-    def sizeHint(self) -> QSize:
-        return self._more.sizeHint().grownBy(self.contentsMargins())
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(self._more.minimumSizeHint().width(), 0)

@@ -8,14 +8,15 @@ from PySide6.QtCore import QSize
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLayout, QVBoxLayout, QWidget
 
-_LEAST_OPTIONS, _SPACING = 200, 8
-_USUAL_LIST, _MOST_OPTIONS = 260, 320
+_SPACING = 8
+_USUAL_LIST = 260
 
 
 class ListArea(QWidget):
     """Shares its space between `options` and `captions`, of which the last part takes what is left.
 
-    Both can be folded away. Where both do not fit, open options stand in the captions' place.
+    Both can be folded away. Where both do not fit, open options stand in the captions' place. They
+    are shown as a whole: the page scrolls, rather than they in it.
     """
 
     def __init__(
@@ -55,28 +56,19 @@ class ListArea(QWidget):
         """How much more height than the least it would use."""
         if self.isHidden():
             return 0
-        list_height = _USUAL_LIST - self.minimumSizeHint().height() if self._shows_captions else 0
-        return max(0, list_height, self.height_of_options)
-
-    @property
-    def height_of_options(self) -> int:
-        """How much more height than the least shows unfolded options as a whole."""
-        if not self._is_unfolded:
-            return 0
-        options = min(_MOST_OPTIONS, self._options.sizeHint().height())
-        return max(0, options - self.minimumSizeHint().height())
+        list_height = _USUAL_LIST if self._shows_captions else 0
+        return max(0, list_height - self.minimumSizeHint().height())
 
     def sizeHint(self) -> QSize:
         """Returns the least size: what stands above comes first, and the list takes the rest."""
         return self.minimumSizeHint()
 
     def minimumSizeHint(self) -> QSize:
-        """Returns what the captions need, whether the options are open or not."""
+        """Returns what the larger part needs, as they can stand in each other's place."""
         least = self._captions.minimumSizeHint()
-        if self._shows_captions:
-            return least
+        captions = least.height() if self._shows_captions else 0
         options = self._options.sizeHint().height() if self._is_unfolded else 0
-        return QSize(least.width(), min(_LEAST_OPTIONS, options))
+        return QSize(least.width(), max(captions, options))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -88,7 +80,7 @@ class ListArea(QWidget):
         self.updateGeometry()
 
     def _share(self) -> None:
-        wanted = min(_MOST_OPTIONS, self._options.sizeHint().height())
+        wanted = self._options.sizeHint().height()
         least = self._captions.minimumSizeHint().height() + _SPACING
         has_room = not self._is_unfolded or self.height() >= wanted + least
         self._options.setVisible(self._is_unfolded)

@@ -33,7 +33,7 @@ from gui.picture.drop_zone import DragOverlay
 from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.page_stack import PageStack
 from gui.widgets.preview import PreviewMaker
-from gui.widgets.scrolled_page import ScrolledPage
+from gui.widgets.scrolled_page import place_below
 from gui.widgets.theme import Theme
 
 
@@ -96,7 +96,7 @@ class BatchPanel(QFrame):
         self.list = BatchList(theme, self.model)
         self.replace_bar = ReplaceBar(theme)
         captions = (self.filter_bar, self.replace_bar, self.list)
-        self.list_area = ListArea(self.form.more_area, captions)
+        self.list_area = ListArea(self.form.more, captions)
         self.summary_box = SummaryBox()
         self.trial_page = TrialPage(theme, previews)
         self.notice_bar = NoticeBar(theme)
@@ -124,7 +124,7 @@ class BatchPanel(QFrame):
     def least_height(self) -> int:
         """How much height it needs; with more, it shows more of the images. Options are in view
         as a whole."""
-        return super().sizeHint().height() + self.list_area.height_of_options
+        return super().sizeHint().height()
 
     def sizeHint(self) -> QSize:
         return super().sizeHint() + QSize(0, self.list_area.more_height)
@@ -235,12 +235,7 @@ class BatchPanel(QFrame):
         self.pages = PageStack()
         self.pages.addWidget(run_page)
         self.pages.addWidget(self.trial_page)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 8, 16, 8)
-        column.setSpacing(8)
-        column.addWidget(self.head)
-        column.addWidget(self.notice_bar)
-        column.addWidget(ScrolledPage(self.pages), 1)
+        place_below(self, (self.head, self.notice_bar), self.pages)
 
     def _connect(self) -> None:
         self.controls.asked.connect(self._on_action_asked)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QEvent, QObject, QSize, Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 _LEAST_HEIGHT = 96
+_MARGIN, _SPACING = 16, 8
+# As the stylesheet has it.
+_BAR = 12
+
+
+def scroll_to(part: QWidget) -> None:
+    """Scrolls all that it is in so that `part` is in view."""
+    around = part.parentWidget()
+    while around is not None and not around.isWindow():
+        if isinstance(around, QScrollArea):
+            around.ensureWidgetVisible(part)
+        around = around.parentWidget()
 
 
 class ScrolledPage(QScrollArea):
@@ -57,3 +71,20 @@ class ScrolledPage(QScrollArea):
         least = self._content.minimumSizeHint()
         least = QSize(least.width(), min(least.height(), _LEAST_HEIGHT))
         return least.grownBy(self.contentsMargins())
+
+
+def place_below(widget: QWidget, above: Sequence[QWidget], content: QWidget) -> None:
+    """Fills a widget with parts that stay in their place, and content that scrolls below them. The
+    place of the scroll bar is kept free, so that nothing moves where more content is unfolded."""
+    head = QVBoxLayout()
+    head.setContentsMargins(0, 0, _BAR, 0)
+    head.setSpacing(_SPACING)
+    for part in above:
+        head.addWidget(part)
+    page = ScrolledPage(content)
+    page.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+    column = QVBoxLayout(widget)
+    column.setContentsMargins(_MARGIN, _SPACING, _MARGIN - _BAR, _SPACING)
+    column.setSpacing(_SPACING)
+    column.addLayout(head)
+    column.addWidget(page, 1)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QScrollArea
 
 from core.batch import Phase, find_runs
 from core.captions.formats import CaptionFormat
@@ -153,7 +153,7 @@ def test_nothing_above_the_list_moves_when_more_options_open_or_close(live, fold
             await asyncio.sleep(0.05)
             assert form.more.prefix_edit.isVisible() == is_open
             assert places() == before
-        assert form.more_area.height() >= 60
+        assert form.more.height() >= form.more.sizeHint().height()
 
     live(story)
 
@@ -180,19 +180,27 @@ def test_the_form_is_as_high_as_its_prompts_need(live, folder):
     live(story)
 
 
-def test_nothing_scrolls_in_the_options_of_a_run_where_the_window_has_room(live, folder):
+@pytest.mark.parametrize(("size", "scrolls"), [((1180, 760), 0), ((640, 400), 1)])
+@pytest.mark.parametrize("shows_rows", [False, True])
+def test_options_of_a_run_scroll_as_one_page_and_only_where_they_have_no_room(
+    live, folder, size, scrolls, shows_rows
+):
     async def story(program, panel):
-        program.window.resize(1180, 760)
+        program.window.resize(*size)
         await chosen(program, panel, folder)
+        panel.head.rows_button.setChecked(shows_rows)
         click(panel.controls.more_button)
         await until(panel.form.more.prefix_edit.isVisible)
-        more = panel.form.more_area
-        await until(lambda: more.horizontalScrollBar().maximum() == 0)
+        areas = [area for area in panel.findChildren(QScrollArea) if area.isVisible()]
+
+        def scrolled():
+            bars = [bar for area in areas for bar in (area.verticalScrollBar(),) if bar.maximum()]
+            return len(bars), sum(area.horizontalScrollBar().maximum() for area in areas)
+
         for prompts in (["a"], ["a", "b"], ["a\nb\nc"]):
             panel.form.prompt_list.show_prompts(prompts)
             await asyncio.sleep(0.05)
-            for area in (panel.form, panel.form.more_area):
-                await until(lambda area=area: area.verticalScrollBar().maximum() == 0)
+            await until(lambda: scrolled() == (scrolls, 0))
 
     live(story)
 
