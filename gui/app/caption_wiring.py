@@ -129,7 +129,7 @@ class CaptionWiring(QObject):
 
     @Slot()
     def _on_editing_changed(self) -> None:
-        self._window.caption_panel.set_known(self._editing.id is not None)
+        self._window.caption_panel.set_known(self._editing.is_known)
 
     @Slot(int)
     def _on_tab_chosen(self, tab: int) -> None:

@@ -10,6 +10,7 @@ from gui.app.caption_wiring import CaptionWiring
 from gui.app.counts_wiring import CountsWiring
 from gui.app.memory_wiring import MemoryWiring
 from gui.app.picture_wiring import PictureWiring
+from gui.app.tag_draft_wiring import TagDraftWiring
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.bulk_editing import BulkEditing
@@ -64,4 +65,5 @@ class ImagesWiring(QObject):
             model=model,
             spelling=spelling,
         )
+        TagDraftWiring(window, listing, captions, memory, self)
         BulkWiring(window, listing, workspace, bulk, captions, pictures, begin, self)

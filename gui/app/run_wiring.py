@@ -12,7 +12,9 @@ from core.workspace import Workspace
 from gui.app.after_run_wiring import AfterRunWiring
 from gui.app.batch_wiring import BatchWiring
 from gui.app.tasks import Begin
+from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.awake import Awake
+from gui.session.caption_editing import CaptionEditing
 from gui.session.folder_run import FolderRun
 from gui.session.model_thread import ModelThread
 from gui.session.picture_list import PictureList
@@ -41,9 +43,13 @@ class RunWiring(QObject):
         model: ModelThread,
         begin: Begin,
         parent: QObject | None = None,
+        *,
+        listing: WorkspaceWiring,
+        editing: CaptionEditing,
     ):
         super().__init__(parent)
         self._window, self._run, self._batch = window, run, batch
+        self._listing, self._editing = listing, editing
         self._workspace, self._pictures = workspace, pictures
         self._model, self._begin = model, begin
         self._awake = Awake(self)
@@ -90,11 +96,25 @@ class RunWiring(QObject):
 
     @Slot(int, object)
     def _on_item_changed(self, number: int, item: Item) -> None:
-        if item.state is ItemState.DONE and self._workspace.is_open:
+        # An undone one has its earlier caption again.
+        if item.state in (ItemState.DONE, ItemState.UNDONE) and self._workspace.is_open:
+            row = self._listing.current
+            if row is not None and row.path == item.path:
+                self._editing.begin_reading()
+                self._begin(self._read_in_view(item.path))
             self._written.add(item.path)
             if not self._timer.isActive():
                 has_table = bool(self._workspace.source.table)
                 self._timer.start(_PAUSE_MS_WITH_TABLE if has_table else _PAUSE_MS)
+
+    async def _read_in_view(self, path: Path) -> None:
+        """Show what was written in the editor at once: what is typed there is typed over it."""
+        try:
+            await self._workspace.read_written([path])
+            if (row := await self._workspace.row_of(path)) is not None:
+                self._editing.take_row(row)
+        finally:
+            self._editing.end_reading()
 
     @Slot(object)
     def _on_doubts_found(self, doubts: list[Doubt]) -> None:

@@ -34,11 +34,13 @@ log = logging.getLogger(__name__)
 class CaptionEditing(QObject):
     """What is typed is kept as a draft at once, and written when one pauses or leaves the image.
 
-    `shown(str)`: another text is to be in the editor. `changed()`: `is_modified` or `found` is
-    another. `image_left()`: another image is in view.
+    `shown(str)`: another text is to be in the editor. `changed()`: `is_modified`, `found` or
+    `is_known` is another. `leaving()`: another image comes into view, so what is still in a field
+    is to be given to `type`. `image_left()`: another image is in view.
     """
 
     shown = Signal(str)
+    leaving = Signal()
     image_left = Signal()
     changed = Signal()
 
@@ -57,11 +59,12 @@ class CaptionEditing(QObject):
         # What could be kept nowhere else, as on a full disk.
         self._kept: dict[Path, Draft] = {}
         self._edits = 0
+        self._outdated = 0
         self._draft_timer = QTimer(self, interval=_DRAFT_MS, singleShot=True)
         self._draft_timer.timeout.connect(self._keep_draft)
         self._write_timer = QTimer(self, interval=_WRITE_MS, singleShot=True)
         self._write_timer.timeout.connect(self.write)
-        workspace.leaving.connect(self.write)
+        workspace.leaving.connect(self._finish)
         workspace.opened.connect(self._on_opened)
         workspace.edited.connect(self._on_edited)
 
@@ -74,6 +77,11 @@ class CaptionEditing(QObject):
     def path(self) -> Path | None:
         """The file of that image."""
         return self._path
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is an image, and its caption as its file has it now."""
+        return self._id is not None and not self._outdated
 
     @property
     def is_modified(self) -> bool:
@@ -125,7 +133,7 @@ class CaptionEditing(QObject):
         if row.id == self._id:
             self.take_row(row)
             return
-        self.write()
+        self._finish()
         self._id, self._path = row.id, row.path
         self._seen, self._text, self._found = row.caption, row.caption, None
         self._answer = read.answer
@@ -154,7 +162,7 @@ class CaptionEditing(QObject):
     def leave(self) -> None:
         """Another image is in view, whose caption is not known yet: `show` follows. What was typed
         is written."""
-        self.write()
+        self._finish()
         self._id, self._path, self._found, self._answer = None, None, None, None
         self._seen = self._text = ""
         self.image_left.emit()
@@ -164,6 +172,19 @@ class CaptionEditing(QObject):
         """Go on with what a person wrote elsewhere for an image, if it is in view unchanged."""
         if path == self._path and not self.is_modified:
             self._take_draft(draft)
+
+    def begin_reading(self) -> None:
+        """The program itself has just written the caption in view, and reads it: until then,
+        nothing is to be typed over the one before. `end_reading` follows."""
+        self._outdated += 1
+        self.changed.emit()
+
+    def end_reading(self) -> None:
+        """The caption in view is the one that was written."""
+        self._outdated -= 1
+        if self.is_known:
+            self.shown.emit(self._text)
+        self.changed.emit()
 
     def take_row(self, row: ImageRow) -> None:
         """The image in view may have another caption now, written elsewhere."""
@@ -208,7 +229,7 @@ class CaptionEditing(QObject):
     async def finish(self) -> None:
         """Write what was typed, and once more what could not be written, and wait for it; `unsaved`
         says then what is left."""
-        self.write()
+        self._finish()
         for writing, _ in list(self._unsaved.values()):
             if writing.path != self._path and writing.serial == self._workspace.serial:
                 self._start(writing)
@@ -330,6 +351,11 @@ class CaptionEditing(QObject):
         self._workspace.keep_draft(id, None)
         if self._path is not None:
             self._unsaved.pop(self._path, None)
+
+    @Slot()
+    def _finish(self) -> None:
+        self.leaving.emit()
+        self.write()
 
     @Slot()
     def _keep_draft(self) -> None:

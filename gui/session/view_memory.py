@@ -17,7 +17,7 @@ from core.workspace import Sort, SortKey
 from gui.session.worker_thread import WorkerThread
 
 _FILE = "views.json"
-_MOST_ZOOMS, _MOST_FOLDERS = 1000, 50
+_MOST_ZOOMS, _MOST_FOLDERS, _MOST_TAGS = 1000, 50, 10_000
 MOST_SELECTED = 1000
 _LARGEST = 20_000_000
 _SAVED_AFTER_MS = 1500
@@ -56,6 +56,7 @@ class ViewMemory(QObject):
         self._thread = WorkerThread("views", self)
         self._zooms: dict[str, Zoom] = {}
         self._folders: dict[str, FolderView] = {}
+        self._tags: dict[str, str] = {}
         self.open: tuple[Path, ...] = ()
         """What is open, or was when the program ended."""
         self._load()
@@ -88,6 +89,18 @@ class ViewMemory(QObject):
             _shorten(self._folders, _MOST_FOLDERS)
             self._timer.start()
 
+    def tag(self, path: Path) -> str:
+        """Return what was typed for an image as a tag and not added; "" for nothing."""
+        return self._tags.get(str(path), "")
+
+    def keep_tag(self, path: Path, text: str) -> None:
+        """Keep what is typed for an image as a tag until it is added; "" for nothing."""
+        if self._tags.pop(str(path), "") != text:
+            self._timer.start()
+        if text:
+            self._tags[str(path)] = text
+            _shorten(self._tags, _MOST_TAGS)
+
     def keep_open(self, roots: Sequence[Path]) -> None:
         """Keep what is open, to open it again at the next start."""
         if tuple(roots) != self.open:
@@ -105,6 +118,7 @@ class ViewMemory(QObject):
         data = {
             "open": list(map(str, self.open)),
             "zooms": self._zooms,
+            "tags": dict(self._tags),
             "folders": {key: asdict(view) for key, view in self._folders.items()},
         }
         self._thread.submit(partial(_write, self._path, data))
@@ -115,12 +129,14 @@ class ViewMemory(QObject):
             opened = tuple(Path(str(one)) for one in data["open"])
             zooms = {str(path): _zoom(value) for path, value in data["zooms"].items()}
             folders = {str(key): _view(value) for key, value in data["folders"].items()}
+            # Older files have none.
+            tags = {str(path): str(text) for path, text in data.get("tags", {}).items()}
         except FileNotFoundError:
             return
         except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             log.warning("What was in view last is not known", exc_info=True)
             return
-        self.open, self._zooms, self._folders = opened, zooms, folders
+        self.open, self._zooms, self._folders, self._tags = opened, zooms, folders, tags
 
 
 def _key(roots: Sequence[Path]) -> str:

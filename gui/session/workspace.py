@@ -248,6 +248,13 @@ class FolderWorkspace(QObject):
         if workspace := self._workspace:
             self._thread.ask(self._on_read_again, lambda: workspace.read_again(images))
 
+    async def read_written(self, images: Collection[Path]) -> None:
+        """Read the captions of images anew that the program itself has written, and wait for it."""
+        serial = self._thread.serial
+        ids = await self.read(lambda workspace: workspace.read_again(images))
+        if ids and serial == self._thread.serial:
+            self._on_read_again(ids)
+
     def _on_read_again(self, ids: list[int]) -> None:
         if ids:
             self.rows_changed.emit(ids)

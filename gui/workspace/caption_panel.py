@@ -140,6 +140,7 @@ class CaptionPanel(QWidget):
         """Says whether the caption is that of the image in view. Another one's is not to be changed
         now, nor to be read for long."""
         if is_known is self.editor.isReadOnly():
+            self.tag_editor.set_known(is_known)
             self.editor.set_known(is_known)
             if is_known:
                 self._other_timer.stop()
@@ -172,10 +173,19 @@ class CaptionPanel(QWidget):
             self._answer = answer
             self._compare()
         self.state_label.setText(self.tr("Not saved yet") if is_modified else "")
-        self.conflict_bar.setVisible(found is not None)
-        self.found_label.setText(found or self.tr("(no caption)"))
+        self._show_conflict(found)
         for state, button in self.review_buttons.items():
             button.setChecked(state is review)
+
+    def _show_conflict(self, found: str | None) -> None:
+        if self.conflict_bar.isHidden() is (found is not None):
+            self.conflict_bar.setVisible(found is not None)
+            self._show_parts()
+        is_by_model = found is not None and self._answer is not None and found == self._answer
+        by_model = self.tr("The model wrote another caption meanwhile")
+        by_others = self.tr("Changed by another program")
+        self.conflict_label.setText(by_model if is_by_model else by_others)
+        self.found_label.setText(found or self.tr("(no caption)"))
 
     def focus_editor(self) -> None:
         """Puts the cursor at the end of the caption, or where the next tag is added."""
@@ -191,8 +201,8 @@ class CaptionPanel(QWidget):
         column = QVBoxLayout(self.conflict_bar)
         column.setContentsMargins(12, 8, 12, 8)
         self.conflict_bar.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        title = ElidedLabel(self.tr("Changed by another program"))
-        title.setProperty("class", "section")
+        self.conflict_label = ElidedLabel()
+        self.conflict_label.setProperty("class", "section")
         self.found_label = QLabel()
         self.found_label.setObjectName("found_label")
         self.found_label.setTextFormat(Qt.TextFormat.PlainText)
@@ -207,7 +217,7 @@ class CaptionPanel(QWidget):
         row.addStretch()
         self.ours_button.clicked.connect(self.ours_kept)
         self.theirs_button.clicked.connect(self.theirs_taken)
-        column.addWidget(title)
+        column.addWidget(self.conflict_label)
         column.addWidget(self.found_label)
         column.addLayout(row)
         self.conflict_bar.hide()
@@ -257,7 +267,9 @@ class CaptionPanel(QWidget):
         self.editor.setVisible(not is_tags or self.height() >= _LEAST_FOR_BOTH)
         self.answer_bar.set_has_room(self.height() >= _LEAST_FOR_ANSWER)
         # The editor comes first in a low window; keys review, too.
-        rows = (self.counter, self.source_button, self.review_row)
+        rows = [self.counter, self.source_button, self.review_row]
+        if not self.conflict_bar.isHidden():
+            rows.append(self.conflict_bar)
         least = _LEAST_HEIGHT + sum(row.sizeHint().height() + _GAP for row in rows) + 2 * _GAP
         has_room = self.height() >= least
         for row in (self.counter, self.review_row):

@@ -10,6 +10,7 @@ from PySide6.QtCore import (
     QPoint,
     QRect,
     Qt,
+    QTimer,
     Signal,
     Slot,
 )
@@ -28,7 +29,9 @@ from PySide6.QtGui import (
     QPaintEvent,
 )
 from PySide6.QtWidgets import (
+    QAbstractItemDelegate,
     QAbstractItemView,
+    QLineEdit,
     QListView,
 )
 
@@ -59,6 +62,7 @@ class TagChips(QListView):
         self.tags = TagList()
         self._drop_at = -1
         self._wrong: frozenset[str] = frozenset()
+        self._renaming: tuple[int, str] | None = None
         self._rows = TagRows(self)
         self.setModel(self._rows)
         self.setItemDelegate(Chip(theme, self.is_wrong, self))
@@ -76,8 +80,10 @@ class TagChips(QListView):
             QAbstractItemView.EditTrigger.DoubleClicked
             | QAbstractItemView.EditTrigger.EditKeyPressed
         )
-        # Queued: the view closes the field of the chip before the chips are others.
-        self._rows.renamed.connect(self._on_renamed, Qt.ConnectionType.QueuedConnection)
+        self._rows.renamed.connect(self._on_renamed)
+        # The view closes the field of the chip before the chips are others.
+        self._rename_timer = QTimer(self, interval=0, singleShot=True)
+        self._rename_timer.timeout.connect(self._rename)
 
     def show_tags(self, tags: TagList) -> None:
         """Shows these tags; the current one stays so by its place."""
@@ -124,6 +130,15 @@ class TagChips(QListView):
     def edit_current(self) -> None:
         """Lets the current tag be written anew."""
         self.edit(self.currentIndex())
+
+    def finish_editing(self) -> None:
+        """Takes over the tag that is being written anew, as if Enter had been pressed."""
+        # The only field in it is that of the chip.
+        field = self.viewport().findChild(QLineEdit)
+        if self.state() is QAbstractItemView.State.EditingState and field is not None:
+            self.commitData(field)
+            self.closeEditor(field, QAbstractItemDelegate.EndEditHint.NoHint)
+        self._rename()
 
     def can_move_by(self, steps: int) -> bool:
         """Whether the current tag can be moved so far to the right, or to the left if negative."""
@@ -263,7 +278,15 @@ class TagChips(QListView):
 
     @Slot(int, str)
     def _on_renamed(self, row: int, text: str) -> None:
-        self._change(self.tags.with_tag(row, text))
+        self._renaming = row, text
+        self._rename_timer.start()
+
+    @Slot()
+    def _rename(self) -> None:
+        self._rename_timer.stop()
+        renaming, self._renaming = self._renaming, None
+        if renaming is not None:
+            self._change(self.tags.with_tag(*renaming))
 
     def _go_to(self, row: int) -> None:
         self.setCurrentIndex(self._rows.index(row, 0))

@@ -54,6 +54,9 @@ class TagEditor(QWidget):
         self.field.setPlaceholderText(self.tr("Add tags"))
         self.suggestions = Suggestions(theme, self.field, self.tr("Suggested tags"))
         self._completions: Sequence[Completion] = ()
+        self._is_known = True
+        # How much of what is in the field was entered for a caption that is not known yet.
+        self._entered = 0
         self._vocabulary = ""
         self.vocabulary_button = icon_button(theme, "list", self.tr("Tags from a file"))
         self.vocabulary_button.setObjectName("vocabulary_button")
@@ -85,6 +88,31 @@ class TagEditor(QWidget):
         """Shows the tags of another caption."""
         self.chips.show_tags(TagList.of(text))
 
+    def set_known(self, is_known: bool) -> None:
+        """Says whether the tags are those of the image in view. Until they are, none is changed,
+        and what is entered waits in the field."""
+        self._is_known = is_known
+        if is_known and self._entered:
+            text, length = self.field.text(), self._entered
+            self._entered = 0
+            self.field.setText(text[length:])
+            self._add(text[:length])
+
+    def finish_editing(self) -> None:
+        """Takes over the tag that is being written anew, as if Enter had been pressed."""
+        self.chips.finish_editing()
+
+    def show_draft(self, text: str) -> None:
+        """Puts what was typed earlier, and not added, into the field."""
+        self.field.setText(", ".join(filter(None, (text, self.field.text()))))
+
+    def take_draft(self) -> str:
+        """Returns what is typed and not added, and empties the field."""
+        text, self._entered = self.field.text(), 0
+        self.suggestions.hide()
+        self.field.clear()
+        return text
+
     def show_vocabulary(self, name: str) -> None:
         """Says which file tags are suggested from, "" for none."""
         self._vocabulary = name
@@ -106,7 +134,7 @@ class TagEditor(QWidget):
 
     @Slot(object)
     def _on_changed(self, tags: TagList) -> None:
-        if tags != self.chips.tags:
+        if tags != self.chips.tags and self._is_known:
             self.changed.emit(tags.text)
 
     @Slot(str)
@@ -118,6 +146,11 @@ class TagEditor(QWidget):
     @Slot()
     def _on_entered(self) -> None:
         text = self.field.text()
+        if not self._is_known:
+            if text[self._entered :].strip():
+                self.field.setText(f"{text}, ")
+                self._entered = len(self.field.text())
+            return
         self.field.clear()
         self.suggestions.hide()
         self._add(text)

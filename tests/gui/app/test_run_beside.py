@@ -9,7 +9,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
-from core.batch import Phase
+from core.batch import BatchOptions, ItemState, Phase
+from core.captions.sidecar import Existing
 from core.engine import Ready
 from core.terminal.options import CaptionOptions, parse
 from gui.window.commands import Command
@@ -117,5 +118,79 @@ def test_run_in_a_low_window_is_offered_and_followed_in_the_status_line(live, fo
         window.hide_run()
         run.stop_now()
         await until(lambda: button.text() == "Run paused at 0 of 4")
+
+    live(story)
+
+
+@pytest.mark.parametrize("is_undone", [False, True])
+def test_what_is_typed_as_a_run_changes_the_caption_in_view_is_typed_over_what_it_wrote(
+    live, folder, is_undone
+):
+    (folder / "0.txt").write_text("before\n", encoding="utf-8")
+
+    async def story(program):
+        window, run, workspace = program.window, program.folder_run, program.workspace
+        editor = window.caption_panel.editor
+        await until(lambda: isinstance(program.model.state, Ready))
+        window.activateWindow()
+        window.paths_opened.emit([folder])
+        await until(lambda: window.state.workspace.is_known and window.state.workspace.total == 4)
+        await until(lambda: not workspace.counts.unread)
+        window.commands[Command.EDIT_CAPTION].trigger()
+        await until(lambda: editor.toPlainText() == "before")
+
+        def type_once(number, item):
+            if item.path.name == "0.png" and item.state in wanted:
+                wanted.clear()
+                window.show_conversation()
+                editor.setFocus()
+                QTest.keyClicks(editor, "x")
+
+        wanted = set() if is_undone else {ItemState.DONE}
+        run.items.changed.connect(type_once)
+        options = BatchOptions(("say 2 words",), existing=Existing.REPLACE)
+        await run.choose([folder], True, options)
+        await run.start(options)
+        await until(lambda: run.phase is Phase.OVER)
+        if is_undone:
+            await until(lambda: editor.toPlainText() == "word0 word1")
+            wanted.add(ItemState.UNDONE)
+            await run.undo(keeps_edits=False)
+        expected = "before" if is_undone else "word0 word1"
+        await until(lambda: sorted(editor.toPlainText()) == sorted(f"x{expected}"))
+        assert not window.caption_panel.conflict_bar.isVisible()
+        QTest.keyClick(editor, KEY.Key_S, CTRL)
+        written = folder / "0.txt"
+        await until(lambda: sorted(written.read_text().strip()) == sorted(f"x{expected}"))
+        assert not window.caption_panel.conflict_bar.isVisible()
+
+    live(story)
+
+
+def test_caption_that_a_run_wrote_meanwhile_is_said_to_be_the_models(live, folder):
+    (folder / "0.txt").write_text("before\n", encoding="utf-8")
+
+    async def story(program):
+        window, run = program.window, program.folder_run
+        panel = window.caption_panel
+        await until(lambda: isinstance(program.model.state, Ready))
+        window.paths_opened.emit([folder])
+        await until(lambda: window.state.workspace.is_known and window.state.workspace.total == 4)
+        await until(lambda: not program.workspace.counts.unread)
+        window.commands[Command.EDIT_CAPTION].trigger()
+        await until(lambda: panel.editor.toPlainText() == "before")
+
+        def type_early(number, item):
+            if item.path.name == "0.png" and item.state is ItemState.WORKING:
+                panel.editor.insertPlainText("mine ")
+
+        run.items.changed.connect(type_early)
+        options = BatchOptions(("say 2 words",), existing=Existing.REPLACE)
+        await run.choose([folder], True, options)
+        await run.start(options)
+        await until(lambda: run.phase is Phase.OVER)
+        await until(lambda: window.state.workspace.found == "word0 word1")
+        await until(lambda: "model" in panel.conflict_label.text())
+        assert "mine" in panel.editor.toPlainText()
 
     live(story)

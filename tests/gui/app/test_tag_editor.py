@@ -1,5 +1,7 @@
 """The tags of a caption as chips: added, completed, renamed, moved and removed."""
 
+from threading import Event
+
 import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -259,5 +261,99 @@ def test_menu_is_about_all_tags_and_images_that_are_selected(live, folder):
         menu.close()
         await give(chips, 0, "Remove 2 tags")
         await until(lambda: text(folder) == "red sky\n")
+
+    live(story)
+
+
+async def in_view(program, name, first):
+    window, tags = program.window, program.window.caption_panel.tag_editor
+    await until(lambda: window.state.picture.name == name and window.state.workspace.is_known)
+    await until(lambda: shown(tags)[:1] == [first])
+
+
+def test_half_a_tag_stays_with_its_image_and_outlives_a_restart(live, folder):
+    async def half(program):
+        window, tags = await opened(program, folder)
+        window.commands[Command.EDIT_CAPTION].trigger()
+        QTest.keyClicks(tags.field, "cat wh")
+        QTest.keyClick(tags.field, KEY.Key_PageDown)
+        await in_view(program, "1.png", "dog")
+        assert not tags.field.text()
+        QTest.keyClicks(tags.field, "sun")
+        QTest.keyClick(tags.field, KEY.Key_Return)
+        await until(lambda: text(folder, 1) == "dog, red sky, sun\n")
+        QTest.keyClick(tags.field, KEY.Key_PageUp)
+        await in_view(program, "0.png", "cat")
+        await until(lambda: tags.field.text() == "cat wh")
+        assert text(folder) == f"{CAPTIONS[0]}\n"
+
+    async def after(program):
+        _window, tags = await opened(program, folder)
+        await until(lambda: tags.field.text() == "cat wh")
+        QTest.keyClicks(tags.field, "iskers")
+        QTest.keyClick(tags.field, KEY.Key_Return)
+        await until(lambda: text(folder) == "cat, red sky, ocean, cat whiskers\n")
+
+    live(half)
+    live(after)
+
+
+def test_tag_that_is_being_renamed_is_renamed_in_its_image_as_one_leaves_it(live, folder):
+    async def story(program):
+        window, tags = await opened(program, folder)
+        tags.field.setFocus()
+        QTest.keyClick(tags.field, KEY.Key_Backspace)
+        QTest.keyClick(tags.chips, KEY.Key_F2)
+        field = focused_widget()
+        assert isinstance(field, QLineEdit)
+        field.selectAll()
+        QTest.keyClicks(field, "sea")
+        window.commands[Command.NEXT_PICTURE].trigger()
+        await in_view(program, "1.png", "dog")
+        await until(lambda: text(folder) == "cat, red sky, sea\n")
+        assert text(folder, 1) == f"{CAPTIONS[1]}\n"
+
+    live(story)
+
+
+def test_tags_that_are_entered_early_are_those_of_the_image_in_view(live, folder):
+    """The workspace is busy, so that the tags of the image in view are not known for a while."""
+    busy = Event()
+
+    async def story(program):
+        window, tags = await opened(program, folder)
+        window.commands[Command.EDIT_CAPTION].trigger()
+        program.workspace.change(lambda workspace: busy.wait(60))
+        program.tasks.begin(program.pictures.open_path(folder / "1.png"))
+        await until(lambda: window.state.picture.name == "1.png")
+        for typed in ("new", "other"):
+            QTest.keyClicks(tags.field, typed)
+            QTest.keyClick(tags.field, KEY.Key_Return)
+        QTest.keyClicks(tags.field, "ha")
+        busy.set()
+        await until(lambda: text(folder, 1) == "dog, red sky, new, other\n")
+        assert tags.field.text().strip() == "ha"
+        assert text(folder) == f"{CAPTIONS[0]}\n"
+        assert not window.prompt_box.text
+
+    live(story)
+
+
+def test_tags_that_are_entered_early_go_to_no_other_image(live, folder):
+    busy = Event()
+
+    async def story(program):
+        window, tags = await opened(program, folder)
+        window.commands[Command.EDIT_CAPTION].trigger()
+        program.workspace.change(lambda workspace: busy.wait(60))
+        program.tasks.begin(program.pictures.open_path(folder / "1.png"))
+        await until(lambda: window.state.picture.name == "1.png")
+        QTest.keyClicks(tags.field, "for the dog")
+        program.tasks.begin(program.pictures.open_path(folder / "2.png"))
+        await until(lambda: window.state.picture.name == "2.png")
+        busy.set()
+        await in_view(program, "2.png", "cat")
+        assert not tags.field.text()
+        assert window.prompt_box.text == "for the dog"
 
     live(story)
