@@ -1,6 +1,6 @@
 """Looks for faults on every screen of the whole program, in a process of its own.
 
-    python -m tests.support.screen_faults FOLDER KIND…
+    python -m tests.support.screen_faults FOLDER WALK KIND…
 
 The environment configures the display. Prints, as JSON, a line for each fault of these kinds.
 """
@@ -12,7 +12,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from tests.support.layout import cut_off, described_rect
 from tests.support.screens import FACTS, Screen, screens
 from tests.support.scripted_engine import ScriptedCheckpoint
 from tests.support.text_contrast import hard_to_read
+from tests.support.workspace_screens import workspace_screens
 
 
 def out_of_reach(window: QWidget) -> list[str]:
@@ -49,6 +50,7 @@ LOOKS: dict[str, Callable[[QWidget], list[str]]] = {
     "contrast": hard_to_read,
     "focus": hidden_focus,
 }
+WALKS = {"main": screens, "workspace": workspace_screens}
 # Their faults depend on the theme.
 _IN_BOTH_THEMES = {"contrast", "focus"}
 
@@ -61,10 +63,10 @@ def faults_of(screen: Screen, kinds: Sequence[str]) -> list[str]:
 
 
 async def _visit(
-    program: Program, theme: Theme, folder: Path, kinds: Sequence[str], faults: list[str]
+    walk: AsyncIterator[Screen], theme: Theme, kinds: Sequence[str], faults: list[str]
 ) -> None:
     in_both = [kind for kind in kinds if kind in _IN_BOTH_THEMES]
-    async for screen in screens(program, folder):
+    async for screen in walk:
         # Windows are fitted and laid out by events.
         await asyncio.sleep(0.05)
         faults += faults_of(screen, kinds)
@@ -79,7 +81,7 @@ async def _choose(theme: Theme, mode: str) -> None:
     await until(lambda: not theme.is_restyling)
 
 
-def main(folder: Path, kinds: Sequence[str]) -> int:
+def main(folder: Path, walk: str, kinds: Sequence[str]) -> int:
     app = QApplication(sys.argv[:1])
     QAccessible.setActive("accessible" in kinds)
     save(Settings(theme="light"), writable_locations().folder)
@@ -95,7 +97,7 @@ def main(folder: Path, kinds: Sequence[str]) -> int:
     async def whole() -> None:
         living = asyncio.ensure_future(program.life([]))
         try:
-            await _visit(program, theme, folder, kinds, faults)
+            await _visit(WALKS[walk](program, folder), theme, kinds, faults)
         except Exception:
             faults.append(traceback.format_exc())
         program.quit()
@@ -108,4 +110,4 @@ def main(folder: Path, kinds: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))

@@ -15,22 +15,30 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+REACHED = "all can be reached and what takes the focus has a name; only what is seen shows"
+READ, SEEN = "text is at 4.5 to 1, disabled text at 3 to 1", "the focus is seen"
+
+
+def rule(walk, kinds, display, name):
+    """Of all, the rule that is broken most often is in the usual tests, for the main walk."""
+    is_usual = (walk, name) == ("main", REACHED)
+    marks = [] if is_usual else [pytest.mark.slow]
+    return pytest.param(walk, kinds, display, id=f"{walk}: {name}", marks=marks)
+
+
 @pytest.mark.parametrize(
-    ("kinds", "display"),
+    ("walk", "kinds", "display"),
     [
-        pytest.param(
-            *(("accessible", "reach"), LOW),
-            id="all can be reached and what takes the focus has a name; only what is seen shows",
-        ),
-        pytest.param(
-            *(("contrast",), LAPTOP),
-            id="text is at 4.5 to 1, disabled text at 3 to 1",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(*(("focus",), LAPTOP), id="the focus is seen", marks=pytest.mark.slow),
+        rule(walk, *rest)
+        for walk in ("main", "workspace")
+        for rest in (
+            (("accessible", "reach"), LOW, REACHED),
+            (("contrast",), LAPTOP, READ),
+            (("focus",), LAPTOP, SEEN),
+        )
     ],
 )
-def test_on_every_screen(tmp_path, kinds, display):
-    folder = str(tmp_path / "work")
-    faults = run_on(tmp_path, "tests.support.screen_faults", [folder, *kinds], display)
+def test_on_every_screen(tmp_path, walk, kinds, display):
+    arguments = [str(tmp_path / "work"), walk, *kinds]
+    faults = run_on(tmp_path, "tests.support.screen_faults", arguments, display)
     assert not faults, "\n".join(faults)

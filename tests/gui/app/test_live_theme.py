@@ -17,6 +17,7 @@ from tests.support.appearance import looks_of
 from tests.support.living_program import live_through
 from tests.support.screens import FACTS, screens
 from tests.support.scripted_engine import ScriptedCheckpoint
+from tests.support.workspace_screens import workspace_screens
 
 # Previews and thumbnails are made by a thread, and widgets are laid out by events.
 _SETTLED_SECONDS = 0.15
@@ -31,7 +32,7 @@ def visit(run, loop, qapp, tmp_path, monkeypatch):
     """
     qapp.setCursorFlashTime(0)
 
-    def visit(settings, change=None, undo=None):
+    def visit(walk, settings, change=None, undo=None):
         home = tmp_path / "home"
         shutil.rmtree(home, ignore_errors=True)
         monkeypatch.setenv("ONLOOKER_HOME", str(home))
@@ -63,7 +64,7 @@ def visit(run, loop, qapp, tmp_path, monkeypatch):
 
         async def story():
             await until(program.window.isVisible)
-            async for screen in screens(program, home / "work"):
+            async for screen in walk(program, home / "work"):
                 await applied(change)
                 looks[screen.name] = await settled(screen.widget)
                 if undo is not None:
@@ -91,11 +92,16 @@ def differences(looks, expected):
     return lines
 
 
+both_walks = pytest.mark.parametrize("walk", [screens, workspace_screens])
+
+
 @pytest.mark.slow
-def test_switching_the_theme_leaves_no_colour_of_the_other_one(visit):
-    light, _ = visit({"theme": "light"})
-    dark, _ = visit({"theme": "dark"})
+@both_walks
+def test_switching_the_theme_leaves_no_colour_of_the_other_one(visit, walk):
+    light, _ = visit(walk, {"theme": "light"})
+    dark, _ = visit(walk, {"theme": "dark"})
     to_dark, back = visit(
+        walk,
         {"theme": "light"},
         lambda theme: theme.choose("dark"),
         lambda theme: theme.choose("light"),
@@ -106,8 +112,9 @@ def test_switching_the_theme_leaves_no_colour_of_the_other_one(visit):
 
 
 @pytest.mark.slow
-def test_switching_the_text_size_lays_everything_out_as_a_restart_does(visit):
-    large, _ = visit({"theme": "light", "text_percent": 150})
-    to_large, _ = visit({"theme": "light"}, lambda theme: theme.choose_text_percent(150))
+@both_walks
+def test_switching_the_text_size_lays_everything_out_as_a_restart_does(visit, walk):
+    large, _ = visit(walk, {"theme": "light", "text_percent": 150})
+    to_large, _ = visit(walk, {"theme": "light"}, lambda theme: theme.choose_text_percent(150))
     found = differences(to_large, large)
     assert not found, "\n".join(found)

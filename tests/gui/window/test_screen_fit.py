@@ -19,17 +19,16 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize(
-    ("screen", "scale"),
+    ("walk", "scale"),
     [
-        pytest.param((0, 0, 1366, 768), "2", id="a laptop at 200 %"),
-        pytest.param(*((0, 0, 1366, 768), "1.5"), id="a laptop at 150 %", marks=pytest.mark.slow),
+        pytest.param("main", "2", id="a laptop at 200 %"),
+        pytest.param("main", "1.5", id="a laptop at 150 %", marks=pytest.mark.slow),
+        pytest.param("workspace", "2", id="captions at 200 %", marks=pytest.mark.slow),
     ],
 )
-def test_every_page_and_dialog_is_on_the_screen_and_all_of_it_can_be_reached(
-    tmp_path, screen, scale
-):
-    arguments = [str(tmp_path / "work"), "reach"]
-    faults = run_on(tmp_path, "tests.support.screen_faults", arguments, screen, scale=scale)
+def test_every_page_and_dialog_is_on_the_screen_and_all_of_it_can_be_reached(tmp_path, walk, scale):
+    arguments = [str(tmp_path / "work"), walk, "reach"]
+    faults = run_on(tmp_path, "tests.support.screen_faults", arguments, LARGE, scale=scale)
     assert not faults, "\n".join(faults)
 
 
