@@ -65,5 +65,5 @@ class ImagesWiring(QObject):
             model=model,
             spelling=spelling,
         )
-        TagDraftWiring(window, listing, captions, memory, self)
+        TagDraftWiring(window, captions, memory, self)
         BulkWiring(window, listing, workspace, bulk, captions, pictures, begin, self)

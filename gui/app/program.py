@@ -175,7 +175,6 @@ class Program(QObject):
             self.model,
             begin,
             self,
-            listing=self._listing,
             editing=self.caption_editing,
         )
         self._conversation_wiring.fill = self.folder_jobs.notes.filled

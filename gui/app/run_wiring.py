@@ -12,7 +12,6 @@ from core.workspace import Workspace
 from gui.app.after_run_wiring import AfterRunWiring
 from gui.app.batch_wiring import BatchWiring
 from gui.app.tasks import Begin
-from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.awake import Awake
 from gui.session.caption_editing import CaptionEditing
 from gui.session.folder_run import FolderRun
@@ -44,12 +43,11 @@ class RunWiring(QObject):
         begin: Begin,
         parent: QObject | None = None,
         *,
-        listing: WorkspaceWiring,
         editing: CaptionEditing,
     ):
         super().__init__(parent)
         self._window, self._run, self._batch = window, run, batch
-        self._listing, self._editing = listing, editing
+        self._editing = editing
         self._workspace, self._pictures = workspace, pictures
         self._model, self._begin = model, begin
         self._awake = Awake(self)
@@ -98,8 +96,7 @@ class RunWiring(QObject):
     def _on_item_changed(self, number: int, item: Item) -> None:
         # An undone one has its earlier caption again.
         if item.state in (ItemState.DONE, ItemState.UNDONE) and self._workspace.is_open:
-            row = self._listing.current
-            if row is not None and row.path == item.path:
+            if item.path == self._editing.path:
                 self._editing.begin_reading()
                 self._begin(self._read_in_view(item.path))
             self._written.add(item.path)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 
-from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.caption_editing import CaptionEditing
 from gui.session.view_memory import ViewMemory
 from gui.window.main_window import MainWindow
@@ -19,7 +18,6 @@ class TagDraftWiring(QObject):
     def __init__(
         self,
         window: MainWindow,
-        listing: WorkspaceWiring,
         editing: CaptionEditing,
         memory: ViewMemory,
         parent: QObject | None = None,
@@ -28,7 +26,7 @@ class TagDraftWiring(QObject):
         super().__init__(parent)
         self._prompt_edit = window.prompt_box.prompt_edit
         self._tags = window.caption_panel.tag_editor
-        self._listing, self._editing, self._memory = listing, editing, memory
+        self._editing, self._memory = editing, memory
         # The image whose tags are shown.
         self._path: Path | None = None
         self._tags.field.textChanged.connect(self._on_typed)
@@ -50,8 +48,7 @@ class TagDraftWiring(QObject):
 
     @Slot()
     def _on_editing_changed(self) -> None:
-        row = self._listing.current
-        path = row.path if row is not None and self._editing.id == row.id else None
+        path = self._editing.path
         if path == self._path:
             return
         if self._path is not None:
