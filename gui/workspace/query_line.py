@@ -228,4 +228,5 @@ class QueryLine(QWidget):
 
     @Slot(int)
     def _on_sort_activated(self, index: int) -> None:
-        self.sort_chosen.emit(self.sort_box.itemData(index))
+        # Qt gives a plain str back.
+        self.sort_chosen.emit(SortKey(self.sort_box.itemData(index)))

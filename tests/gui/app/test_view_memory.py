@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from core.locations import locations
-from core.workspace import SortKey
+from core.workspace import Sort, SortKey
 from tests.gui.conftest import until
 
 
@@ -82,8 +82,14 @@ def test_restart_finds_folder_image_filter_order_and_selection(live, folder):
         await until(lambda: images.rows.rowCount() == 12)
         window.workspace_pane.query_line.edit.setText("name:1*")
         await until(lambda: images.rows.rowCount() == 3)
-        window.workspace_pane.query_line.sort_chosen.emit(SortKey.SIZE)
-        await until(lambda: window.state.workspace.sort is SortKey.SIZE)
+        box = window.workspace_pane.query_line.sort_box
+        for _ in range(box.findData(SortKey.SIZE)):
+            QTest.keyClick(box, Qt.Key.Key_Down)
+        await until(lambda: program.workspace.listing.sort == Sort(SortKey.SIZE))
+        box.activated.emit(box.currentIndex())  # The same once more is the other way round.
+        order = Sort(SortKey.SIZE, is_descending=True)
+        await until(lambda: program.workspace.listing.sort == order)
+        assert window.state.workspace.sort is SortKey.SIZE
         images.setFocus()
         QTest.keyClick(images, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
         window.command_actions.by_command["next_picture"].trigger()
@@ -97,7 +103,7 @@ def test_restart_finds_folder_image_filter_order_and_selection(live, folder):
         await until(lambda: images.selected_count == 3)
         assert images.rows.rowCount() == 3
         assert window.workspace_pane.query_line.edit.text() == "name:1*"
-        assert window.state.workspace.sort is SortKey.SIZE
+        assert program.workspace.listing.sort == Sort(SortKey.SIZE, is_descending=True)
 
     name = []
     live(before)
