@@ -1,10 +1,10 @@
 """The widgets of the workspace: all images of a folder, their captions, and what is done to them.
 
 Read `image_rows` first, the list model; `image_list` shows it as a grid or a list, its cells placed
-by `cell_layout`, each image painted by `image_cell`, with `thumbnails` from `thumbnail_cache`, and
-what is selected read by `image_selection`; `scroll_anchor` keeps what is in view there. `pane` is
-the left side of the window around them, with `reading_line` for how far the reading of the folder
-is.
+by `cell_layout`, each image painted by `image_cell`, with `thumbnails` from `thumbnail_cache`.
+`selection_model` keeps what is selected, which `image_selection` reads; `scroll_anchor` keeps what
+is in view there. `pane` is the left side of the window around them, with `reading_line` for how far
+the reading of the folder is.
 
 `export_dialog` hands captions over to other programs, with the choices of `export_form` and the
 words of `export_texts`; `import_dialog` takes theirs. `presets_dialog` changes presets, each with

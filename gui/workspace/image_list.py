@@ -36,6 +36,7 @@ from gui.workspace.image_cell import ImageCell
 from gui.workspace.image_rows import ImageRows
 from gui.workspace.image_selection import ImageSelection
 from gui.workspace.scroll_anchor import ScrollAnchor, is_in_view
+from gui.workspace.selection_model import SelectionModel
 from gui.workspace.thumbnails import Thumbnails
 
 SMALLEST, LARGEST = 64, 320
@@ -76,7 +77,9 @@ class ImageList(QAbstractItemView):
         self._is_resizing = False
         self.setItemDelegate(self._cell)
         self.setModel(rows)
-        self.selection = ImageSelection(rows, self.selectionModel())
+        selection_model = SelectionModel(rows, self)
+        self.setSelectionModel(selection_model)
+        self.selection = ImageSelection(rows, selection_model)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
@@ -222,12 +225,8 @@ class ImageList(QAbstractItemView):
         index = self.rows.index(row, 0) if row is not None else QModelIndex()
         if index == self.currentIndex():
             return
-        flags = QItemSelectionModel.SelectionFlag
-        keeps = self.selected_count > 1 or not index.isValid()
         self._is_set_by_program = True
-        self.selectionModel().setCurrentIndex(
-            index, flags.NoUpdate if keeps else flags.ClearAndSelect
-        )
+        self._set_current(index)
         self._is_set_by_program = False
         if index.isValid():
             self.scrollTo(index)
@@ -236,12 +235,11 @@ class ImageList(QAbstractItemView):
         """Goes so many images on, at most to the first or last one."""
         if count := self.rows.rowCount():
             at = self.currentIndex().row() if self.currentIndex().isValid() else -by
-            self._go_to(min(max(at + by, 0), count - 1))
+            self._set_current(self.rows.index(min(max(at + by, 0), count - 1), 0))
 
-    def _go_to(self, row: int) -> None:
+    def _set_current(self, index: QModelIndex) -> None:
         flags = QItemSelectionModel.SelectionFlag
-        keeps = self.selected_count > 1
-        index = self.rows.index(row, 0)
+        keeps = self.selected_count > 1 or not index.isValid()
         self.selectionModel().setCurrentIndex(
             index, flags.NoUpdate if keeps else flags.ClearAndSelect
         )
@@ -269,6 +267,15 @@ class ImageList(QAbstractItemView):
         self.selectionModel().select(selection, command)
         self.viewport().update()
 
+    def selectionCommand(
+        self, index: _Index, event: QEvent | None = None
+    ) -> QItemSelectionModel.SelectionFlag:
+        is_menu = isinstance(event, QMouseEvent) and event.button() == Qt.MouseButton.RightButton
+        if is_menu and index.isValid() and self.selection.has(index.row()):
+            # Qt does not know of all images that are selected.
+            return QItemSelectionModel.SelectionFlag.NoUpdate
+        return super().selectionCommand(index, event)
+
     def visualRegionForSelection(self, selection: QItemSelection) -> QRegion:
         # Of 100,000 selected images, those in view are painted anyway.
         return QRegion(self.viewport().rect())
@@ -290,7 +297,6 @@ class ImageList(QAbstractItemView):
         self.initViewItemOption(option)
         flags, plain = QStyle.StateFlag, option.state  # type: ignore[attr-defined]
         current, hovered = self.currentIndex().row(), self._hovered.row()
-        selection = self.selectionModel()
         with QPainter(self.viewport()) as painter:
             if self._empty_text and not self.rows.rowCount():
                 painter.setPen(self._theme.colour("text_quiet"))
@@ -300,7 +306,7 @@ class ImageList(QAbstractItemView):
             for row in rows:
                 index = self.rows.index(row, 0)
                 state = plain & ~(flags.State_HasFocus | flags.State_MouseOver)
-                if selection.isSelected(index):
+                if self.selection.has(row):
                     state |= flags.State_Selected
                 if row == current:
                     state |= flags.State_HasFocus

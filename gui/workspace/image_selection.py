@@ -4,42 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
-from typing import Any
+from functools import cached_property
+from itertools import compress, count, islice
 
-from PySide6.QtCore import (
-    QItemSelection,
-    QItemSelectionModel,
-    QItemSelectionRange,
-    QObject,
-    Signal,
-    Slot,
-)
+from PySide6.QtCore import QObject, Signal, Slot
 
 from gui.workspace.image_rows import ImageRows
+from gui.workspace.selection_model import SelectionModel
 
-_Flag = QItemSelectionModel.SelectionFlag
+_TURNED = bytes((1, 0, *range(2, 256)))
 _MOST_KEPT = 50
 
 
 @dataclass(frozen=True)
 class _Selected:
-    """What was selected: the first and last places of ranges in the list as it was then."""
+    """What was selected of the list as it was then: a byte for each place."""
 
     listed: Sequence[int] = ()
-    ranges: tuple[tuple[int, int], ...] = ()
+    flags: bytes = b""
 
     @property
     def count(self) -> int:
-        return sum(last - first + 1 for first, last in self.ranges)
+        return self.flags.count(1)
 
-    @property
+    @cached_property
     def ids(self) -> set[int]:
-        return set(chain.from_iterable(self.listed[a : b + 1] for a, b in self.ranges))
+        return set(compress(self.listed, self.flags))
+
+    def has_all_of(self, other: _Selected) -> bool:
+        """Returns whether what was selected in the other is selected in this one."""
+        if self.listed is other.listed and len(self.flags) == len(other.flags):
+            return not int.from_bytes(other.flags) & ~int.from_bytes(self.flags)
+        return self.ids >= other.ids
 
 
 class ImageSelection(QObject):
-    """Reads and sets the selection of a view, as ranges: 100,000 images are one of them. Several
+    """Reads and sets the selection of a view, all of whose rows may be selected one by one. Several
     images that are not selected any more, as after a misclick, can be selected again.
 
     `lost_changed(bool)`: `lost` is another number, and whether a selection was lost just now.
@@ -47,7 +47,7 @@ class ImageSelection(QObject):
 
     lost_changed = Signal(bool)
 
-    def __init__(self, rows: ImageRows, selection_model: QItemSelectionModel):
+    def __init__(self, rows: ImageRows, selection_model: SelectionModel):
         super().__init__(selection_model)
         self._rows, self._model = rows, selection_model
         self._now = _Selected()
@@ -67,33 +67,24 @@ class ImageSelection(QObject):
     @property
     def ids(self) -> list[int]:
         """The ids of the selected images, in the order of the list."""
-        ids: list[int] = []
-        for part in sorted(self._ranges(), key=lambda one: one.top()):
-            ids += self._rows.ids[part.top() : part.bottom() + 1]
-        return ids
+        return list(compress(self._rows.ids, self._model.flags))
 
     @property
     def count(self) -> int:
         """How many images are selected."""
-        return sum(part.height() for part in self._ranges())
+        return self._model.flags.count(1)
+
+    def has(self, row: int) -> bool:
+        """Returns whether the image in this place is selected."""
+        return bool(self._model.flags[row])
 
     def places(self, most: int) -> list[int]:
         """Returns the places of the selected images in the list, at most so many."""
-        ranges = sorted((part.top(), part.bottom()) for part in self._ranges())
-        return list(islice(chain.from_iterable(range(a, b + 1) for a, b in ranges), most))
+        return list(islice(compress(count(), self._model.flags), most))
 
     def select_ids(self, ids: set[int]) -> None:
         """Selects these images, and no others; those that are not listed are passed over."""
-        places = sorted(place for one in ids if (place := self._rows.row_of(one)) is not None)
-        selection = QItemSelection()
-        begin = end = -2
-        for place in [*places, -2]:
-            if place != end + 1:
-                if begin >= 0:
-                    selection.select(self._rows.index(begin, 0), self._rows.index(end, 0))
-                begin = place
-            end = place
-        self._model.select(selection, _Flag.ClearAndSelect)
+        self._model.set_flags(bytes(map(ids.__contains__, self._rows.ids)))
 
     def restore(self) -> None:
         """Selects the images again whose selection was lost last, as far as they are listed."""
@@ -112,23 +103,17 @@ class ImageSelection(QObject):
 
     def invert(self) -> None:
         """Selects all images that are not selected, and no others."""
-        if count := self._rows.rowCount():
-            whole = QItemSelection(self._rows.index(0, 0), self._rows.index(count - 1, 0))
-            self._model.select(whole, _Flag.Toggle)
+        flags = self._model.flags
+        self._model.set_flags(flags.translate(_TURNED))
 
     @Slot()
     def _on_changed(self) -> None:
-        parts = ((part.top(), part.bottom()) for part in self._ranges())
-        now, before = _Selected(self._rows.ids, tuple(sorted(parts))), self._now
+        now, before = _Selected(self._rows.ids, self._model.flags), self._now
         self._now = now
         # What only grows is not lost, and of a single image there is nothing to lose.
-        is_lost = before.count > 1 and (now.count < before.count or not now.ids >= before.ids)
+        is_lost = before.count > 1 and (now.count < before.count or not now.has_all_of(before))
         if is_lost and not self._is_restoring and not (self.in_gesture and self._has_lost):
             self._has_lost = True
             self._before.append(before)
             del self._before[:-_MOST_KEPT]
             self.lost_changed.emit(True)
-
-    def _ranges(self) -> list[QItemSelectionRange]:
-        selection: Any = self._model.selection()  # A list, which its type does not say.
-        return list(selection)

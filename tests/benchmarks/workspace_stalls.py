@@ -114,6 +114,7 @@ class Stalls:
         await self._type()
         await self._lay_out()
         await self._sort()
+        await self._select_found()
         await self._select()
         await self._edit()
         await self._delete()
@@ -184,6 +185,20 @@ class Stalls:
         await self.during(
             "restored", restore, lambda: state.state.workspace.selected == self._count
         )
+
+    async def _select_found(self) -> None:
+        """Selects what a query finds, which is scattered over the list once the query is gone."""
+        line, listing = self._window.workspace_pane.query_line, self._workspace.listing
+        line.search_for("tag:cat")
+        await until(lambda: listing.query == "tag:cat" and 0 < self.listed < self._count, PATIENCE)
+        found = self.listed
+        self._list.setFocus()
+        await self.during("all found selected", self._list.selectAll)
+        await self.during("query left", line.edit.clear, lambda: self.listed == self._count, 2)
+        self.expect("still selected", self._list.selected_count, found)
+        await self.during("inverted", self._window.commands[Command.INVERT_SELECTION].trigger)
+        self.expect("selected", self._list.selected_count, self._count - found)
+        await self.during("selected no more", self._list.clearSelection)
 
     async def _edit(self) -> None:
         workspace, ids = self._workspace, self._list.selected_ids
