@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,14 +23,18 @@ class Web(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), Handler)
         self.asked: list[str] = []
         self.packs = self.hangs_up = False
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+
+class WebOnIpv6(Web):
+    address_family = socket.AF_INET6
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -92,6 +97,19 @@ def test_server_on_this_machine_is_asked_without_the_proxy(web, monkeypatch):
 def test_packed_answer_is_read_though_a_plain_one_was_asked_for(web):
     web.packs = True
     assert listed(web.address) == [["one"]]
+
+
+def test_server_may_have_an_ipv6_address():
+    try:
+        server = WebOnIpv6("::1")
+    except OSError as error:
+        pytest.skip(f"no IPv6 here: {error}")
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        assert listed(f"http://[::1]:{server.server_port}") == [["one"]]
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_server_may_hang_up_between_requests(web):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import threading
 import time
 import weakref
@@ -474,7 +475,16 @@ def test_stop_ends_all_that_are_under_way(server, use):
 # Keys
 
 
-def test_key_goes_to_its_server_and_to_no_other_and_is_never_repeated(use, monkeypatch):
+@pytest.fixture
+def everything_logged(caplog):
+    """What all libraries say too."""
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+def test_key_goes_to_its_server_and_to_no_other_and_is_never_repeated(
+    use, monkeypatch, everything_logged
+):
     with ModelServer().running() as first, ModelServer().running() as second:
         first.key = "sk-very-secret"
         host = first.address.partition("//")[2]
@@ -484,14 +494,16 @@ def test_key_goes_to_its_server_and_to_no_other_and_is_never_repeated(use, monke
         assert set(first.keys) == {"Bearer sk-very-secret"}
         assert set(second.keys) == {""}
         assert "secret" not in repr(engine.facts)
+    assert everything_logged.text
+    assert "very-secret" not in everything_logged.text
 
 
-def test_rejected_key_is_told_without_the_key(server, use, monkeypatch):
+def test_rejected_key_is_told_without_the_key(server, use, monkeypatch, everything_logged):
     server.key = "sk-other"
     monkeypatch.setenv("ONLOOKER_SERVER_KEY", "sk-very-secret")
     with pytest.raises(ServerError, match="rejected the key") as error:
         use(server)
-    assert "secret" not in str(error.value)
+    assert "very-secret" not in str(error.value) + everything_logged.text
 
 
 def test_one_key_for_several_servers_is_refused(use, monkeypatch):
