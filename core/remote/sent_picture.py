@@ -26,10 +26,10 @@ def data_url(picture: Picture, sending: Sending) -> bytes:
 
 
 def json_with(urls: Sequence[bytes], body: Mapping[str, object]) -> bytes:
-    """Returns a request as JSON, with pictures in their `PLACE`s. They are not made part of a text
-    first, since to look for signs to escape in a megabyte of them takes long."""
+    """Returns a request as JSON, with pictures in their `PLACE`s, if there are any. They are not
+    made part of a text first: to look for signs to escape in a megabyte of them takes long."""
     first, *parts = json.dumps(body).encode().split(_URL)
     pieces = [first]
-    for url, part in zip(urls, parts, strict=True):
+    for url, part in zip(urls[: len(parts)], parts, strict=True):
         pieces += [_BEFORE, url, _AFTER, part]
     return b"".join(pieces)
