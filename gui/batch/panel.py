@@ -25,13 +25,13 @@ from gui.batch.list_area import ListArea
 from gui.batch.replace import ReplaceBar
 from gui.batch.rows import BatchModel
 from gui.batch.run_controls import RunAction, RunControls, has_begun, is_at_rest
+from gui.batch.run_pages import RunPages
 from gui.batch.run_progress import RunProgress
 from gui.batch.summary import SummaryBox
 from gui.batch.trial import TrialPage
 from gui.batch.undo_dialog import UndoDialog
 from gui.picture.drop_zone import DragOverlay
 from gui.widgets.notice_bar import NoticeBar
-from gui.widgets.page_stack import PageStack
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.scrolled_page import place_below
 from gui.widgets.theme import Theme
@@ -224,17 +224,8 @@ class BatchPanel(QFrame):
     # Parts
 
     def _place(self) -> None:
-        run_page = QWidget()
-        run = QVBoxLayout(run_page)
-        run.setContentsMargins(0, 0, 0, 0)
-        run.setSpacing(8)
-        for part in (self.form, self.summary_box, self.controls, self.progress):
-            run.addWidget(part)
-        run.addWidget(self.list_area, 1)
-        run.addStretch()
-        self.pages = PageStack()
-        self.pages.addWidget(run_page)
-        self.pages.addWidget(self.trial_page)
+        parts = (self.form, self.summary_box, self.controls, self.progress)
+        self.pages = RunPages(parts, self.list_area, self.trial_page)
         place_below(self, (self.head, self.notice_bar), self.pages)
 
     def _connect(self) -> None:

@@ -30,7 +30,7 @@ from gui.session.existing_captions import ExistingCaptions
 from gui.session.folder_trial import FolderTrial
 from gui.session.inbox import Inbox
 from gui.session.model_thread import ModelThread
-from gui.session.run_end import idle_phase, left_unchanged, painted
+from gui.session.run_end import idle_phase, is_to_sum_up, left_unchanged, nothing_found, painted
 from gui.session.run_engines import RunEngines
 from gui.session.run_items import RunItems, found_items, opened_run
 from gui.session.run_pace import RunPace
@@ -154,12 +154,8 @@ class FolderRun(QObject):
             self._show_items(found, Counter({ItemState.WAITING: len(found)}))
             self._set_phase(Phase.CHOOSING)
             self.look_beside(options)
-            if not found:
-                nothing = self.tr("There are no images here.")
-                action = self.tr("Choose another folder.")
-                left_out = " ".join(filter(None, (nothing, left_out, action)))
-            if left_out:
-                self.noticed.emit(left_out)
+            if note := left_out if found else nothing_found(left_out):
+                self.noticed.emit(note)
 
     def look_beside(self, options: BatchOptions) -> None:
         """Read the captions that a run with these options would find, while images are chosen."""
@@ -357,8 +353,7 @@ class FolderRun(QObject):
 
     @property
     def _is_to_sum_up(self) -> bool:
-        is_stopped = self._phase is Phase.PAUSED and self._is_stopped
-        return is_stopped or self._phase in (Phase.OVER, Phase.UNDONE)
+        return is_to_sum_up(self._phase, is_stopped=self._is_stopped)
 
     async def _sum_up(self) -> None:
         """Say what became of the run, as it is after an edit or an undo too."""

@@ -21,6 +21,18 @@ def idle_phase(batch: Batch | None, items: RunItems) -> Phase:
     return Phase.OVER if items.settled == len(items) else Phase.PAUSED
 
 
+def is_to_sum_up(phase: Phase, *, is_stopped: bool) -> bool:
+    """Return whether a run is over, or was stopped by a person."""
+    return (phase is Phase.PAUSED and is_stopped) or phase in (Phase.OVER, Phase.UNDONE)
+
+
+def nothing_found(left_out: str) -> str:
+    """Say that no images were found, and which were left out."""
+    nothing = translate("FolderRun", "There are no images here.")
+    action = translate("FolderRun", "Choose another folder.")
+    return " ".join(filter(None, (nothing, left_out, action)))
+
+
 def left_unchanged(count: int) -> str:
     """Say how many files an undo left as they are, since somebody has edited them."""
     if count == 1:

@@ -30,6 +30,7 @@ from gui.window.command_runs import bind_own_commands
 from gui.window.commands import Command, Submenu
 from gui.window.context_menus import ContextMenus, open_by_key
 from gui.window.documents import show_in_documents
+from gui.window.escape import end_innermost
 from gui.window.file_dialogs import FileDialogs, open_without_waiting
 from gui.window.focus_watch import FocusWatch
 from gui.window.input_elsewhere import InputElsewhere
@@ -41,7 +42,6 @@ from gui.window.shown import (
     prompt_offer,
     shown_notices,
     status,
-    visible_notice,
     window_title,
 )
 from gui.window.state_holder import StateHolder
@@ -210,23 +210,8 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def escape(self) -> None:
-        """End the innermost thing: an answer, a question that waits, a word, the rectangle on the
-        image, the reading of a folder, or a notice."""
-        state, notice = self.state, visible_notice(self.state)
-        if state.is_conversation and (
-            state.conversation.is_answering or state.conversation.waiting
-        ):
-            self.prompt_box.escape()
-        elif state.is_conversation and self.evidence_view.has_chosen:
-            self.evidence_view.leave()
-        elif state.is_conversation and state.has_part:
-            self.drop_zone.part_frame.remove()
-        elif state.is_conversation and state.workspace.reading:
-            self.workspace_pane.reading_line.stop_asked.emit()
-        elif notice is not None and notice is self.notice_bar.notice:
-            self.notice_bar.dismiss()
-        else:
-            self.batch_panel.notice_bar.dismiss()
+        """End the innermost thing."""
+        end_innermost(self)
 
     @Slot(int)
     def inspect(self, index: int) -> None:
