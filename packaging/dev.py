@@ -4,6 +4,8 @@
     python3 packaging/dev.py test [PYTEST ARGUMENT …]            ruff, pyright, the default tier
     python3 packaging/dev.py test --slow [PYTEST ARGUMENT …]     only the slow tier of tests
     python3 packaging/dev.py test --coverage                     the same as test, with coverage
+    python3 packaging/dev.py lint                                only ruff and pyright
+    python3 packaging/dev.py setup                               what test and build install
     python3 packaging/dev.py build [--only-program] [--new-pins] the packaged program, in dist/
     python3 packaging/dev.py strings FILE.ts                     what translators translate
 
@@ -84,7 +86,7 @@ FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fo
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command that the first argument names; returns the exit status."""
-    verbs = {"run": run, "test": test, "build": build, "strings": strings}
+    verbs = {verb.__name__: verb for verb in (run, test, lint, setup, build, strings)}
     if not arguments or arguments[0] not in verbs:
         print(__doc__)
         return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
@@ -102,18 +104,20 @@ def run(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """Run lint, types and the default tier of tests; all run, and the worst status counts.
 
-    With `--slow` only the tests marked `slow` run: lint and types belong to the default tier. With
-    `--coverage` the per cent of the statements of core and gui that tests run is printed as well;
-    `coverage report` and `coverage html` then show which.
+    With `--slow` only the tests marked `slow` run: lint and types belong to the default tier, and
+    `--only-pytest` leaves them out of it too. With `--coverage` the per cent of the statements of
+    core and gui that tests run is printed as well; `coverage report` and `coverage html` then show
+    which.
     """
     parser = argparse.ArgumentParser(
         prog="dev.py test",
-        usage="%(prog)s [--slow] [--coverage] [PYTEST ARGUMENT …]",
+        usage="%(prog)s [--slow] [--coverage] [--only-pytest] [PYTEST ARGUMENT …]",
         description="Other arguments go to pytest; with -n 0 the tests run in one process.",
         allow_abbrev=False,
     )
     parser.add_argument("--slow", action="store_true", help="only the tests marked slow")
     parser.add_argument("--coverage", action="store_true", help="measure what is covered")
+    parser.add_argument("--only-pytest", action="store_true", help="without ruff and pyright")
     options, others = parser.parse_known_args(arguments)
     if not install_system_libraries():
         return 1
@@ -124,18 +128,33 @@ def test(arguments: list[str]) -> int:
     pytest = ["pytest", *distribution(), "-m", "slow" if options.slow else "not slow"]
     if options.coverage:
         pytest += ["--cov", "--cov-report="]
-    results = []
-    if not options.slow:
-        results = [
-            step("ruff check", "-m", "ruff", "check", "."),
-            step("ruff format", "-m", "ruff", "format", "--check", "."),
-            step("pyright", "-m", "pyright"),
-        ]
+    results = [] if options.slow or options.only_pytest else [lint([])]
     what = "pytest, slow tier" if options.slow else "pytest"
     results.append(step(what, "-m", *pytest, *others))
     if options.coverage:
         step("coverage, in per cent", "-m", "coverage", "report", "--format=total")
     return max(map(abs, results))
+
+
+def lint(arguments: list[str]) -> int:
+    """Run lint and types; both run, and the worst status counts."""
+    install("test")
+    results = (
+        step("ruff check", "-m", "ruff", "check", "."),
+        step("ruff format", "-m", "ruff", "format", "--check", "."),
+        step("pyright", "-m", "pyright"),
+    )
+    return max(map(abs, results))
+
+
+def setup(arguments: list[str]) -> int:
+    """Install what `test`, `lint` and `build` need, which can then run at the same time."""
+    if not install_build_tools():
+        return 1
+    install_test_tools()
+    for extra in ("test", "build"):
+        install(extra)
+    return 0
 
 
 def distribution() -> list[str]:

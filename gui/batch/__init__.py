@@ -1,5 +1,5 @@
-"""The widgets of a folder run. Read `panel` first: it places the others, in `run_pages`, and connects
-them.
+"""The widgets of a folder run. Read `panel` first: it places the others, in `run_pages`, and
+connects them.
 
 Before a run: `form`, with `prompt_list`, `more_options`, `card_boxes` and `form_fields`, is what
 to ask and write, and `form_check` says what is wrong with that; `trial`, with `trial_variant` and

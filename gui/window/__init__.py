@@ -9,6 +9,6 @@ are), from which `actions` makes menus and keys, `context_menus` and `text_menus
 `command_runs` and `text_focus` do what concerns the window alone; `focus_watch` says what has the
 focus. `main_window` shows the state, with its widgets from `parts`, placed by `workspace_page` and
 `image_and_run`, and what the state means for them in `documents`; `escape` is what Esc ends.
-`recent_menu`, `file_dialogs`, `leave_dialog`, `status_line`, `task_bar`, `saved_geometry`, `input_elsewhere` and
-`settings_dialog` (with `settings_page` and `settings_pages`) are parts of it.
+`recent_menu`, `file_dialogs`, `leave_dialog`, `status_line`, `task_bar`, `saved_geometry`,
+`input_elsewhere` and `settings_dialog` (with `settings_page` and `settings_pages`) are parts of it.
 """
