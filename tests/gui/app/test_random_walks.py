@@ -270,6 +270,7 @@ class Walker:
             shows_run=self.window.batch_panel.isVisible(),
             covers_image=not self.window.drop_zone.isVisible(),
             is_low=self.window.height() < 480,
+            has_unsaved=self.program.caption_editing.has_unsaved,
         )
 
     def _page(self):
