@@ -56,6 +56,12 @@ def is_folder(path: Path) -> bool:
     return mode is not None and stat.S_ISDIR(mode)
 
 
+def is_file(path: Path) -> bool:
+    """Returns whether there is a file, also behind a link. Never raises; see `exists`."""
+    mode = _mode_of(path)
+    return mode is not None and stat.S_ISREG(mode)
+
+
 def size_of(path: Path) -> int:
     """Returns the size of a file in bytes; 0 if it cannot be looked at."""
     try:

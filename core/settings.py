@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -39,6 +40,13 @@ def _newest(limit: int) -> BeforeValidator:
         return texts[-limit:]
 
     return BeforeValidator(shorten)
+
+
+def _not_empty(value: str) -> str:
+    # Not by a least length: pydantic takes no name of a folder then that is not Unicode.
+    if not value:
+        raise ValueError("there is none")
+    return value
 
 
 def _keys(values: Any) -> Any:
@@ -75,7 +83,7 @@ class Settings(BaseModel):
         extra="ignore", validate_assignment=True, allow_inf_nan=False, protected_namespaces=()
     )
 
-    model: str = Field(default=BUILT_IN, min_length=1)
+    model: Annotated[str, AfterValidator(_not_empty)] = BUILT_IN
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
     dtype: Precision = Precision.AUTO
 
@@ -175,7 +183,8 @@ def load(folder: Path) -> Settings:
     """
     path = folder / SETTINGS_NAME
     try:
-        data: object = json.loads(read_regular(path, most=_LARGEST).decode())
+        # Some editors put a byte order mark before what a person changes by hand.
+        data: object = json.loads(read_regular(path, most=_LARGEST).decode("utf-8-sig"))
     except FileNotFoundError:
         return Settings()
     except OSError as error:

@@ -13,12 +13,15 @@ from itertools import chain, count
 
 from core.picture import Picture, PicturePart, Sending
 
+_LEAST_TEMPERATURE = 1e-5
+
 
 @dataclass(frozen=True)
 class Sampling:
     """How tokens are chosen. The default is greedy, so that a caption is reproducible.
 
-    `temperature` 0 is greedy. `top_k` 0 and `top_p` 1 exclude no token; `top_k` 50 is what
+    `temperature` 0 is greedy, and so is any below 0.00001, by which no scores can be divided; it is
+    set to 0. `top_k` 0 and `top_p` 1 exclude no token; `top_k` 50 is what
     LLaVA-1.5 uses when it samples, without saying so. `seed` None draws a seed; the one used is in
     the `Answer`. `banned_words` do not occur in the answer, in whatever case.
     """
@@ -31,6 +34,10 @@ class Sampling:
     max_new_tokens: int = 512
     seed: int | None = 0
     banned_words: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if 0 < self.temperature < _LEAST_TEMPERATURE:
+            object.__setattr__(self, "temperature", 0.0)
 
 
 @dataclass(frozen=True)

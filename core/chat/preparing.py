@@ -16,7 +16,8 @@ from core.chat.quiet import first_line
 from core.chat.template import ChatTemplate
 from core.device.choice import is_out_of_memory
 from core.errors import EngineError, PromptError
-from core.message import translatable
+from core.generation.fitting_turns import MOST_CHARACTERS, first_that_fit
+from core.message import Message, translatable
 from core.picture import Picture
 from core.transcript import Request, Turn
 
@@ -85,24 +86,24 @@ class Preparer:
             raise PromptError(text.format(most=most))
         context = self._context_length
         wanted = min(request.sampling.max_new_tokens, context // 4)
-        kept = [(left, [turns[0], *turns[1 + left :]]) for left in range(len(turns) - 1)]
-        kept.append((len(turns) - 1, [turns[-1]]))
         length = 0
-        for left_out, some in kept:
-            prompt = self._prompt(some, 1 + len(request.others)) + request.beginning
+
+        def fitting(kept: Sequence[Turn], left_out: int) -> Prepared | None:
+            nonlocal length
+            prompt = self._prompt(kept, 1 + len(request.others)) + request.beginning
+            if len(prompt) > context * MOST_CHARACTERS:
+                return None
             self._ahead.offer([request.picture, *request.others])
             inputs = self.inputs([prompt], [pixels_of(request)])
             length = inputs["input_ids"].shape[1]
-            if context - length >= (1 if len(some) == 1 else wanted):
-                most = min(request.sampling.max_new_tokens, context - length)
-                return Prepared(prompt, inputs, length, most, left_out)
-        raise PromptError(
-            translatable(
-                "core",
-                "Prompt and image take {count} tokens, but the model reads {most}. Shorten "
-                "the prompt, or choose a smaller image.",
-            ).format(count=length, most=context)
-        )
+            if context - length < (1 if len(kept) == 1 else wanted):
+                return None
+            most = min(request.sampling.max_new_tokens, context - length)
+            return Prepared(prompt, inputs, length, most, left_out)
+
+        if prepared := first_that_fit(turns, fitting):
+            return prepared
+        raise PromptError(_too_long(length, context))
 
     def _prompt(self, turns: Sequence[Turn], pictures: int) -> str:
         return self._template.render(messages(turns, pictures, self._escaped))
@@ -153,3 +154,16 @@ class Prepared:
     length: int
     max_new_tokens: int
     left_out: int
+
+
+def _too_long(length: int, context: int) -> Message:
+    if not length:
+        text = translatable(
+            "core", "The prompt is too long. Shorten it: the model reads {most} tokens."
+        )
+        return text.format(most=context)
+    return translatable(
+        "core",
+        "Prompt and image take {count} tokens, but the model reads {most}. Shorten "
+        "the prompt, or choose a smaller image.",
+    ).format(count=length, most=context)

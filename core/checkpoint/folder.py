@@ -24,7 +24,7 @@ from core.checkpoint.llava_settings import (
 )
 from core.checkpoint.safety import read_settings, require_possible, require_safe_folder
 from core.errors import CheckpointError
-from core.files import exists, is_folder
+from core.files import exists, is_file, is_folder
 from core.message import translatable
 from core.model_reference import folder_named, is_hub_id
 from core.resources import RESOURCES
@@ -92,8 +92,7 @@ WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 def has_weights(folder: Path) -> bool:
     """Whether the folder has weights in one of the formats that Onlooker reads."""
     return any(
-        (folder / name).is_file() or (folder / f"{name}.index.json").is_file()
-        for name in WEIGHT_FILES
+        is_file(folder / name) or is_file(folder / f"{name}.index.json") for name in WEIGHT_FILES
     )
 
 
@@ -124,8 +123,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     Raises CheckpointError for a folder that is unsafe, incomplete or quantised.
     """
-    if not (folder / "config.json").is_file():
-        if (folder / "mm_projector.bin").is_file():
+    if not is_file(folder / "config.json"):
+        if is_file(folder / "mm_projector.bin"):
             raise refusal(folder, translatable("core", "it holds only a projector"))
         raise CheckpointError(
             translatable(
@@ -150,7 +149,7 @@ def read_checkpoint(folder: Path, config: Mapping[str, Any] | None = None) -> Ch
     the folder holds no model that either can run.
     """
     config = read_config(folder) if config is None else config
-    if (folder / "adapter_config.json").is_file() or (folder / "non_lora_trainables.bin").is_file():
+    if is_file(folder / "adapter_config.json") or is_file(folder / "non_lora_trainables.bin"):
         return _read_adapter(folder, config)
     architectures = config.get("architectures") or []
     if not isinstance(architectures, list):
@@ -267,7 +266,7 @@ def _read_adapter(folder: Path, config: Mapping[str, Any]) -> Checkpoint:
     whole = _read_original_layout(folder, config, tower)
     path = folder / "adapter_config.json"
     base = _find_base(
-        folder, read_settings(path).get("base_model_name_or_path") if path.is_file() else None
+        folder, read_settings(path).get("base_model_name_or_path") if is_file(path) else None
     )
     require_safe_folder(base)
     return replace(whole, folder=base, adapter=folder)
@@ -317,7 +316,7 @@ def _find_tower(folder: Path, named: Any) -> Path:
         )
     name = Path(named).name
     places = (folder / named, folder / name, folder.parent / name)
-    described = (place for place in places if (place / "config.json").is_file())
+    described = (place for place in places if is_file(place / "config.json"))
     if found := _first_with_weights(described, named):
         return found
     raise CheckpointError(

@@ -52,18 +52,29 @@ class Hub:
     @classmethod
     def here(cls, token: str = "", is_offline: bool = False) -> Hub:
         """As HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE say."""
-        from huggingface_hub import constants, get_token
+        from huggingface_hub import constants
 
         return cls(
             endpoint=constants.ENDPOINT,
             cache=Path(constants.HF_HUB_CACHE),
-            token=token or get_token() or "",
+            token=token or _given_token(),
             is_offline=is_offline or constants.is_offline_mode(),
         )
 
     def page(self, hub_id: str) -> str:
         """Where people read about the model, and accept its licence."""
         return f"{self.endpoint}/{hub_id}"
+
+
+def _given_token() -> str:
+    """The token that the environment or the library's file has; "" for none, or for a file that is
+    another user's."""
+    from huggingface_hub import get_token
+
+    try:
+        return get_token() or ""
+    except (OSError, ValueError):
+        return ""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from core.checkpoint.safety import files_in_index, read_settings
 from core.errors import AppError, CheckpointError
-from core.files import read_regular
+from core.files import is_file, is_folder, read_regular
 from core.hub.catalogue import offer_of
 from core.hub.listing import is_revision, is_settings, sees_and_speaks, wanted_files
 from core.hub.location import (
@@ -244,7 +244,7 @@ def _missing_parts(folder: Path) -> int:
             names = files_in_index(folder / f"{stem}.index.json")
         except CheckpointError:
             continue
-        return sum(not (folder / name).is_file() for name in names)
+        return sum(not is_file(folder / name) for name in names)
     return 0
 
 
@@ -282,12 +282,12 @@ def _model_folders(folder: Path) -> list[Path]:
 
 
 def _holds_model(folder: Path) -> bool:
-    return (folder / "config.json").is_file() or (folder / RECORD).is_file()
+    return is_file(folder / "config.json") or is_file(folder / RECORD)
 
 
 def _folders_in(folder: Path) -> list[Path]:
     try:
-        found = [path for path in folder.iterdir() if path.is_dir()]
+        found = [path for path in folder.iterdir() if is_folder(path)]
     except OSError:
         return []
     return sorted(found)[:_MOST_FOLDERS]
@@ -298,9 +298,9 @@ def _size_of(folder: Path) -> int:
     total = 0
     for path in folder.glob("*"):
         try:
-            if path.is_file():
+            if is_file(path):
                 total += path.stat().st_size
-            elif path.is_dir() and _holds_model(path):
+            elif is_folder(path) and _holds_model(path):
                 total += _size_of(path)
         except OSError:
             continue
@@ -328,4 +328,4 @@ def _text(path: Path) -> str:
 
 def file_names(folder: Path) -> list[str]:
     """Of the files in a model's folder that may be a part of it."""
-    return [path.name for path in folder.glob("[A-Za-z0-9]*") if path.is_file()]
+    return [path.name for path in folder.glob("[A-Za-z0-9]*") if is_file(path)]

@@ -9,11 +9,12 @@ types stay text.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from core.errors import PromptError
+from core.generation.fitting_turns import MOST_CHARACTERS, first_that_fit
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Mark, Tokenizer, split_at_marks
 from core.message import translatable
 from core.transcript import Turn
@@ -137,21 +138,23 @@ def prepare(
         )
     image_tokens = (pixel_values.shape[-1] // patch_size) ** 2
     wanted = min(max_new_tokens, context_length // 4)
-    candidates = [(left, [turns[0], *turns[1 + left :]]) for left in range(len(turns) - 1)]
-    candidates.append((len(turns) - 1, [turns[-1]]))
-    for left_out, kept in candidates:
+
+    def fitting(kept: Sequence[Turn], left_out: int) -> Inputs | None:
         parts = conversation(kept, system)
         if beginning:
             parts[-1] += f" {beginning}"
+        if sum(map(len, parts)) > context_length * MOST_CHARACTERS:
+            return None
         ids = input_ids(parts, tokenizer)
-        inputs = Inputs("".join(parts), tuple(ids), pixel_values, 0, image_tokens, left_out)
         # As the original model worker counts: the placeholder in addition to the 576 positions.
         room = context_length - len(ids) - image_tokens
-        is_alone = len(kept) == 1
-        if inputs.length <= (prompt_length or context_length) and room >= (
-            1 if is_alone else wanted
-        ):
-            return replace(inputs, max_new_tokens=min(max_new_tokens, room))
+        most_new = min(max_new_tokens, room)
+        inputs = Inputs("".join(parts), tuple(ids), pixel_values, most_new, image_tokens, left_out)
+        is_short = inputs.length <= (prompt_length or context_length)
+        return inputs if is_short and room >= (1 if len(kept) == 1 else wanted) else None
+
+    if inputs := first_that_fit(turns, fitting):
+        return inputs
     raise PromptError(
         translatable(
             "core",

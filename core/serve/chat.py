@@ -18,6 +18,7 @@ from core.transcript import Request, Sampling, Turn
 _USUAL_NEW_TOKENS = 512
 _MOST_STOP_STRINGS = 4
 _SEEDS = 2**63
+_MOST_PARTS = 100_000
 MOST_ALTERNATIVES = 5
 """How many tokens that could have stood in the place of one are known."""
 
@@ -107,6 +108,9 @@ class ChatRequest:
 
 def read_chat_request(data: bytes) -> ChatRequest:
     """Reads the body of a request. Raises Refused."""
+    # All clients wait while it is read: of so many bytes, a million small parts take half a minute.
+    if sum(map(data.count, (b",", b":", b"{", b"["))) > _MOST_PARTS:
+        raise Refused("The request has too many parts. Send fewer messages, or shorter ones.")
     try:
         body = _Body.model_validate_json(data)
     except ValidationError as error:

@@ -199,6 +199,26 @@ def test_chosen_model_is_known_the_next_time(tmp_path):
     assert settings.model_folders == [folder]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names are bytes on POSIX")
+def test_places_whose_names_are_not_unicode_are_kept(tmp_path):
+    place = os.fsdecode(b"/models/caf\xe9")
+    settings = Settings()
+    settings.model_choice = ModelChoice(place)
+    for field in ("download_folder", "tag_vocabulary", "last_folder", "prompt_draft"):
+        setattr(settings, field, place)
+    settings.metadata_folders = [place]
+    save(settings, tmp_path)
+    assert load(tmp_path) == settings
+    assert load(tmp_path).model_folders == [place]
+
+
+def test_byte_order_mark_of_an_editor_is_no_damage(tmp_path):
+    save(Settings(beams=3), tmp_path)
+    path = tmp_path / "settings.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert chosen(load(tmp_path)) == {"beams": 3}
+
+
 def test_one_variable_moves_all_our_files(tmp_path, monkeypatch):
     monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path))
     places = locations()

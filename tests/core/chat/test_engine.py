@@ -501,6 +501,8 @@ def test_oldest_turns_are_left_out_and_a_too_long_question_is_refused(engine, pi
     assert answer.left_out == 1
     with pytest.raises(PromptError, match="the model reads 2048"):
         ask(engine, picture, "x" * 3000)
+    with pytest.raises(PromptError, match=r"too long.*reads 2048"):
+        ask(engine, picture, "x" * 300_000)
 
 
 @pytest.mark.parametrize("precision", [Precision.BITS_8, Precision.BITS_4])

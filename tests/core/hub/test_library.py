@@ -16,6 +16,7 @@ import pytest
 from huggingface_hub import scan_cache_dir
 from keyring.backends import fail
 
+from core.checkpoint.llava_settings import TEXT_SIZES
 from core.device.memory import PRECISIONS
 from core.errors import Cancelled, HubError
 from core.hub import (
@@ -185,6 +186,64 @@ def test_folder_without_weights_says_so(tmp_path, tiny_transformers_layout):
     config = (tiny_transformers_layout / "config.json").read_bytes()
     (tmp_path / "config.json").write_bytes(config)
     assert "has no weights" in the_other(find_models([tmp_path], tmp_path)).problem
+
+
+_LLAVA = {"architectures": ["LlavaForConditionalGeneration"], "vision_config": {}}
+_ORIGINAL = {"architectures": ["LlavaLlamaForCausalLM"], "mm_projector_type": "mlp2x_gelu"}
+_LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"config": _LLAVA, "model.safetensors.index": {"weight_map": {"a": _LONG}}},
+        {"config": _LLAVA, "model.safetensors.index": {"weight_map": {"a": "a\0b"}}},
+        {"config": _ORIGINAL | dict.fromkeys(TEXT_SIZES, 1) | {"mm_vision_tower": _LONG}},
+        {"config": _ORIGINAL | {"mm_vision_tower": "a"}, "adapter_config":
+            {"base_model_name_or_path": _LONG}},
+    ],
+)  # fmt: skip
+def test_model_that_names_what_no_file_is_called_is_a_row_with_a_reason(tmp_path, files):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"")
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    assert the_other(find_models([tmp_path], tmp_path)).problem
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions as POSIX has them")
+def test_folders_and_a_token_that_are_another_users_are_passed_over():
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        for model in ("mine", "secret"):
+            (place / model).mkdir()
+            (place / model / "config.json").write_text(json.dumps(_LLAVA))
+        (place / "secret" / "token").write_text("hf_x")
+        (place / "secret").chmod(0)
+        # Nothing is unreadable to root, which therefore becomes nobody.
+        story = f"""
+            import os
+            from pathlib import Path
+            from huggingface_hub import constants, get_token
+            from core.hub import Hub, find_models
+            find_models([], Path({name!r}))  # Python's own modules may be unreadable then, too.
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            print([one.name for one in find_models([Path({name!r})], Path({name!r}))][1:])
+            print(repr(Hub.here().token))
+        """
+        environment = os.environ | {
+            "HF_TOKEN_PATH": str(place / "secret" / "token"),
+            "HF_TOKEN": "",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(story)],
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        (place / "secret").chmod(0o700)
+    assert done.stdout.splitlines() == ["['mine']", "''"], done.stderr
 
 
 def test_base_of_an_adapter_is_its_missing_part(tmp_path):

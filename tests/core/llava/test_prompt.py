@@ -309,6 +309,23 @@ def test_question_that_cannot_fit_alone_is_an_error_with_what_to_do(tokenizer):
         asked(tokenizer, [Turn("What? " * 400)], 200)
 
 
+def test_text_that_is_much_too_long_is_not_tokenized(tokenizer):
+    """Which would take minutes, for all clients of a server."""
+    with pytest.raises(PromptError, match="Shorten it"):
+        asked(Untouched(), [Turn("What? " * 2_000_000)], 200)
+    turns = [Turn("What? " * 2_000_000, "Nothing."), Turn("And now?")]
+    assert asked(tokenizer, turns, 300).left_out == 1
+
+
+class Untouched:
+    """A tokenizer that must not be used."""
+
+    bos_token_id = 1
+
+    def encode_parts(self, parts):
+        raise AssertionError("tokenized")
+
+
 def test_nothing_asked_is_an_error(tokenizer):
     with pytest.raises(PromptError):
         asked(tokenizer, [], 200)

@@ -225,6 +225,12 @@ def test_our_own_client_doubts_the_words_that_the_local_engine_doubts(
         assert one.doubt == pytest.approx(other.doubt, abs=0.02)
 
 
+def test_temperature_near_0_is_greedy(client, local):
+    expected = local("shapes.png", Turn(PROMPT), most=6).text
+    answer = ask(client, about("shapes.png"), temperature=1e-300, max_tokens=6)
+    assert answer.choices[0].message.content == expected
+
+
 def test_sampling_is_repeatable_with_a_seed(client):
     def say(seed):
         answer = ask(client, about("shapes.png"), temperature=2, seed=seed, max_tokens=20)
@@ -301,6 +307,22 @@ def test_image_must_come_along(client, openai, url):
 def test_broken_body_is_refused(server):
     for body in (b"", b"{", b"[1]", b"\xff", b'{"model": NaN}', b"[" * 100_000):
         assert post(server, body)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        b'{"model": "built-in", "messages": [%s]}' % b",".join([b'{"role": "user"}'] * 60_000),
+        b'{"model": "built-in", "stop": [%s]}' % b",".join([b"1"] * 200_000),
+        b'{"model": "built-in", "logit_bias": {%s}}' % b",".join([b'"1":1'] * 100_000),
+        b'{"model": "built-in", "other": %s}' % (b"[],[" * 60_000),
+    ],
+)
+def test_body_of_many_parts_is_refused_unread(server, parts):
+    """All clients would wait while it is read."""
+    status, answer, _ = post(server, parts)
+    assert status == 400
+    assert "too many parts" in answer["error"]["message"]
 
 
 def test_key_is_needed(server):
