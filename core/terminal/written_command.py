@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from core.batch import BatchOptions, Other, OtherKind
+from core.batch import BatchOptions, Other, OtherKind, next_options
 from core.captions.formats import SEPARATORS, CaptionFormat
 from core.captions.sidecar import Existing
 from core.files import is_folder
@@ -20,25 +21,65 @@ _OTHERS = (Sampling().top_k, Sampling().repetition_penalty, Sampling().beams)
 _NAMES = {separator: name for name, separator in SEPARATORS.items()}
 
 
+def series_commands(
+    paths: Sequence[Path],
+    options: BatchOptions,
+    choice: ModelChoice,
+    with_preset: Callable[[BatchOptions, str], BatchOptions],
+    *,
+    slots: int = 0,
+    devices: Sequence[str] = (),
+) -> list[list[str]]:
+    """Returns the words of the commands that do what a run and those that follow it do, one after
+    the other: one command where that can say it. `with_preset` returns options with what the preset
+    of a name has, and raises ValueError if they make no run. Raises ValueError with a sentence if
+    the command line cannot say what the options do."""
+
+    def command(options: BatchOptions, choice: ModelChoice, preset: str = "") -> list[str]:
+        return caption_command(
+            paths, options.checked(), choice, preset=preset, slots=slots, devices=devices
+        )
+
+    if _is_one_command(options):
+        return [command(options, choice)]
+    commands = [command(replace(options, then=()), choice)]
+    preset = ""
+    while options.then:
+        other = Other.of(options.then[0])
+        options = next_options(options)
+        if other is None:
+            continue
+        if other.kind is OtherKind.MODEL:
+            choice = replace(choice, model=other.name)
+        else:
+            preset = other.name
+            options = with_preset(options, preset)
+        commands.append(command(replace(options, then=()), choice, preset))
+    return commands
+
+
 def caption_command(
     paths: Sequence[Path],
     options: BatchOptions,
     choice: ModelChoice,
     *,
+    preset: str = "",
     slots: int = 0,
     devices: Sequence[str] = (),
 ) -> list[str]:
-    """Returns the words of the command. `slots` 0 and no `devices` leave these to the program.
+    """Returns the words of the command. `slots` 0 and no `devices` leave these to the program. The
+    options may have what a `preset` of this name has.
 
     Raises ValueError with a sentence if the command line cannot say what the options do.
     """
-    _refuse_unwritable(options)
+    _refuse_unwritable(options, has_preset=bool(preset))
     usual = BatchOptions(options.prompts)
     words = ["onlooker", "caption", *map(_path_word, paths)]
     for prompt in options.prompts:
         words.append(f"--prompt={prompt}")
     words.append(f"--write={','.join((*options.writes, *_tables(paths, options)))}")
     words += _model(choice)
+    words += [f"--preset={preset}"] if _needs_preset(options) else []
     words += [f"--then-model={model}" for model in _further_models(options)]
     server = server_model(choice.model)
     if slots:
@@ -62,27 +103,26 @@ def caption_command(
     return words
 
 
-def _further_models(options: BatchOptions) -> list[str]:
-    """Returns the models that caption the images afterwards. Raises ValueError."""
+def _is_one_command(options: BatchOptions) -> bool:
+    """Returns whether all runs that follow are with models of this computer, and replace captions:
+    --then-model has no others."""
     others = list(map(Other.of, options.then))
-    models = [other.name for other in others if other and other.kind is OtherKind.MODEL]
     replaces = options.existing in (Existing.REPLACE, Existing.STALE, Existing.GENERATED)
-    if len(models) < len(others) or any(map(server_model, models)):
-        raise ValueError(
-            translatable(
-                "core",
-                "The command line has only models of this computer in turn. Leave out the others.",
-            )
-        )
-    if models and not replaces:
-        raise ValueError(
-            translatable(
-                "core",
-                "The command line uses several models in turn only where captions are replaced. "
-                "Choose that under “Existing captions”.",
-            )
-        )
-    return models
+    are_local = all(
+        other and other.kind is OtherKind.MODEL and not server_model(other.name) for other in others
+    )
+    return not others or (replaces and are_local)
+
+
+def _further_models(options: BatchOptions) -> list[str]:
+    """Returns the models of --then-model."""
+    assert _is_one_command(options), "these are several commands"
+    return [other.name for one in options.then if (other := Other.of(one))]
+
+
+def _needs_preset(options: BatchOptions) -> bool:
+    """Returns whether they have something that only presets say on the command line."""
+    return options.has_keywords or bool(options.vocabulary)
 
 
 def _tables(paths: Sequence[Path], options: BatchOptions) -> list[str]:
@@ -99,8 +139,8 @@ def _tables(paths: Sequence[Path], options: BatchOptions) -> list[str]:
     return list(names) if is_in_place and len(names) == 1 else list(options.tables)
 
 
-def _refuse_unwritable(options: BatchOptions) -> None:
-    if options.image_notes or options.has_keywords or options.vocabulary:
+def _refuse_unwritable(options: BatchOptions, *, has_preset: bool) -> None:
+    if options.image_notes or (_needs_preset(options) and not has_preset):
         raise ValueError(
             translatable(
                 "core",

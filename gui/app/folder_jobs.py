@@ -9,6 +9,7 @@ from core.locations import Locations
 from gui.app.again_wiring import AgainWiring
 from gui.app.alt_text_wiring import AltTextWiring
 from gui.app.batch_wiring import BatchWiring
+from gui.app.command_wiring import CommandWiring
 from gui.app.compare_wiring import CompareWiring
 from gui.app.duplicates_wiring import DuplicatesWiring
 from gui.app.exchange_wiring import ExchangeWiring
@@ -69,7 +70,7 @@ class FolderJobs(QObject):
             parent=self,
         )
 
-        SeriesWiring(
+        series = SeriesWiring(
             window,
             run,
             batch,
@@ -81,6 +82,7 @@ class FolderJobs(QObject):
             begin=begin,
             parent=self,
         )
+        CommandWiring(window, run, series, model, self)
         self._search = DuplicateSearch(workspace, self)
         AgainWiring(window, listing, workspace, editing, batch, begin, self)
         AltTextWiring(window, workspace, editing, begin, self)

@@ -172,7 +172,6 @@ class Program(QObject):
             self._batch_wiring,
             self.workspace,
             self.pictures,
-            self.model,
             begin,
             self,
             editing=self.caption_editing,

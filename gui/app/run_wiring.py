@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Slot
-from PySide6.QtGui import QGuiApplication
 
-from core.batch import BatchOptions, Doubt, Item, ItemState, Phase, Summary
+from core.batch import Doubt, Item, ItemState, Phase, Summary
 from core.workspace import Workspace
 from gui.app.after_run_wiring import AfterRunWiring
 from gui.app.batch_wiring import BatchWiring
@@ -15,10 +14,8 @@ from gui.app.tasks import Begin
 from gui.session.awake import Awake
 from gui.session.caption_editing import CaptionEditing
 from gui.session.folder_run import FolderRun
-from gui.session.model_thread import ModelThread
 from gui.session.picture_list import PictureList
 from gui.session.workspace import FolderWorkspace
-from gui.widgets.translated import translated
 from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 from gui.window.notification import notify
@@ -39,7 +36,6 @@ class RunWiring(QObject):
         batch: BatchWiring,
         workspace: FolderWorkspace,
         pictures: PictureList,
-        model: ModelThread,
         begin: Begin,
         parent: QObject | None = None,
         *,
@@ -49,7 +45,7 @@ class RunWiring(QObject):
         self._window, self._run, self._batch = window, run, batch
         self._editing = editing
         self._workspace, self._pictures = workspace, pictures
-        self._model, self._begin = model, begin
+        self._begin = begin
         self._awake = Awake(self)
         AfterRunWiring(window, run, self)
         self._written: set[Path] = set()
@@ -63,7 +59,6 @@ class RunWiring(QObject):
         self._was_running = False
         bind = window.command_actions.bind
         bind(Command.GENERATE, self._generate)
-        bind(Command.RUN_COPY_COMMAND, self._copy_command)
 
     def _generate(self) -> None:
         self._begin(self._choose())
@@ -157,24 +152,3 @@ class RunWiring(QObject):
             text = self.tr("{count} images captioned, {failed} failed.")
             text = text.format(count=f"{done:,}", failed=f"{failed:,}")
         notify(self._window, self.tr("Folder run finished"), text)
-
-    # The command line
-
-    def _copy_command(self) -> None:
-        from core.terminal.written_command import caption_command, quoted
-
-        form = self._window.batch_panel.form
-        options: BatchOptions = self._run.options or form.unchecked_options
-        try:
-            words = caption_command(
-                self._run.roots,
-                options.checked(),
-                self._model.choice,
-                slots=form.slots or 0,
-                devices=form.more.devices,
-            )
-        except ValueError as error:
-            self._window.show_notice(translated(error))
-            return
-        QGuiApplication.clipboard().setText(quoted(words))
-        self._window.show_notice(self.tr("The command for the terminal is copied."))

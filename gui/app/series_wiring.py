@@ -123,7 +123,7 @@ class SeriesWiring(QObject):
         """Return the options of the next run, once its model is loaded; or why it cannot be. None
         if loading was cancelled."""
         if other.kind is OtherKind.PRESET:
-            return self._with_preset(other.name, options)
+            return self.with_preset(other.name, options)
         choice = replace(self._settings.model_choice, model=other.name)
         await self._loaded.load(choice)
         match self._model.state:
@@ -134,7 +134,8 @@ class SeriesWiring(QObject):
             case _:
                 return None
 
-    def _with_preset(self, name: str, options: BatchOptions) -> BatchOptions | str:
+    def with_preset(self, name: str, options: BatchOptions) -> BatchOptions | str:
+        """Return options with what the preset of this name has; or why it cannot be used."""
         presets = self._presets.presets.all
         preset = next((one for one in presets if one.name == name), None)
         if preset is None:

@@ -44,9 +44,10 @@ async def noticed(window, words: str) -> None:
     """Wait for a notice, and close newer ones until it is in front."""
     bar = window.notice_bar
     await until(lambda: any(words in notice.text for notice in window.state.notices))
-    while words not in bar.text_label.text():
-        QTest.mouseClick(bar.close_button, Qt.MouseButton.LeftButton)
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(60):
+        while words not in bar.text_label.text():
+            QTest.mouseClick(bar.close_button, Qt.MouseButton.LeftButton)
+            await asyncio.sleep(0.001)
 
 
 class PatientQtBot(QtBot):

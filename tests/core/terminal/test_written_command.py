@@ -15,8 +15,8 @@ from core.captions.formats import CaptionFormat, TablePaths
 from core.captions.sidecar import Existing
 from core.model_reference import ServerModel
 from core.terminal.options import CaptionOptions, parse
-from core.terminal.written_command import caption_command, quoted
-from core.transcript import ModelChoice, Precision, Sampling
+from core.terminal.written_command import caption_command, quoted, series_commands
+from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
 
 ROOT = Path(__file__).parents[3]
 USUAL = BatchOptions(("Describe the image.",), sampling=Sampling(seed=None))
@@ -111,13 +111,25 @@ def test_copied_command_writes_the_captions(tmp_path):
 
 def test_further_models_are_in_the_command_where_it_can_say_so():
     options = replace(USUAL, existing=Existing.REPLACE, then=("model:a/b", "model:/some where"))
-    found = parse(caption_command([Path("/f")], options, ModelChoice())[1:])
+    (words,) = series_commands([Path("/f")], options, ModelChoice(), lambda options, name: options)
+    found = parse(words[1:])
     assert isinstance(found, CaptionOptions)
     assert [choice.model for choice in found.then] == ["a/b", "/some where"]
-    for other in (
-        replace(options, existing=Existing.SKIP),
-        replace(options, then=("preset:Alt text",)),
-        replace(options, then=(f"model:{SERVER}",)),
-    ):
-        with pytest.raises(ValueError, match="in turn"):
-            caption_command([Path("/f")], other, ModelChoice())
+
+
+@pytest.mark.parametrize("existing", [Existing.SKIP, Existing.REPLACE])
+def test_runs_that_one_command_cannot_say_are_further_commands(existing):
+    then = (f"model:{SERVER}", "preset:Archive description", "model:a/b")
+    options = replace(USUAL, existing=existing, then=then)
+
+    def with_preset(options, name):
+        return replace(options, prompts=("Describe.", "Keywords?"), has_keywords=True)
+
+    commands = series_commands([Path("/f")], options, ModelChoice(), with_preset)
+    found = [parse(words[1:]) for words in commands]
+    assert [one.choice.model for one in found] == [BUILT_IN, SERVER, SERVER, "a/b"]
+    runs = [one.folder_run.asked for one in found]
+    later = Existing.GENERATED if existing is Existing.SKIP else existing
+    assert [one.existing for one in runs] == [existing, later, later, later]
+    assert [one.has_keywords for one in runs] == [False, False, True, True]
+    assert [len(one.prompts) for one in runs] == [1, 1, 2, 2]

@@ -4,6 +4,7 @@ import os
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMenu
 
@@ -121,10 +122,17 @@ def test_cancelling_the_loading_leaves_the_rest_to_be_done(live, folder):  # noq
         window, run = program.window, program.folder_run
         panel = await chosen(program, folder, "say 3 words")
         panel.form.more.then_row.show_then(("model:slow", "preset:Five"))
+        window.commands[Command.RUN_COPY_COMMAND].trigger()
+        commands = QGuiApplication.clipboard().text().split("; ")
+        assert ["--model=slow" in one for one in commands] == [False, True, True]
+        assert ["say 5 words" in one for one in commands] == [False, False, True]
+        said = "3 commands for the terminal are copied"
+        assert any(notice.text.startswith(said) for notice in window.state.notices)
         window.commands[Command.RUN_START].trigger()
         await until(lambda: isinstance(program.model.state, Loading))
         window.status_line.cancel_button.click()
-        await noticed(window, "Loading was cancelled. 2 of 3 runs are still to do.")
+        left = "Loading was cancelled. 2 of 3 runs are still to do."
+        await until(lambda: any(notice.text == left for notice in window.state.notices))
         assert run.options.turn == 1
         assert not any("left out" in notice.text for notice in window.state.notices)
 
