@@ -79,12 +79,16 @@ class KVCache:
         """
         if self._device.type != "cuda":
             return 0
-        free, _ = torch.cuda.mem_get_info(self._device)
-        free += torch.cuda.memory_reserved(self._device)
-        free -= torch.cuda.memory_allocated(self._device)
+        free = self.free_bytes()
         free += self.slots * self.length * self.bytes_per_position
         for_slots = free - min(_MOST_LEFT, int(_SHARE_LEFT * free))
         return max(1, for_slots // (length * self.bytes_per_position))
+
+    def free_bytes(self) -> int:
+        """The GPU's free memory, with what torch has reserved and does not use."""
+        free, _ = torch.cuda.mem_get_info(self._device)
+        free += torch.cuda.memory_reserved(self._device)
+        return free - torch.cuda.memory_allocated(self._device)
 
     def resize(self, slots: int, length: int) -> None:
         """Makes room for `slots` sequences of `length` positions, all idle if there was no cache.

@@ -14,6 +14,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -711,7 +712,7 @@ def _run_all() -> int:
             started = time.perf_counter()
             try:
                 with tempfile.TemporaryDirectory() as folder:
-                    test(Path(folder))
+                    test(*([Path(folder)] if signature(test).parameters else []))
                 outcome = "ok"
             except Exception as error:
                 traceback.print_exc()
