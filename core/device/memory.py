@@ -172,6 +172,14 @@ _TEXT_DEFAULTS: dict[str, dict[str, int]] = {
         "num_attention_heads": 32,
         "vocab_size": 32000,
     },
+    "mistral": {
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "vocab_size": 32000,
+    },
     "gemma3_text": {
         "hidden_size": 2304,
         "intermediate_size": 9216,
@@ -281,7 +289,12 @@ def _vision(
     parameters = layers * (4 * width * width + in_mlp * width * inner + 9 * width)
     parameters += 3 * patch * patch * width + (patches + 1) * width
     projector = width * text_hidden + text_hidden * text_hidden
-    tokens = config.get("image_seq_length") or config.get("mm_tokens_per_image") or patches
+    tokens = config.get("image_seq_length") or config.get("mm_tokens_per_image")
+    resampler = config.get("perceiver_config")
+    if isinstance(resampler, Mapping):
+        # Idefics2's makes 64 of all patches.
+        tokens = resampler.get("resampler_n_latents", 64)
+    tokens = tokens or patches
     return parameters + projector, min(_whole("image_seq_length", tokens, _MOST["size"]), 4096)
 
 

@@ -90,6 +90,17 @@ def test_sizes_in_other_words_and_in_pairs_are_understood(config, billions):
     assert weights / GB == pytest.approx(2 * billions, rel=0.02)
 
 
+def test_what_a_mistral_and_a_resampler_leave_to_transformers_is_known():
+    # As HuggingFaceM4/idefics2-8b has it: a Mistral 7B, and 64 tokens of an image's 4,900 patches.
+    text = {"model_type": "mistral", "vocab_size": 32003, "max_position_embeddings": 32768}
+    vision = {"hidden_size": 1152, "image_size": 980, "intermediate_size": 4304, "patch_size": 14}
+    config = {"model_type": "idefics2", "text_config": text, "vision_config": vision}
+    need = memory_need(config | {"perceiver_config": {}}, Precision.BITS_16)
+    assert need.weights / GB == pytest.approx(2 * 7.7, rel=0.02)
+    # 640 positions and 2 × 8 key heads of 128 in 32 layers, in steps of 192.
+    assert need.cache == 768 * 2 * 8 * 128 * 32 * 2
+
+
 def test_size_of_each_layer_may_be_another():
     text = LLAVA_7B["text_config"] | {"intermediate_size": [8192, 11008, 11008]}
     by_layer = memory_need(LLAVA_7B | {"text_config": text}, Precision.BITS_16)
