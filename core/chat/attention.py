@@ -21,9 +21,9 @@ positions)."""
 
 
 @contextmanager
-def attention_noted(decoder: nn.Module, first: int, on_attention: OnAttention) -> Iterator[None]:
-    """Calls `on_attention` for each layer that `decoder` runs meanwhile, with the rows from `first`
-    on."""
+def attention_noted(decoder: nn.Module, count: int, on_attention: OnAttention) -> Iterator[None]:
+    """Calls `on_attention` for each layer that `decoder` runs meanwhile, with the last `count`
+    rows. Some layers run no more than these."""
     own = set(decoder.modules())
 
     def attend(
@@ -36,7 +36,7 @@ def attention_noted(decoder: nn.Module, first: int, on_attention: OnAttention) -
     ) -> tuple[Tensor, None]:
         def attention() -> Tensor:
             scaling = more.get("scaling")
-            return _rows(query[0, :, first:], key[0], attention_mask, first, scaling)
+            return _rows(query[0, :, -count:], key[0], attention_mask, scaling)
 
         if module in own:
             on_attention(module.layer_idx, attention)
@@ -50,19 +50,18 @@ def attention_noted(decoder: nn.Module, first: int, on_attention: OnAttention) -
         del ALL_ATTENTION_FUNCTIONS["sdpa"]
 
 
-def _rows(
-    queries: Tensor, keys: Tensor, mask: Tensor | None, first: int, scaling: float | None
-) -> Tensor:
-    """Attention of `queries` (heads, rows, dim), which stand at position `first` and behind, to
-    `keys` (key heads, positions, dim). Without a mask, each row attends to all before it."""
+def _rows(queries: Tensor, keys: Tensor, mask: Tensor | None, scaling: float | None) -> Tensor:
+    """Attention of `queries` (heads, rows, dim), those of the last positions, to `keys` (key heads,
+    positions, dim). Without a mask, each row attends to all before it."""
     heads, count, dim = queries.shape
     grouped = queries.reshape(len(keys), -1, dim) * (dim**-0.5 if scaling is None else scaling)
     scores = (grouped @ keys.transpose(1, 2)).view(heads, count, -1).float()
     if mask is None:
+        first = keys.shape[1] - count
         is_later = torch.ones_like(scores[0], dtype=torch.bool).triu(first + 1)
         scores = scores.masked_fill(is_later, float("-inf"))
     elif mask.dtype == torch.bool:
-        scores = scores.masked_fill(~mask[0, :, first:], float("-inf"))
+        scores = scores.masked_fill(~mask[0, :, -count:], float("-inf"))
     else:
-        scores = scores + mask[0, :, first:]
+        scores = scores + mask[0, :, -count:]
     return scores.softmax(-1)

@@ -15,8 +15,8 @@ import torch
 from torch.nn.modules.module import register_module_module_registration_hook
 from transformers import PreTrainedConfig
 
-from core.chat.configuration import invalid_config
-from core.chat.quiet import first_line, quiet
+from core.chat.configuration import invalid_config, lacking_library
+from core.chat.quiet import quiet
 from core.errors import CheckpointError
 from core.formatting import format_bytes
 from core.message import translatable
@@ -38,12 +38,7 @@ def empty_model(kind: type, settings: PreTrainedConfig) -> Any:
     except CheckpointError:
         raise
     except ImportError as error:
-        raise CheckpointError(
-            translatable(
-                "core",
-                "{kind} needs a library that Onlooker lacks ({reason}). Choose another model.",
-            ).format(kind=kind.__name__, reason=first_line(error))
-        ) from error
+        raise lacking_library(kind.__name__, error) from error
     except Exception as error:
         raise invalid_config(error) from error
     computed = sum(buffer.numel() * buffer.itemsize for buffer in model.buffers())

@@ -56,6 +56,8 @@ def read_configuration(folder: Path, config: Mapping[str, Any]) -> PreTrainedCon
                 "Choose another model, or run Onlooker from source.",
             ).format(folder=folder.name, architecture=architecture_named_in(config))
         ) from error
+    except ImportError as error:
+        raise lacking_library(architecture_named_in(config), error) from error
     except Exception as error:
         # Each of the many configuration classes has its own checks and exceptions.
         raise invalid_config(error) from error
@@ -70,6 +72,16 @@ def invalid_config(error: Exception) -> CheckpointError:
             "core",
             "config.json describes no valid model ({reason}). Download it again.",
         ).format(reason=first_line(error))
+    )
+
+
+def lacking_library(kind: str, error: ImportError) -> CheckpointError:
+    """What to say of a model with a part that is in another library than transformers."""
+    return CheckpointError(
+        translatable(
+            "core",
+            "{kind} needs a library that Onlooker lacks ({reason}). Choose another model.",
+        ).format(kind=kind, reason=first_line(error))
     )
 
 

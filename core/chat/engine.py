@@ -60,6 +60,13 @@ _NO_MAPS = Missing(
     translatable("core", "Where in the image this model's tokens lie is not known."),
     _CHOOSE_LLAVA,
 )
+_RESAMPLED = Missing(
+    translatable(
+        "core",
+        "This model condenses an image into a few tokens, so none of them has a place in it.",
+    ),
+    _CHOOSE_LLAVA,
+)
 _MISSING_WITHOUT_LOOP = {
     Capability.MAPS: _NO_EVIDENCE,
     Capability.TRACE: Missing(
@@ -127,7 +134,7 @@ class ChatEngine:
             raise self._failed(failure) from failure
         self.facts = replace(
             self.facts,
-            missing={} if knows_patches(self._model.config) else {Capability.MAPS: _NO_MAPS},
+            missing=_missing_maps(self._model.config),
             slots_that_fit=slots,
             quantizes_cache=loop.forward.quantizes_cache,
         )
@@ -216,6 +223,7 @@ class ChatEngine:
             times.note(PREPARED)
             examiner.read(inputs)
             times.note(READ)
+            forward: Any = cast("DecodeLoop[SlotForward]", self._loop).forward
             return make_trace(
                 self.facts,
                 self._model,
@@ -226,6 +234,7 @@ class ChatEngine:
                 answer=answer,
                 output_ids=answer.output_ids or examiner.generated(request, answer).ids,
                 times=times.times,
+                bytes_per_position=forward.cache.bytes_per_position,
             )
 
     @contextmanager
@@ -321,3 +330,10 @@ class ChatEngine:
         if self._loop is not None:
             self._loop.release()
         return engine_failure(failure, self._device, self.facts.dtype)
+
+
+def _missing_maps(config: Any) -> dict[Capability, Missing]:
+    """Why there are no maps; empty if there are."""
+    if knows_patches(config):
+        return {}
+    return {Capability.MAPS: _RESAMPLED if hasattr(config, "perceiver_config") else _NO_MAPS}

@@ -258,14 +258,14 @@ class ModuleForward:
 
     @torch.inference_mode()
     def note_attention(
-        self, ids: Sequence[int], image: ChatImage, first: int, on_attention: OnAttention
+        self, ids: Sequence[int], image: ChatImage, count: int, on_attention: OnAttention
     ) -> None:
         """Runs a prompt without the cache, and calls `on_attention` for each layer, see there, with
-        the rows from `first` on."""
+        the last `count` rows."""
         arguments = self._arguments(Prompt(0, 0, ids, image)) | {"use_cache": False}
         if self._has_limited_logits:
-            arguments["logits_to_keep"] = 1
-        with attention_noted(self._decoder, first, on_attention):
+            arguments["logits_to_keep"] = count
+        with attention_noted(self._decoder, count, on_attention):
             self._model(**arguments)
 
     # ---- what transformers' model is given

@@ -245,6 +245,7 @@ _FAMILIES: Mapping[str, Callable[[_Asked], _Laid]] = {
     "qwen2_vl": _qwen,
     "qwen2_5_vl": _qwen,
     "qwen3_vl": _qwen,
+    "qwen3_vl_moe": _qwen,
     "gemma3": _gemma3,
     "gemma4": _gemma4,
     "internvl": _internvl,

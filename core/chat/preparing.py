@@ -51,9 +51,12 @@ class Preparer:
 
     @property
     def plain_colour(self) -> tuple[int, int, int]:
-        """The colour whose pixel values are nearest to 0: the mean of what the model has seen."""
+        """The colour whose pixel values are nearest to 0: the mean of what the model has seen.
+
+        Grey for models that take pixels as they are: black would be dark things.
+        """
         mean = getattr(self._processor.image_processor, "image_mean", None)
-        if not isinstance(mean, (list, tuple)) or len(mean) != 3:
+        if not isinstance(mean, (list, tuple)) or len(mean) != 3 or not any(mean):
             return _GREY, _GREY, _GREY
         red, green, blue = (round(255 * value) for value in mean)
         return red, green, blue

@@ -29,8 +29,11 @@ def make_trace(
     answer: Answer,
     output_ids: Sequence[int],
     times: tuple[StageTime, ...],
+    bytes_per_position: int,
 ) -> Trace:
     """Returns the trace of `answer`, whose stages before the first token took `times`.
+
+    `bytes_per_position` are those of the KV cache.
 
     Images whose positions follow each other stand as one -200; those with text between them, as
     tiles have in some families, stand as they are.
@@ -57,7 +60,7 @@ def make_trace(
             StageTime("answer to its first token", answer.seconds_to_first_token),
             StageTime("whole answer", answer.seconds),
         ),
-        memory=memory_uses(facts, model, inputs.length + len(output_ids)),
+        memory=memory_uses(facts, model, inputs.length + len(output_ids), bytes_per_position),
     )
 
 

@@ -47,7 +47,8 @@ class ModuleMapExaminer(MapExaminer[ModuleForward]):
             if collector.wants_attention(layer):
                 collector.on_attention(attention())
 
+        # The last token predicts nothing that was generated.
         forward.note_attention(
-            generated.positions[:-1], generated.inputs.image, collector.first, on_attention
+            generated.positions[:-1], generated.inputs.image, len(generated.ids), on_attention
         )
         return collector

@@ -76,7 +76,9 @@ def make_trace(
             StageTime("answer to its first token", answer.seconds_to_first_token),
             StageTime("whole answer", answer.seconds),
         ),
-        memory=memory_uses(facts, model, inputs.length + len(output_ids)),
+        memory=memory_uses(
+            facts, model, inputs.length + len(output_ids), _bytes_per_position(facts, model)
+        ),
     )
 
 
@@ -98,15 +100,22 @@ def _image_trace(model: Any, encoded: EncodedImage, inputs: Inputs) -> ImageTrac
     )
 
 
-def memory_uses(facts: EngineFacts, model: Any, positions: int) -> tuple[MemoryUse, ...]:
-    """Returns what an answer of that many positions takes up, in bytes."""
+def _bytes_per_position(facts: EngineFacts, model: Any) -> int:
+    """Keys and values of one position, in all layers."""
     config = model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or (config.hidden_size // config.num_attention_heads)
-    bytes_a_position = 2 * config.num_hidden_layers * heads * width * model.dtype.itemsize
+    width = config.hidden_size // config.num_attention_heads
+    # In 8 bits each head has a scale, in float32.
+    of_head = width + 4 if facts.quantizes_cache else width * model.dtype.itemsize
+    return 2 * config.num_hidden_layers * config.num_key_value_heads * of_head
+
+
+def memory_uses(
+    facts: EngineFacts, model: Any, positions: int, bytes_per_position: int
+) -> tuple[MemoryUse, ...]:
+    """Returns what an answer of that many positions takes up, in bytes."""
     uses = [
         MemoryUse("weights", facts.memory_bytes),
-        MemoryUse("keys and values", positions * bytes_a_position),
+        MemoryUse("keys and values", positions * bytes_per_position),
     ]
     if model.device.type == "cuda":
         uses += [

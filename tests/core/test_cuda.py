@@ -612,7 +612,15 @@ def test_uploads_hold_what_was_there_when_they_began():
 
 
 def test_maps_show_where_a_model_looks(tmp_path):
-    for family in ("bakllava", "llava_next", "idefics3", "qwen3_vl", "gemma3"):
+    for family in (
+        "bakllava",
+        "llava_next",
+        "idefics3",
+        "mistral3",
+        "qwen3_vl",
+        "gemma3",
+        "gemma4",
+    ):
         folder = as_if_tried(write_looking_model(tmp_path / family, family))
         for dtype in ("float32", "auto"):
             engine = load(folder, dtype=dtype)

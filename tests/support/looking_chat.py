@@ -42,6 +42,10 @@ SIZES: dict[str, tuple[tuple[Size, tuple[int, int]], ...]] = {
     "qwen3_vl": (((112, 84), (3, 4)),),
     "gemma3": (((70, 100), (2, 2)),),
     "qwen2_vl": (((112, 84), (3, 4)),),
+    "qwen3_vl_moe": (((112, 84), (3, 4)),),
+    "mistral3": (((112, 84), (3, 4)), ((300, 70), (1, 4)), ((70, 300), (4, 1))),
+    "pixtral": (((56, 56), (4, 4)), ((112, 28), (1, 4))),
+    "gemma4": (((128, 32), (4, 16)), ((32, 128), (16, 4)), ((96, 40), (5, 12))),
     "internvl": (((56, 56), (2, 2)), ((112, 112), (4, 4)), ((50, 200), (8, 2))),
 }
 """Sizes of pictures, and how many rows and columns of patches a map of them has."""
@@ -72,7 +76,7 @@ def write_looking_model(folder: Path, family: str) -> Path:
         if name.endswith("embed_tokens.weight"):
             tensor.zero_()[ids, -1] = 1.0
         elif name.endswith(("q_proj.weight", "k_proj.weight")):
-            heads = tensor.zero_().view(-1, 8, tensor.shape[1])
+            heads = tensor.zero_().view(-1, _head_dim(tensors, name), tensor.shape[1])
             if name.endswith("q_proj.weight"):
                 heads[:, _SLOW, -1] = 2.0
             else:
@@ -83,10 +87,15 @@ def write_looking_model(folder: Path, family: str) -> Path:
     return folder
 
 
+def _head_dim(tensors: dict[str, Tensor], name: str) -> int:
+    """Of the layer with a tensor of this name; there are four heads."""
+    return len(tensors[name.replace("k_proj", "q_proj")]) // 4
+
+
 def _mixes_positions(name: str) -> bool:
     """Whether a tensor lets a position know of others, or of its place."""
-    mixing = ("out_proj.", "attn.proj.", "o_proj.", "down_proj.", "position_embedding", "pos_embed")
-    is_local = ("visual" in name or "vision" in name) and "down_proj." in name
+    mixing = ("out_proj.", "attn.proj.", "o_proj.", "down_proj", "position_embedding", "pos_embed")
+    is_local = ("visual" in name or "vision" in name) and "down_proj" in name
     return "image_newline" in name or (any(one in name for one in mixing) and not is_local)
 
 

@@ -294,6 +294,19 @@ def _qwen3_vl(ids: dict[str, int], special: dict[str, str]) -> Any:
     )
 
 
+def _qwen3_vl_moe(ids: dict[str, int], special: dict[str, str]) -> Any:
+    """The same with four experts, of which each token takes two."""
+    from transformers import Qwen3VLMoeConfig
+
+    dense = _qwen3_vl(ids, special).to_dict()
+    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
+    return Qwen3VLMoeConfig(
+        text_config=dense["text_config"] | experts | {"model_type": "qwen3_vl_moe_text"},
+        vision_config=dense["vision_config"] | {"model_type": "qwen3_vl_moe_vision"},
+        **_qwen_ids(ids, special),
+    )
+
+
 def _smolvlm(ids: dict[str, int], special: dict[str, str]) -> Any:
     from transformers import LlamaConfig, SmolVLMConfig
 
@@ -334,11 +347,11 @@ def _gemma3(ids: dict[str, int], special: dict[str, str]) -> Any:
 
 def _mistral3(ids: dict[str, int], special: dict[str, str]) -> Any:
     """Patches of 14, of which two by two become one."""
-    from transformers import Mistral3Config, MistralConfig, PixtralVisionConfig
+    from transformers import Mistral3Config, MistralConfig
 
     return Mistral3Config(
         text_config=MistralConfig(**_LLAMA, head_dim=8, sliding_window=None),
-        vision_config=PixtralVisionConfig(**_TOWER | {"image_size": 8 * 14}),
+        vision_config={**_TOWER, "image_size": 8 * 14, "model_type": "pixtral"},
         image_token_index=ids[special["image_token"]],
         spatial_merge_size=2,
         tie_word_embeddings=False,
@@ -347,11 +360,11 @@ def _mistral3(ids: dict[str, int], special: dict[str, str]) -> Any:
 
 def _pixtral(ids: dict[str, int], special: dict[str, str]) -> Any:
     """A LLaVA with Pixtral's tower, which takes images of any shape."""
-    from transformers import LlavaConfig, MistralConfig, PixtralVisionConfig
+    from transformers import LlavaConfig, MistralConfig
 
     return LlavaConfig(
         text_config=MistralConfig(**_LLAMA, head_dim=8, sliding_window=None),
-        vision_config=PixtralVisionConfig(**_TOWER | {"image_size": 4 * 14}),
+        vision_config={**_TOWER, "image_size": 4 * 14, "model_type": "pixtral"},
         image_token_index=ids[special["image_token"]],
         vision_feature_layer=-1,
         vision_feature_select_strategy="full",
@@ -668,6 +681,12 @@ MORE_FAMILIES: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
             },
         },
         _CHATML.replace("{image}", "<IMG_CONTEXT>\n"),
+    ),
+    "qwen3_vl_moe": (
+        _QWEN_TOKENS,
+        _qwen3_vl_moe,
+        _qwen_processor("Qwen3VLProcessor"),
+        _QWEN,
     ),
     "mistral3": (_PIXTRAL_TOKENS, _mistral3, _pixtral_processor(8, 2), _PIXTRAL),
     "pixtral": (_PIXTRAL_TOKENS, _pixtral, _pixtral_processor(4, 1), _PIXTRAL),

@@ -7,10 +7,11 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from core.chat.processor import load_processor
 from core.device.memory import memory_need
@@ -28,7 +29,13 @@ from core.picture import Picture
 from core.trace import as_markdown
 from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
 from tests.support.tiers import mostly_slow, slowly
-from tests.support.tiny_chat import FAMILIES, MORE_FAMILIES, as_if_tried, write_chat_model
+from tests.support.tiny_chat import (
+    FAMILIES,
+    IMAGE,
+    MORE_FAMILIES,
+    as_if_tried,
+    write_chat_model,
+)
 
 # For what is the same code for all of them: tiles, grids of any size, and one size for all.
 A_FEW = ("llava_next", "qwen3_vl", "idefics3", "gemma3")
@@ -38,13 +45,27 @@ WIDE = Picture(None, Image.effect_noise((400, 24), 90).convert("RGB"))
 
 
 @pytest.fixture(scope="module")
-def chat_engines(chat_folders, opened):
+def folder_of(chat_folders, tmp_path_factory):
+    """The folder of a family, also of those that the window offers none of."""
+    more = {}
+
+    def folder(family):
+        if family in MORE_FAMILIES and family not in more:
+            written = write_chat_model(tmp_path_factory.mktemp(family), family)
+            more[family] = as_if_tried(written)
+        return (chat_folders | more)[family]
+
+    return folder
+
+
+@pytest.fixture(scope="module")
+def chat_engines(folder_of, opened):
     """Each family's engine, opened when first asked for."""
     engines = {}
 
     def engine(family):
         if family not in engines:
-            engines[family] = opened(chat_folders[family])
+            engines[family] = opened(folder_of(family))
         return engines[family]
 
     yield engine
@@ -215,6 +236,48 @@ def test_question_may_be_about_several_pictures(chat_engines, picture, family):
     assert both.output_ids != turned.output_ids
 
 
+# The conversation that BakLLaVA was trained with, as a chat template.
+LLAVA_V1_SYSTEM = (
+    "A chat between a curious user and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the user's questions."
+)
+LLAVA_V1 = (
+    f"{LLAVA_V1_SYSTEM} "
+    "{% for message in messages %}{% set is_user = message['role'] == 'user' %}"
+    "{{ 'USER: ' if is_user else 'ASSISTANT: ' }}{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}<image>\n{% else %}{{ part['text'] }}{% endif %}{% endfor %}"
+    "{{ ' ' if is_user else '</s>' }}{% endfor %}"
+    "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+)
+
+
+def test_bakllava_reads_and_sees_what_its_authors_code_gives_it(copied, opened_as_tried, picture):
+    """Their prompt is that of LLaVA-1.5's version 1, and their images are cropped as CLIP's are."""
+    folder = copied("bakllava")
+    (folder / "chat_template.jinja").write_text(LLAVA_V1)
+    turns = (Turn("What is this?", "A dog."), Turn("Which?"))
+    request = Request(picture, turns, Sampling(max_new_tokens=8))
+    with closing(opened_as_tried(folder)) as engine:
+        answer, theirs = (
+            one.answer(request, lambda piece: None, threading.Event())
+            for one in (engine, engine.by_generate())
+        )
+        assert answer.output_ids == theirs.output_ids
+        assert engine.trace(request, answer).prompt == (
+            f"{LLAVA_V1_SYSTEM} USER: <image>\nWhat is this? ASSISTANT: A dog.</s>"
+            "USER: Which? ASSISTANT:"
+        )
+    images = load_processor(folder, AutoConfig.from_pretrained(folder)).image_processor
+    width, height = round(picture.pixels.width * IMAGE / picture.pixels.height), IMAGE
+    left = (width - IMAGE) // 2
+    shrunk = picture.pixels.resize((width, height), Image.Resampling.BICUBIC)
+    cropped = np.asarray(shrunk.crop((left, 0, left + IMAGE, IMAGE)), np.float32) / 255
+    mean, deviation = (np.array(one) for one in (images.image_mean, images.image_std))
+    wanted = ((cropped - mean) / deviation).transpose(2, 0, 1)
+    given = images(picture.pixels, return_tensors="np")["pixel_values"][0]
+    assert given == pytest.approx(wanted, abs=1e-5)
+
+
 # ---- those with a decoder like LLaVA-1.5's, which our own loop runs
 
 IN_LOOP = tuple(FAMILIES)
@@ -257,21 +320,39 @@ def test_our_own_loop_says_the_same_of_several_pictures(chat_engines, picture, f
 @pytest.mark.slow
 @pytest.mark.parametrize("family", MORE_FAMILIES)
 def test_families_that_the_window_offers_none_of_say_what_generate_says(
-    tmp_path, opened, picture, family
+    chat_engines, picture, family
 ):
-    with closing(opened(write_chat_model(tmp_path, family))) as engine:
-        assert not {*engine.facts.missing} - {Capability.MAPS}
-        asked = [
-            Request(one, (Turn("What is this?"),), Sampling(max_new_tokens=24), others=others)
-            for one, others in ((picture, ()), (TALL, ()), (WIDE, ()), (picture, (TALL,)))
-        ]
-        plain = engine.by_generate()
-        for request in asked[: 3 if engine.facts.most_pictures == 1 else 4]:
-            ids = [
-                one.answer(request, lambda piece: None, threading.Event()).output_ids
-                for one in (engine, plain)
-            ]
-            assert ids[0] == ids[1]
+    engine = chat_engines(family)
+    missing = set() if family != "idefics2" else {Capability.MAPS}
+    assert set(engine.facts.missing) == missing
+    asked = [
+        Request(one, (Turn("What is this?"),), Sampling(max_new_tokens=24), others=others)
+        for one, others in ((picture, ()), (TALL, ()), (WIDE, ()), (picture, (TALL,)))
+    ]
+    asked = asked[: 3 if engine.facts.most_pictures == 1 else 4]
+    plain = engine.by_generate()
+    alone = [one.answer(each, lambda piece: None, threading.Event())
+             for one in (engine, plain) for each in asked]  # fmt: skip
+    ids = [answer.output_ids for answer in alone]
+    assert ids[: len(asked)] == ids[len(asked) :]
+    together = dict(engine.answer_all(asked, threading.Event(), slots=3))
+    assert [together[one].output_ids for one in asked] == ids[: len(asked)]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_model_that_reads_its_prompt_in_both_directions_is_left_to_generate(
+    tmp_path, opened_as_tried, picture
+):
+    with closing(opened_as_tried(write_chat_model(tmp_path, "paligemma"))) as engine:
+        assert Capability.EVIDENCE in engine.facts.missing
+        assert len(ask(engine, picture).output_ids) == 10
+
+
+@pytest.mark.slow
+def test_tokens_of_a_resampler_have_no_place_in_the_image(chat_engines):
+    with pytest.raises(EngineError, match="condenses an image into a few tokens"):
+        inspectable(chat_engines("idefics2"), Capability.MAPS)
 
 
 # ---- one family stands for all
@@ -302,17 +383,17 @@ def test_what_such_a_model_cannot_do_is_reported_with_the_reason(engine):
             inspectable(plain, capability)
 
 
-@pytest.mark.parametrize("family", mostly_slow(FAMILIES, A_FEW))
+@pytest.mark.parametrize("family", mostly_slow([*FAMILIES, *MORE_FAMILIES], A_FEW))
 def test_probabilities_of_an_answer_s_tokens_are_those_of_transformers(
-    chat_engines, chat_folders, picture, family
+    chat_engines, folder_of, picture, family
 ):
     engine = chat_engines(family)
     request = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=12))
     answer = engine.answer(request, lambda piece: None, threading.Event())
     evidence = engine.evidence(request, answer, threading.Event())
     with_it, without_it = (
-        _log_probabilities(chat_folders[family], pixels, answer.output_ids)
-        for pixels in (picture.pixels, _plain(picture.pixels, chat_folders[family]))
+        _log_probabilities(folder_of(family), pixels, answer.output_ids)
+        for pixels in (picture.pixels, _plain(picture.pixels, folder_of(family)))
     )
     assert [one.id for one in evidence.tokens] == list(answer.output_ids)
     trace = engine.trace(request, answer)
@@ -330,10 +411,10 @@ def test_probabilities_of_an_answer_s_tokens_are_those_of_transformers(
 
 
 def _plain(pixels, folder):
-    from transformers import AutoConfig
-
     processor = load_processor(folder, AutoConfig.from_pretrained(folder))
     mean = processor.image_processor.image_mean
+    # Gemma 4 takes pixels from 0 to 1 as they are.
+    mean = mean if any(mean) else (128 / 255,) * 3
     return Image.new("RGB", pixels.size, tuple(round(255 * value) for value in mean))
 
 
@@ -673,6 +754,25 @@ def test_image_processor_that_fails_is_told_however_it_fails(
         use()
     assert str(raised.value).endswith(("Try another image or model.", "or reload the model."))
     engine.close()
+
+
+def test_mistral_with_a_sliding_window_runs_by_our_own_loop_within_it(copied, opened, picture):
+    folder = copied("bakllava")
+    config = json.loads((folder / "config.json").read_text())
+    text = config["text_config"] | {"sliding_window": 4096, "max_position_embeddings": 32768}
+    change_config(folder, text_config=text)
+    with closing(opened(folder)) as engine:
+        assert engine.facts.context_length == 4096
+        assert engine.facts.missing == {}
+        assert ask(engine, picture).output_ids == ask(engine.by_generate(), picture).output_ids
+
+
+def test_gemma_3n_is_refused_with_the_library_that_its_tower_is_in(copied, opened):
+    folder = copied("gemma3")
+    kind = "Gemma3nForConditionalGeneration"
+    change_config(folder, model_type="gemma3n", architectures=[kind], text_config={})
+    with pytest.raises(CheckpointError, match=f"{kind} needs a library.*timm.*Choose another"):
+        opened(folder)
 
 
 def test_model_without_a_chat_template_is_refused(copied, opened_as_tried):
