@@ -19,7 +19,7 @@ _TOGETHER_SECONDS = 0.1
 
 
 class WriteBehind:
-    """Writes what a run has found out, in the thread of `writer` and in order.
+    """Writes what a run has found out, in the thread of `writer`.
 
     Once `is_over` is set nothing waits for more. What writing raises is raised by the next call.
     """
@@ -45,9 +45,7 @@ class WriteBehind:
         self._submit(self._write, works)
 
     def call(self, write: Callable[..., None], *arguments: object) -> None:
-        """Calls `write` after what was asked for before."""
-        with self._lock:
-            self._answered = None
+        """Calls `write` in that thread. Captions that are added later may be written before."""
         self._submit(write, *arguments)
 
     def finish(self) -> None:
@@ -61,6 +59,7 @@ class WriteBehind:
             self._writes.popleft().result()
 
     def _write(self, works: list[Work]) -> None:
+        # Also in a run that has several prompts, and calls in between, many images are in `works`.
         self._is_over.wait(max(_TOGETHER_SECONDS, self._recorder.pause_seconds))
         with self._lock:
             if self._answered is works:

@@ -195,9 +195,7 @@ class RemoteEngine:
 
     def _require(self, request: Request | None = None) -> None:
         if self._loop.is_closed:
-            raise EngineError(
-                translatable("core", "The server is not used any more. Choose it again, then ask.")
-            )
+            raise _not_used()
         if request is not None:
             require_answerable(request, self.facts.most_pictures)
 
@@ -283,7 +281,7 @@ class _Asking:
     ):
         self._dispatcher, self._loop, self._patience = dispatcher, loop, patience
         self._may_repeat_shown, self._wanted_scores = may_repeat_shown, wanted_scores
-        self._inbox: SimpleQueue[tuple[_UnderWay, str | Reply | BaseException]] = SimpleQueue()
+        self._inbox: SimpleQueue[tuple[_UnderWay, str | Reply | Exception]] = SimpleQueue()
         self._under_way: dict[int, _UnderWay] = {}
         self.is_stopped: Callable[[Request], bool] | None = None
         """Whether one request is to end alone."""
@@ -315,8 +313,8 @@ class _Asking:
         try:
             reply = await self._dispatcher.answer(job)
         except asyncio.CancelledError:
-            # Not the one that is raised: it refers to all that was under way, also to itself here.
-            self._inbox.put((one, asyncio.CancelledError()))
+            # Whoever cancelled it does not look here, unless the engine was closed.
+            self._inbox.put((one, _not_used()))
             raise
         except Exception as error:
             self._inbox.put((one, error))
@@ -351,7 +349,7 @@ class _Asking:
             one.let_go()
         self._under_way = {}
 
-    def _event(self, one: _UnderWay, news: str | Reply | BaseException) -> Iterator[_Event]:
+    def _event(self, one: _UnderWay, news: str | Reply | Exception) -> Iterator[_Event]:
         if id(one) not in self._under_way:
             return
         if isinstance(news, str):
@@ -361,12 +359,18 @@ class _Asking:
         one.let_go()
         yield one.request, "", self._outcome(one, news)
 
-    def _outcome(self, one: _UnderWay, news: Reply | BaseException) -> Answer | ServerError:
+    def _outcome(self, one: _UnderWay, news: Reply | Exception) -> Answer | ServerError:
         if isinstance(news, Reply):
             return one.answer(news)
         if isinstance(news, ServerError) and news.is_of_one_request and self._may_repeat_shown:
             return news
         raise news
+
+
+def _not_used() -> EngineError:
+    return EngineError(
+        translatable("core", "The server is not used any more. Choose it again, then ask.")
+    )
 
 
 def _stopped() -> Answer:
