@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import overload
 
@@ -34,14 +35,14 @@ class ListedPaths(Sequence[Path]):
     def place_of(self, path: Path) -> int | None:
         """Returns where a file is in the list; None if it is not there."""
         folder, name, id = str(path.parent), path.name, -1
-        try:
-            # Both searches run in C: a loop over 100,000 images would take some milliseconds.
+        # Both searches run in C: a loop over 100,000 images would take some milliseconds.
+        with suppress(ValueError):
             while True:
                 id = self._names.index(name, id + 1)
-                if self._folders[self._folder_of[id]] == folder and id in self._ids:
-                    return self._ids.index(id)
-        except ValueError:
-            return None
+                if self._folders[self._folder_of[id]] == folder:
+                    with suppress(ValueError):  # One that came again may have another id.
+                        return self._ids.index(id)
+        return None
 
     def _path(self, id: int) -> Path:
         return Path(self._folders[self._folder_of[id]], self._names[id])

@@ -35,7 +35,7 @@ class SelectionModel(QItemSelectionModel):
     Rows are not inserted or removed, only all replaced; then none is selected.
     """
 
-    def __init__(self, rows: QAbstractItemModel, parent: QObject | None = None):
+    def __init__(self, rows: QAbstractItemModel, parent: QObject):
         super().__init__(rows, parent)
         self._rows = rows
         self._flags = bytes(rows.rowCount())

@@ -142,7 +142,7 @@ class Stalls:
         line, listing = self._window.workspace_pane.query_line, self._workspace.listing
         gaps = Gaps()
         line.focus()
-        for letter in "cat or dog chars:>10":
+        for letter in "dog or rain chars:>10":
             QTest.keyClicks(line.edit, letter)
             await asyncio.sleep(0.1)
         await until(lambda: listing.query == line.edit.text(), PATIENCE)
@@ -189,8 +189,8 @@ class Stalls:
     async def _select_found(self) -> None:
         """Selects what a query finds, which is scattered over the list once the query is gone."""
         line, listing = self._window.workspace_pane.query_line, self._workspace.listing
-        line.search_for("tag:cat")
-        await until(lambda: listing.query == "tag:cat" and 0 < self.listed < self._count, PATIENCE)
+        line.search_for("tag:dog")
+        await until(lambda: listing.query == "tag:dog" and 0 < self.listed < self._count, PATIENCE)
         found = self.listed
         self._list.setFocus()
         await self.during("all found selected", self._list.selectAll)

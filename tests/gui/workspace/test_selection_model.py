@@ -32,7 +32,7 @@ def chosen_by(flags):
 @pytest.mark.parametrize("seed", range(3))
 def test_commands_select_what_they_select_in_the_model_of_qt(rows, seed):
     chosen = random.Random(seed)
-    ours, qts = SelectionModel(rows), QItemSelectionModel(rows)
+    ours, qts = SelectionModel(rows, rows), QItemSelectionModel(rows)
     changes, qts_changes = QSignalSpy(ours.selectionChanged), QSignalSpy(qts.selectionChanged)
     for _ in range(300):
         command = chosen.choice(COMMANDS)
@@ -58,7 +58,7 @@ def test_commands_select_what_they_select_in_the_model_of_qt(rows, seed):
 
 
 def test_nothing_is_selected_in_other_rows(rows):
-    ours = SelectionModel(rows)
+    ours = SelectionModel(rows, rows)
     ours.set_flags(b"\1" * COUNT)
     rows.setStringList(["a", "b"])
     assert ours.flags == bytes(2)
@@ -71,7 +71,7 @@ def test_scattered_rows_are_few_ranges_for_qt(qapp):
     """Qt compares each range with each: 50,000 would take a minute."""
     count = 100_000
     rows = QStringListModel([""] * count)
-    ours = SelectionModel(rows)
+    ours = SelectionModel(rows, rows)
     changes = QSignalSpy(ours.selectionChanged)
     flags = b"\1\0" * (count // 2)
     ours.set_flags(flags)
