@@ -9,6 +9,7 @@ from PySide6.QtTest import QTest
 
 from core.locations import locations
 from core.workspace import Sort, SortKey
+from gui.window.commands import Command
 from tests.gui.conftest import until
 
 
@@ -34,6 +35,7 @@ def test_zoom_and_place_of_an_image_are_there_again(live, folder):
         await shows(program, "0.png")
         await until(lambda: view.zoom is None and not view.picture_rect().isEmpty())
         await until(lambda: len(program.pictures.paths) == 12)
+        await until(window.commands[Command.NEXT_PICTURE].isEnabled)
         view.setFocus()
         for _ in range(8):
             QTest.keyClick(view, Qt.Key.Key_Plus)

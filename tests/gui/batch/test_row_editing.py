@@ -210,6 +210,9 @@ def test_text_that_cannot_be_written_is_offered(live, folder):
 def test_text_that_cannot_be_written_is_said_at_closing_and_comes_back(live, folder, is_row_open):
     async def story(program, panel):
         await over(program, panel, folder)
+        # Another image is in view, also when the folder is opened again.
+        await program.pictures.open_path(folder / "2.png")
+        await until(lambda: program.caption_editing.path == folder / "2.png")
         (folder / "1.txt").unlink()
         (folder / "1.txt").mkdir()
         editor, window = write(panel.list, "by hand"), program.window
