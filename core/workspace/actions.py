@@ -236,6 +236,13 @@ class Actions:
         rows = self._connection.execute("SELECT path FROM step WHERE action = ?", (action.id,))
         return [os.fsdecode(path) for (path,) in rows]
 
+    def changed_after(self, action: Action) -> set[tuple[str, str]]:
+        """Returns the images, and their files, that later actions change."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT image, path FROM step WHERE action > ?", (action.id,)
+        )
+        return {(os.fsdecode(image), os.fsdecode(path)) for image, path in rows}
+
     def _selected(self, clause: str, *values: str) -> list[Action]:
         rows = self._connection.execute(
             f"SELECT id, name, state, folders, mark FROM action {clause}", values

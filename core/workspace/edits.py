@@ -119,7 +119,12 @@ class Edits:
         found = [(action, self._restored(action)) for action in self.actions.marked()]
         for action in self.actions.under_way():
             is_undo = action.state is ActionState.UNDOING
+            # One whose end could not be kept, as on a full disk, is older than what came after it.
+            later = self.actions.changed_after(action)
             steps = self._steps(action, is_undo=is_undo)
+            over = [step.number for step in steps if (step.image, step.path) in later]
+            self.actions.drop(action, over)
+            steps = [step for step in steps if step.number not in over] if over else steps
             outcome = self._written(steps, _recovery_of(action))
             if not outcome.failed:
                 mark = _mark_of(steps)

@@ -371,3 +371,26 @@ def test_mode_is_guessed_from_the_captions(opened, folder, caption, mode):
     for path in folder.glob("*.txt"):
         path.write_text(caption)
     assert opened().guessed_mode() == mode
+
+
+def test_edit_whose_end_could_not_be_kept_is_not_made_again_over_later_ones(
+    opened, folder, tmp_path
+):
+    """As where the disk of the database is full, and has room again later."""
+    workspace = opened()
+    id = workspace.ids()[1]
+    before = (folder / "2.txt").read_bytes()
+    with closing(sqlite3.connect(tmp_path / "data" / "workspace.sqlite")) as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON action BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        with pytest.raises(StoreError):
+            workspace.set_captions({id: "two"}, EDIT)
+        database.execute("DROP TRIGGER full")
+    assert (folder / "2.txt").read_bytes() == b"two\n"
+    workspace.set_captions({id: "a dog, image 2"}, EDIT, seen={id: "two"})
+    assert (folder / "2.txt").read_bytes() == before
+    workspace.close()
+    again = opened()
+    assert (folder / "2.txt").read_bytes() == before
+    assert again.rows([id])[0].caption == "a dog, image 2"
