@@ -1,9 +1,14 @@
-"""A lock that lets one thread of one process at a time write captions."""
+"""Locks that let one thread of one process at a time write captions, or change a file."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
@@ -42,6 +47,68 @@ class WriteLock:
             self._file.close()
             self._file = None
         self._threads.release()
+
+
+# A large table on a slow disk takes some seconds.
+_PATIENCE_SECONDS, _RETRY_SECONDS = 30.0, 0.01
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[None]:
+    """Lets one program at a time read a file and put another one in its place within the block,
+    also those of other users and, where the file system knows locks, of other computers. Raises
+    TimeoutError if one does not get done."""
+    # Windows replaces no file that is open.
+    descriptor = None if os.name == "nt" else _locked(path, time.monotonic() + _PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _locked(path: Path, until: float) -> int | None:
+    """Returns the descriptor that has the lock: of the file, or of its folder as long as there is
+    none. None where nothing can be locked."""
+    while True:
+        is_locked = False
+        try:
+            descriptor = _opened(path)
+        except OSError:
+            return None
+        try:
+            lock_file(descriptor)
+            is_locked = _is_at(path, descriptor)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise TimeoutError from None
+            time.sleep(_RETRY_SECONDS)
+        except OSError:
+            return None
+        finally:
+            if not is_locked:
+                os.close(descriptor)
+        if is_locked:
+            return descriptor
+
+
+def _opened(path: Path) -> int:
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return os.open(path.parent, os.O_RDONLY)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Returns whether this is still the file, or its folder if there is none: another program may
+    have put a new file in its place before it let go of the lock."""
+    try:
+        now = path.lstat()
+    except FileNotFoundError:
+        now = path.parent.stat()
+    return os.path.samestat(now, os.fstat(descriptor))
 
 
 if os.name == "nt":

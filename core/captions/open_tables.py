@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from core.captions.table import LARGEST, CaptionTable, TableLine, key_of
 from core.errors import StoreError
 from core.files import is_link, read_bytes, remove_partial, restore
 from core.message import Message, translatable
+from core.write_lock import replacing
 
 
 class RowChange(NamedTuple):
@@ -104,6 +105,12 @@ class OpenTables:
         """Makes changes to rows of a table, if they are as before. Returns what those rows hold
         that another program has changed, by their place in `changes`. Raises StoreError, and
         DiskFull; then the table is as it was."""
+        with _alone(path):
+            return self._put(path, changes, is_recovery=is_recovery)
+
+    def _put(
+        self, path: str, changes: Sequence[RowChange], *, is_recovery: bool
+    ) -> dict[int, bytes | None]:
         if is_recovery:
             remove_partial(Path(path))
         table = self.table(path, is_sure=True)
@@ -126,15 +133,28 @@ class OpenTables:
     ) -> list[int]:
         """Changes whole rows of a table; see `CaptionTable.with_lines`. Returns which changes were
         not made. Raises StoreError, and DiskFull; then the table is as it was."""
-        remove_partial(Path(path))
-        table = self.table(path, is_sure=True)
-        try:
-            changed, left = table.with_lines(changes)
-        except (ValueError, KeyError, IndexError) as error:
-            raise StoreError(changed_outside(path)) from error
-        if changed.rows != table.rows:
-            self.write(path, changed)
-        return left
+        with _alone(path):
+            remove_partial(Path(path))
+            table = self.table(path, is_sure=True)
+            try:
+                changed, left = table.with_lines(changes)
+            except (ValueError, KeyError, IndexError) as error:
+                raise StoreError(changed_outside(path)) from error
+            if changed.rows != table.rows:
+                self.write(path, changed)
+            return left
+
+
+@contextmanager
+def _alone(path: str) -> Generator[None]:
+    """Lets no other Onlooker change a table within the block, also that of another user: each reads
+    the whole table and writes it, and the later one would undo what the other wrote."""
+    try:
+        with replacing(Path(path)):
+            yield
+    except TimeoutError as error:
+        text = translatable("core", "Another program is writing “{name}”. Try again later.")
+        raise StoreError(text.format(name=Path(path).name)) from error
 
 
 class TablePlaces:

@@ -2,10 +2,13 @@
 
 import json
 import os
+import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -20,6 +23,7 @@ from core.workspace.export import gathered, read_captions
 from core.workspace.workspace import Workspace
 
 EDIT = Message("Edit")
+ROOT = Path(__file__).parents[3]
 KEPT = WorkspaceOptions(takes_kept_format=True)
 
 
@@ -192,6 +196,53 @@ def test_scan_reads_what_another_program_changed(opened, folder):
     table.unlink()
     scan(workspace)
     assert captions(workspace) == ["", "", "", "", "", "six"]
+
+
+STORY_OF_A_USER = """
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+from core.message import Message
+from core.workspace import Workspace, WorkspaceOptions
+
+folder, data, own = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+workspace = Workspace.open([folder], data, WorkspaceOptions().reading("metadata.jsonl"))
+workspace.scan(Event(), lambda progress: None)
+rows = {row.path.name: row for row in workspace.rows(workspace.ids())}
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(own, len(rows), 2):
+    row = rows[f"{number}.png"]
+    report = workspace.set_captions({row.id: f"by {own}"}, Message("Edit"))
+    assert report.changed == (row.id,), report
+workspace.close()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows replaces no file that is locked")
+def test_two_users_who_caption_one_folder_lose_nothing(tmp_path):
+    """Each has settings and a database of their own, as on two computers that share a disk."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    for number in range(40):
+        Image.new("RGB", (4, 4), "blue").save(shared / f"{number}.png")
+    with ExitStack() as stack:
+        users: list[Any] = []
+        for own in ("0", "1"):
+            command = [sys.executable, "-c", STORY_OF_A_USER, shared, tmp_path / own, own]
+            user = subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            users.append(stack.enter_context(user))
+        assert [user.stdout.readline() for user in users] == ["ready\n"] * 2
+        for user in users:
+            user.stdin.write("go\n")
+            user.stdin.flush()
+        assert [user.wait() for user in users] == [0, 0]
+    lines = (shared / "metadata.jsonl").read_text().splitlines()
+    texts = {row["file_name"]: row["text"] for row in map(json.loads, lines)}
+    assert texts == {f"{number}.png": f"by {number % 2}" for number in range(40)}
 
 
 def test_new_table_is_made_with_the_first_caption(opened, folder):
