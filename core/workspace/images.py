@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from math import isnan, nan
 from pathlib import Path
+from typing import Any
 
 from core.captions.folding import all_findable, findable
 from core.picture import natural_key
@@ -32,6 +34,7 @@ class CaptionState(IntEnum):
 
 # Each random order is another one; with 100,000 images it takes a megabyte.
 _MOST_ORDERS = 8
+_MANY, _SORTED_PARTS = 20_000, 50
 
 REVIEWS = tuple(ReviewState)
 """Reviews by their codes in the column."""
@@ -336,24 +339,24 @@ class Images:
             case SortKey.NAME:
                 return by_name
             case SortKey.DATE:
-                return sorted(by_name, key=self.modified.__getitem__)
+                return _sorted(by_name, self.modified.__getitem__)
             case SortKey.SIZE:
-                return sorted(by_name, key=lambda id: self.widths[id] * self.heights[id])
+                return _sorted(by_name, lambda id: self.widths[id] * self.heights[id])
             case SortKey.LENGTH:
-                lengths = list(map(len, self.captions))
-                return sorted(by_name, key=lengths.__getitem__)
+                return _sorted(by_name, list(map(len, self.captions)).__getitem__)
             case SortKey.DOUBT:
                 # Those without a doubt known come before all others.
-                return sorted(by_name, key=lambda id: -1.0 if isnan(d := self.doubts[id]) else d)
+                return _sorted(by_name, lambda id: -1.0 if isnan(d := self.doubts[id]) else d)
             case SortKey.RANDOM:
-                return sorted(by_name, key=lambda id: self._random_key(id, sort.seed))
+                keys = {id: self._random_key(id, sort.seed) for id in by_name}
+                return _sorted(by_name, keys.__getitem__)
 
     def _by_name(self) -> list[int]:
         prefixes = [f"{self._folder_key(folder)}\0\1" for folder in self.folders]
         keys = {
             id: f"{prefixes[self.folder_of[id]]}{natural_key(self.names[id])}" for id in self.ids
         }
-        return sorted(keys, key=keys.__getitem__)
+        return _sorted(list(keys), keys.__getitem__)
 
     def _folder_key(self, folder: str) -> str:
         """Returns what folders are sorted by: each before its subfolders, in natural order."""
@@ -378,6 +381,16 @@ class Images:
         if self._orders:
             for sort in [sort for sort in self._orders if sort.key in keys]:
                 del self._orders[sort]
+
+
+def _sorted(ids: Sequence[int], key: Callable[[int], Any]) -> list[int]:
+    """Sorts ids as `sorted` does, which keeps other threads waiting until it is done: many in parts
+    that follow one another."""
+    bounds = sorted(map(key, ids[:: len(ids) // _SORTED_PARTS])) if len(ids) > _MANY else []
+    parts: list[list[int]] = [[] for _ in range(len(bounds) + 1)]
+    for id in ids:
+        parts[bisect(bounds, key(id))].append(id)
+    return [id for part in parts for id in sorted(part, key=key)]
 
 
 def is_inside(path: str, folder: str) -> bool:
