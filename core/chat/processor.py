@@ -114,7 +114,8 @@ def without_video(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
     described: Any = __init__
     described.__signature__ = signature.replace(parameters=others)
     own = {"__init__": __init__, "validate_init_kwargs": staticmethod(validate_init_kwargs)}
-    return type(kind.__name__, (kind, _NoVideoProcessor), own)
+    bases: Any = (kind, _NoVideoProcessor)
+    return type(kind.__name__, bases, own)
 
 
 class _NoVideoProcessor(ProcessorMixin):
