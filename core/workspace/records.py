@@ -101,10 +101,11 @@ class Records:
 
     def drafts(self) -> list[tuple[str, str]]:
         """Returns the paths of images with what was being written for them."""
-        rows = self._connection.execute(
+        rows: list[tuple[bytes, bytes, str]] = self._connection.execute(
             "SELECT folder, name, draft FROM record WHERE draft IS NOT NULL"
-        )
-        return [(os.fsdecode(os.path.join(*key)), draft) for *key, draft in rows]  # noqa: PTH118
+        ).fetchall()
+        found = ((os.path.join(folder, name), draft) for folder, name, draft in rows)  # noqa: PTH118
+        return [(os.fsdecode(path), draft) for path, draft in found]
 
     def set_answers(self, answers: Mapping[str, tuple[str, float | None]]) -> None:
         """Keeps what a model wrote about images, and how doubtful it is; no person has changed it

@@ -364,6 +364,7 @@ class CaptionEditing(QObject):
             self._workspace.keep_draft(self._id, Draft(self._text, self._seen))
         elif self._id is not None:
             self._drop_draft(self._id)  # It was taken back by hand.
+            self.changed.emit()
 
     @Slot()
     def _on_opened(self) -> None:
