@@ -130,12 +130,8 @@ def prepare(
     last. Raises PromptError if the question does not fit alone.
     """
     if not turns:
-        raise PromptError(
-            translatable(
-                "core",
-                "There is no prompt. Type a question about the image.",
-            )
-        )
+        text = translatable("core", "There is no prompt. Type a question about the image.")
+        raise PromptError(text)
     image_tokens = (pixel_values.shape[-1] // patch_size) ** 2
     wanted = min(max_new_tokens, context_length // 4)
 

@@ -108,16 +108,8 @@ class RemoteEngine:
         has_more = True
         try:
             while True:
-                while has_more and not stop.is_set() and asking.count < self._dispatcher.room():
-                    try:
-                        request = next(source)
-                    except StopIteration:
-                        has_more = False
-                        break
-                    if request is None:
-                        break
-                    if self._is_answerable(request, on_refused):
-                        asking.begin(request)
+                if has_more and not stop.is_set():
+                    has_more = self._begin_some(asking, source, stop, on_refused)
                 if not asking.count:
                     if has_more and not stop.is_set():
                         continue
@@ -129,6 +121,25 @@ class RemoteEngine:
                         yield request, outcome
         finally:
             asking.end()
+
+    def _begin_some(
+        self,
+        asking: _Asking,
+        source: Iterator[Request | None],
+        stop: threading.Event,
+        on_refused: Callable[[Request, PromptError], None] | None,
+    ) -> bool:
+        """Begins as many requests as there is room for; returns whether there are more."""
+        while not stop.is_set() and asking.count < self._dispatcher.room():
+            try:
+                request = next(source)
+            except StopIteration:
+                return False
+            if request is None:
+                return True
+            if self._is_answerable(request, on_refused):
+                asking.begin(request)
+        return True
 
     def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence:
         """See `InspectableEngine.evidence`: what the server said of the answer when it gave it."""

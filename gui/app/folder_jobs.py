@@ -59,21 +59,15 @@ class FolderJobs(QObject):
         ExchangeWiring(window, workspace, editing, self._exchange, begin, self)
         PresetsWiring(window, self.presets, workspace, batch, begin, self)
         self.notes = NotesWiring(
-            window,
-            listing,
-            workspace,
-            run,
+            *(window, listing, workspace, run),
             model=model,
             consent=run.consent,
             settings_file=settings_file,
             begin=begin,
             parent=self,
         )
-
         series = SeriesWiring(
-            window,
-            run,
-            batch,
+            *(window, run, batch),
             model=model,
             loaded=loaded,
             library=library,

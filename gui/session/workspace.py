@@ -34,6 +34,7 @@ from gui.session.folder_reading import FolderReading
 from gui.session.image_listing import ImageListing
 from gui.session.user_activity import UserActivity
 from gui.session.worker_thread import WorkerThread
+from gui.session.workspace_reads import first_wanted, state_of
 from gui.widgets.translated import translated, translated_all
 
 _Result = TypeVar("_Result")
@@ -306,15 +307,7 @@ class FolderWorkspace(QObject):
     async def first(self, ids: Sequence[int], is_wanted: Callable[[ImageRow], bool]) -> int | None:
         """Return the first of these images that is wanted; None if none is."""
         self.activity.note()
-
-        def find(workspace: Workspace) -> int | None:
-            for begin in range(0, len(ids), 500):
-                for row in workspace.rows(ids[begin : begin + 500]):
-                    if is_wanted(row):
-                        return row.id
-            return None
-
-        return await self.read(find)
+        return await self.read(lambda workspace: first_wanted(workspace, ids, is_wanted))
 
     async def close(self) -> None:
         """End all work, and wait for what is being written."""
@@ -381,14 +374,8 @@ class FolderWorkspace(QObject):
         self._read_state()
 
     def _read_state(self) -> None:
-        workspace = self._workspace
-        if workspace is None:
-            return
-
-        def read() -> tuple[Counts, str, str]:
-            return workspace.counts, workspace.undo_name or "", workspace.redo_name or ""
-
-        self._thread.ask(self._on_state_read, read)
+        if workspace := self._workspace:
+            self._thread.ask(self._on_state_read, partial(state_of, workspace))
 
     def _on_state_read(self, state: tuple[Counts, str, str]) -> None:
         are_others = self._is_edited and state[0].images != self.counts.images
