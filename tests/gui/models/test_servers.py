@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import constants
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QPushButton
 
 from core.batch import Phase
 from core.engine import SETTINGS, Absent, Failed, Ready
@@ -30,6 +33,8 @@ from gui.session.engine_start import open_engine
 from gui.session.model_thread import ModelThread
 from gui.window.commands import Command
 from gui.window.settings_dialog import SettingsDialog
+from gui.workspace.again_dialog import AgainDialog
+from gui.workspace.image_list import ImageList
 from tests.gui.conftest import until
 from tests.support.living_program import live_through
 from tests.support.model_server import MODEL, ModelServer, scored
@@ -225,55 +230,85 @@ def test_doubt_of_a_servers_model_is_shown_as_that_of_a_local_one(live, tmp_path
     live(story)
 
 
-def test_doubt_of_a_run_over_a_server_is_in_its_column_and_goes_with_the_images(live, tmp_path):
-    """It is there while the run goes on. A search finds it, and so does the key for the next
-    doubtful image."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number in range(3):
-        Image.new("RGB", (64, 48), (16 * number, 128, 128)).save(folder / f"{number}.png")
+class Doubt:
+    """What a server says of the drawings of `folder`: the second is captioned with a doubtful word,
+    and the third waits until `goes_on` is set."""
 
-    goes_on = threading.Event()
+    def __init__(self, folder: Path):
+        self.folder, self.goes_on = folder, threading.Event()
+        folder.mkdir()
+        for number in range(3):
+            Image.new("RGB", (64, 48), (16 * number, 128, 128)).save(folder / f"{number}.png")
 
-    def scores(piece):
-        # What is said of the images begins with a colour of their own.
+    def scores(self, piece: str) -> list[dict[str, Any]]:
+        # What is said of each begins with a colour of its own.
         if piece.strip() == "2-8-8":
-            goes_on.wait(20)
+            self.goes_on.wait(20)
         return [scored(piece, 0.02 if piece.strip() == "1-8-8" else 0.99)] if piece else []
 
-    async def story(program, dialog, asking, server):
-        window, run, workspace = program.window, program.folder_run, program.workspace
-        server.scores = scores
+    async def begin(self, program, dialog, asking, server) -> None:
+        """Begins a run over them."""
+        window, workspace = program.window, program.workspace
+        server.scores = self.scores
         enter(asking.address_edit, server.address)
         assert "sees images" in await outcome_of_test(asking)
         click(asking.use_button)
         host = server.address.partition("//")[2]
         await until(lambda: host in window.status_line.state_label.text())
         dialog.close()
-        window.paths_opened.emit([folder])
+        window.paths_opened.emit([self.folder])
         await until(lambda: workspace.counts.images == 3 and not workspace.counts.unread)
         window.commands[Command.GENERATE].trigger()
+        run = program.folder_run
         await until(lambda: run.phase is Phase.CHOOSING and len(run.items) == 3)
         window.batch_panel.form.prompt_edit.setPlainText("What is it?")
         window.commands[Command.RUN_START].trigger()
+
+
+@pytest.fixture
+def doubt(tmp_path) -> Iterator[Doubt]:
+    found = Doubt(tmp_path / "pictures")
+    yield found
+    found.goes_on.set()
+
+
+async def until_so(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """As `until`, for what the workspace is asked."""
+    async with asyncio.timeout(20):
+        while not await is_so():
+            pass
+
+
+async def focused(program) -> ImageList:
+    """The list of images, with the focus."""
+    images = program.window.workspace_pane.list
+    program.window.activateWindow()
+    images.setFocus()
+    await until(lambda: program.window.state.workspace.has_focus)
+    return images
+
+
+def test_doubt_of_a_run_over_a_server_is_in_its_column_and_goes_with_the_images(live, doubt):
+    """It is there while the run goes on. A search finds it, and so does the key for the next
+    doubtful image."""
+
+    async def story(program, *asked):
+        window, run, workspace = program.window, program.folder_run, program.workspace
+        await doubt.begin(program, *asked)
         table = window.batch_panel.model
         await until(lambda: table.index(1, Column.DOUBT).data() == "1-8-8")
         assert not window.batch_panel.list.isColumnHidden(Column.DOUBT)
         assert run.phase is Phase.RUNNING
 
-        async def doubtful() -> bool:
-            rows = [await workspace.row_of(folder / f"{number}.png") for number in range(3)]
+        async def is_doubtful() -> bool:
+            rows = [await workspace.row_of(doubt.folder / f"{number}.png") for number in range(3)]
             return [(row.doubt or 0) >= 0.5 for row in rows] == [False, True, False]
 
-        while not await doubtful():
-            pass
-        goes_on.set()
+        await until_so(is_doubtful)
+        doubt.goes_on.set()
         await until(lambda: run.phase is Phase.OVER)
         window.show_conversation()
-        images = window.workspace_pane.list
-        window.activateWindow()
-        images.setFocus()
-        await until(lambda: window.state.workspace.has_focus)
+        images = await focused(program)
         QTest.keyClick(images, Qt.Key.Key_Home)
         await until(lambda: window.state.picture.name == "0.png")
         await until(window.commands[Command.NEXT_DOUBTFUL].isEnabled)
@@ -283,7 +318,46 @@ def test_doubt_of_a_run_over_a_server_is_in_its_column_and_goes_with_the_images(
         line.edit.setFocus()
         QTest.keyClicks(line.edit, "doubt:>0.5")
         await until(lambda: len(workspace.ids) == 1)
-        assert (await workspace.row_of(folder / "1.png")).id == workspace.ids[0]
+        assert (await workspace.row_of(doubt.folder / "1.png")).id == workspace.ids[0]
+
+    live(story)
+
+
+def test_undo_of_caption_again_brings_back_the_answer_though_doubt_came_before_the_end(live, doubt):
+    async def story(program, *asked):
+        window, run, workspace = program.window, program.folder_run, program.workspace
+        control, alt = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
+        doubt.goes_on.set()
+        await doubt.begin(program, *asked)
+        await until(lambda: run.phase is Phase.OVER)
+
+        async def answer() -> str | None:
+            row = await workspace.row_of(doubt.folder / "1.png")
+            return await workspace.read(lambda open: open.answers.of(row.id))
+
+        async def is_first() -> bool:
+            return await answer() == "colour 1-8-8 for What is it?"
+
+        await until_so(is_first)
+        doubt.goes_on.clear()
+        window.batch_panel.form.prompt_edit.setPlainText("And now?")
+        images = await focused(program)
+        QTest.keyClick(images, Qt.Key.Key_A, control)
+        await until(lambda: window.state.workspace.selected == 3)
+        await until(window.commands[Command.CAPTION_AGAIN].isEnabled)
+        QTest.keyClick(images, Qt.Key.Key_G, control | alt)
+        await until(lambda: window.findChild(AgainDialog) is not None)
+        click(window.findChild(AgainDialog).findChild(QPushButton, "again_button"))
+        table = window.batch_panel.model
+        await until(lambda: table.items[1].caption.endswith("And now?"))
+        await until(lambda: table.index(1, Column.DOUBT).data() == "1-8-8")
+        doubt.goes_on.set()
+        await until(lambda: workspace.undo_text == "Caption again")
+        assert await answer() == "colour 1-8-8 for And now?"
+        images = await focused(program)
+        await until(window.commands[Command.UNDO].isEnabled)
+        QTest.keyClick(images, Qt.Key.Key_Z, control)
+        await until_so(is_first)
 
     live(story)
 
