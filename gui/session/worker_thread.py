@@ -105,6 +105,6 @@ def unforeseen() -> AppError:
     return AppError(
         QCoreApplication.translate(
             "WorkerThread",
-            "A fault of Onlooker prevented this; its log has the details. Try again.",
+            "This failed unexpectedly. Try again; Onlooker's log has the details.",
         )
     )

@@ -122,7 +122,7 @@ class DuplicatesDialog(QDialog):
             return ""
         if sizes.count(size) == 1:
             return self.tr("largest")
-        return self.tr("same size") if size == min(sizes) else self.tr("largest, as others are")
+        return self.tr("same size") if size == min(sizes) else self.tr("one of the largest")
 
     def show_can_undo(self, name: str) -> None:
         """Shows what *Undo* would take back; "" for nothing."""
