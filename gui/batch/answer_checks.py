@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog, QLineEdit, QPushButton, QS
 
 from core.batch import BatchOptions
 from core.captions.wording import tags_in
+from gui.widgets.number_boxes import WholeNumberBox
 
 _MOST_CHARACTERS = 10_000
 _MOST_TOKENS = 32_768
@@ -96,11 +97,9 @@ class AnswerChecks(QObject):
         self.file_button.setText(self.tr("Remove") if is_long else self.tr("From file…"))
 
     def _number(self, name: str, most: int) -> QSpinBox:
-        box = QSpinBox()
+        box = WholeNumberBox()
         box.setObjectName(name)
         box.setRange(0, most)
-        # The stylesheet's padding does not reach the text of a spin box.
-        box.lineEdit().setTextMargins(6, 0, 0, 0)
         box.setFixedWidth(_NUMBER_WIDTH)
         return box
 

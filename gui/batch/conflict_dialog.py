@@ -97,8 +97,9 @@ class ConflictDialog(QDialog):
         self.what_label.setText(what)
         self.found_edit.setPlainText(conflict.found)
         self.caption_edit.setPlainText(conflict.caption)
-        all_text = self.tr("Do the same for the other {count}")
-        self.all_box.setText(all_text.format(count=f"{left - 1:,}"))
+        one = self.tr("Do the same for the other image")
+        many = self.tr("Do the same for the other {count} images")
+        self.all_box.setText(one if left == 2 else many.format(count=f"{left - 1:,}"))
         self.all_box.setVisible(left > 1)
         self.keep_button.setFocus()
 

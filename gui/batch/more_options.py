@@ -10,11 +10,9 @@ from PySide6.QtCore import QLocale, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QGridLayout,
     QLabel,
     QSizePolicy,
-    QSpinBox,
     QWidget,
 )
 
@@ -29,6 +27,7 @@ from gui.batch.card_boxes import CardBoxes
 from gui.batch.form_fields import combo, field_row, key_label, named_field, placeholder_edit
 from gui.batch.then_row import ThenRow
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.number_boxes import DecimalBox, WholeNumberBox
 from gui.widgets.obstacle import show_obstacle
 
 _MOST_SLOTS = 64
@@ -282,7 +281,7 @@ class MoreOptions(QWidget):
         )
 
     def _build_numbers(self) -> None:
-        self.temperature_box = QDoubleSpinBox()
+        self.temperature_box = DecimalBox()
         self.temperature_box.setObjectName("run_temperature_box")
         self.temperature_box.setRange(0.0, 2.0)
         self.temperature_box.setSingleStep(0.1)
@@ -290,7 +289,7 @@ class MoreOptions(QWidget):
         self.temperature_box.setToolTip(
             self.tr("0 always takes the most likely word, higher values vary more")
         )
-        self.slots_box = QSpinBox()
+        self.slots_box = WholeNumberBox()
         self.slots_box.setObjectName("slots_box")
         self.slots_box.setRange(0, _MOST_SLOTS)
         self.slots_box.setSpecialValueText(self.tr("Automatic"))
@@ -300,8 +299,6 @@ class MoreOptions(QWidget):
         self.card_boxes = CardBoxes()
         self.card_boxes.setToolTip(self.tr("Each has a copy of the model and captions its share"))
         for box in (self.temperature_box, self.slots_box):
-            # The stylesheet's padding does not reach the text of a spin box.
-            box.lineEdit().setTextMargins(6, 0, 0, 0)
             box.setFixedWidth(_NUMBER_WIDTH)
 
     def _place(self) -> None:

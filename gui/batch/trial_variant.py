@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from core.batch import BatchOptions
 from gui.batch.prompt_list import PromptList
+from gui.widgets.number_boxes import DecimalBox
 from gui.widgets.obstacle import show_obstacle
 from gui.widgets.theme import Theme
 
@@ -101,12 +102,10 @@ class TrialVariant(QFrame):
 
 
 def _temperature_box(letter: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
+    box = DecimalBox()
     box.setRange(0.0, 2.0)
     box.setSingleStep(0.1)
     box.setAccessibleName(translate("TrialVariant", "Temperature {letter}").format(letter=letter))
-    # The stylesheet's padding does not reach the text of a spin box.
-    box.lineEdit().setTextMargins(6, 0, 0, 0)
     box.setFixedWidth(_NUMBER_WIDTH)
     box.setToolTip(
         translate("TrialVariant", "0 always takes the most likely word, higher values vary more")

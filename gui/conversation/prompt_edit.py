@@ -10,7 +10,7 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent, QT
 from PySide6.QtWidgets import QFrame
 
 from gui.widgets.file_urls import path_of
-from gui.widgets.text_direction import PlainTextEdit
+from gui.widgets.text_direction import PlainTextEdit, elided
 
 _MOST_LINES = 6
 # On a screen that is less high, the placeholder takes no second line from what is above.
@@ -35,6 +35,7 @@ class PromptEdit(PlainTextEdit):
     def __init__(self) -> None:
         super().__init__()
         self.stops_by_escape = False
+        self._placeholder = ""
         self._history: list[str] = []
         self._lines = [""]
         self._line = 0
@@ -51,8 +52,9 @@ class PromptEdit(PlainTextEdit):
         self._grow()
 
     def show_placeholder(self, text: str) -> None:
-        """Shows this while the field is empty, whole: it grows for it too."""
-        self.setPlaceholderText(text)
+        """Shows this while the field is empty, whole: it grows for it too, but on a low screen."""
+        self._placeholder = text
+        self._show_placeholder()
         self._grow()
         # Qt repaints when a placeholder appears or disappears, but not when its text changes.
         self.viewport().update()
@@ -168,6 +170,7 @@ class PromptEdit(PlainTextEdit):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._show_placeholder()
         if event.size().width() != event.oldSize().width():
             self._grow()
 
@@ -213,17 +216,28 @@ class PromptEdit(PlainTextEdit):
         cursor = self.textCursor()
         return not cursor.movePosition(QTextCursor.MoveOperation.Down)
 
+    @property
+    def _is_screen_low(self) -> bool:
+        return self.screen().availableGeometry().height() < _LOW_SCREEN
+
+    def _show_placeholder(self) -> None:
+        """Ends the only line that a low screen has for it in an ellipsis."""
+        text, mode = self._placeholder, Qt.TextElideMode.ElideRight
+        if self._is_screen_low:
+            room = self.viewport().width() - 2 * int(self.document().documentMargin())
+            text = elided(self.fontMetrics(), text, mode, room)
+        if text != self.placeholderText():
+            self.setPlaceholderText(text)
+
     def _placeholder_lines(self) -> int:
         """Returns how many lines the placeholder takes, if it shows."""
         if not self.document().isEmpty():
             return 0
-        if self.screen().availableGeometry().height() < _LOW_SCREEN:
+        if self._is_screen_low:
             return 1
         margin = int(self.document().documentMargin())
         room = self.viewport().rect().adjusted(margin, 0, -margin, 0)
-        needed = self.fontMetrics().boundingRect(
-            room, Qt.TextFlag.TextWordWrap, self.placeholderText()
-        )
+        needed = self.fontMetrics().boundingRect(room, Qt.TextFlag.TextWordWrap, self._placeholder)
         return -(-needed.height() // self.fontMetrics().lineSpacing())
 
     @Slot()

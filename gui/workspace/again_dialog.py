@@ -57,6 +57,7 @@ class AgainDialog(QDialog):
         self.list.setObjectName("replaced_list")
         self.list.setAccessibleName(self.tr("Captions that are replaced"))
         self.list.setWordWrap(True)
+        self.list.setSelectionMode(QListWidget.SelectionMode.NoSelection)
         self.options_button = QPushButton(self.tr("Change options…"))
         self.cancel_button = QPushButton(self.tr("Cancel"))
         self.again_button = QPushButton(self.tr("Caption again"))

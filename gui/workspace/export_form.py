@@ -17,13 +17,13 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QSizePolicy,
-    QSpinBox,
     QWidget,
 )
 
 from core.captions.formats import SEPARATORS
 from core.workspace.export import ExportFormat, ExportOptions, ImageFiles
 from gui.widgets.labels import paragraph
+from gui.widgets.number_boxes import WholeNumberBox
 from gui.workspace.export_texts import format_names, summary
 
 _LARGEST_SHARD_MB = 100_000
@@ -196,7 +196,7 @@ class ExportForm(QWidget):
         for name, character in SEPARATORS.items():
             self.separator_box.addItem(names.get(name, name), character)
         self.embed_box = QCheckBox(self.tr("Put the images into the file"))
-        self.shard_box = QSpinBox()
+        self.shard_box = WholeNumberBox()
         self.shard_box.setAccessibleName(self.tr("Largest file"))
         self.shard_box.setRange(1, _LARGEST_SHARD_MB)
         self.shard_box.setValue(1000)

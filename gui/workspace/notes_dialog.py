@@ -50,6 +50,8 @@ class NotesDialog(QDialog):
         self.image_edit = _text("image_note_edit", self.tr("Note about the image"), _NOTE_LINES)
         self.prompt_edit = _text("filled_prompt", self.tr("Prompt for this image"), _PROMPT_LINES)
         self.prompt_edit.setReadOnly(True)
+        # What the model gets has the room that the notes leave.
+        self.prompt_edit.setMaximumHeight(16_777_215)
         self._build_labels()
         self._place(folder, image)
         for edit in (self.folder_edit, self.image_edit):
@@ -139,9 +141,9 @@ class NotesDialog(QDialog):
             inside.addWidget(label)
             inside.addWidget(edit)
             inside.addSpacing(8)
+        inside.setStretchFactor(self.prompt_edit, 1)
         inside.addWidget(self.values_label)
         inside.addWidget(self.consent_row)
-        inside.addStretch(1)
         foot = QHBoxLayout()
         foot.addStretch(1)
         foot.addWidget(self.close_button)

@@ -7,12 +7,9 @@ from dataclasses import replace
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
-    QDoubleSpinBox,
     QFormLayout,
-    QHBoxLayout,
     QLineEdit,
     QSizePolicy,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -20,6 +17,7 @@ from PySide6.QtWidgets import (
 from core.captions.wording import tags_in
 from core.workspace import CaptionMode, Preset
 from gui.batch.prompt_list import PromptList
+from gui.widgets.number_boxes import DecimalBox, WholeNumberBox
 from gui.widgets.theme import Theme
 
 _MOST_CHARACTERS = 10_000
@@ -119,34 +117,26 @@ class PresetForm(QWidget):
         self.flags = {name: QCheckBox(text) for name, text in zip(_FLAGS, words, strict=True)}
 
     def _build_numbers(self) -> None:
-        self.characters_box = QSpinBox()
+        self.characters_box = WholeNumberBox()
         self.characters_box.setRange(0, _MOST_CHARACTERS)
         self.characters_box.setSpecialValueText(self.tr("Any length"))
         self.characters_box.setSuffix(self.tr(" characters"))
         self.characters_box.setAccessibleName(self.tr("Maximum number of characters"))
-        self.tokens_box = QSpinBox()
+        self.tokens_box = WholeNumberBox()
         self.tokens_box.setRange(0, _MOST_TOKENS)
         self.tokens_box.setSpecialValueText(self.tr("As in settings"))
         self.tokens_box.setSuffix(self.tr(" tokens"))
         self.tokens_box.setAccessibleName(self.tr("Maximum number of tokens"))
-        self.temperature_box = QDoubleSpinBox()
+        self.temperature_box = DecimalBox()
         self.temperature_box.setRange(-0.05, 2.0)
         self.temperature_box.setSingleStep(0.05)
         self.temperature_box.setSpecialValueText(self.tr("As in settings"))
         self.temperature_box.setAccessibleName(self.tr("Temperature"))
-        for box in (self.characters_box, self.tokens_box, self.temperature_box):
-            # The stylesheet's padding does not reach the text of a spin box.
-            box.lineEdit().setTextMargins(6, 0, 0, 0)
 
     def _place(self) -> None:
         prompts = QVBoxLayout()
         prompts.setSpacing(4)
         prompts.addWidget(self.prompt_list)
-        numbers = QHBoxLayout()
-        numbers.setSpacing(8)
-        numbers.addWidget(self.characters_box)
-        numbers.addWidget(self.tokens_box)
-        numbers.addStretch(1)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 8, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
@@ -158,7 +148,9 @@ class PresetForm(QWidget):
         form.addRow(self.tr("Suffix"), self._texts["suffix"])
         form.addRow(self.tr("Start answer with"), self._texts["beginning"])
         form.addRow(self.tr("Only these tags"), self.vocabulary_edit)
-        form.addRow(self.tr("Longest answer"), numbers)
+        # Below each other: beside each other, they would make a narrow window scroll sideways.
+        form.addRow(self.tr("Longest answer"), self.characters_box)
+        form.addRow("", self.tokens_box)
         form.addRow(self.tr("Temperature"), self.temperature_box)
         for box in self.flags.values():
             form.addRow("", box)

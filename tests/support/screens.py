@@ -267,8 +267,8 @@ async def _folder_run(program: Program, folder: Path) -> AsyncIterator[Screen]:
 async def _finished_run(program: Program) -> AsyncIterator[Screen]:
     window = program.window
     panel: BatchPanel = window.batch_panel
-    panel.list.setFocus()
-    QTest.keyClick(panel.list, KEY.Key_H, CTRL)
+    panel.filter_bar.replace_button.click()
+    await until(panel.replace_bar.isVisible)
     yield Screen("replacing", window)
     panel.replace_bar.close_bar()
     panel.head.rows_button.click()

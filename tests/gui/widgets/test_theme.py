@@ -1,10 +1,11 @@
 import re
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QPalette
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QPushButton, QWidget
 
 from core.resources import RESOURCES
 from gui.widgets.theme import DARK, LIGHT, Palette, Theme, contrast, stylesheet
@@ -150,3 +151,25 @@ def test_a_window_is_painted_anew_though_it_was_to_be_painted_during_the_switch(
         pass
     window.count = 0
     qtbot.waitUntil(lambda: window.count > 0)
+
+
+def test_button_for_enter_looks_disabled_where_it_is(qtbot, theme):
+    dialog = QDialog()
+    qtbot.addWidget(dialog)
+    button = QPushButton("Import", dialog)
+    button.setDefault(True)
+    dialog.show()
+    grounds = []
+    for is_enabled in (True, False):
+        button.setEnabled(is_enabled)
+        image = button.grab().toImage()
+        grounds.append(image.pixelColor(image.width() // 2, 5))
+    assert grounds[0] == theme.colour("accent")
+    assert grounds[1] == theme.colour("raised")
+
+
+def test_fields_for_numbers_are_made_where_their_text_stands_off_the_border():
+    gui = Path(__file__).parents[3] / "gui"
+    made = re.compile(r"= Q(Double)?SpinBox\(")
+    users = [path.name for path in gui.rglob("*.py") if made.search(path.read_text("utf-8"))]
+    assert not users
