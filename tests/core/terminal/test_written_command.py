@@ -127,8 +127,9 @@ def test_runs_that_one_command_cannot_say_are_further_commands(existing):
 
     commands = series_commands([Path("/f")], options, ModelChoice(), with_preset)
     found = [parse(words[1:]) for words in commands]
-    assert [one.choice.model for one in found] == [BUILT_IN, SERVER, SERVER, "a/b"]
-    runs = [one.folder_run.asked for one in found]
+    captioning = [one for one in found if isinstance(one, CaptionOptions)]
+    assert [one.choice.model for one in captioning] == [BUILT_IN, SERVER, SERVER, "a/b"]
+    runs = [one.folder_run.asked for one in captioning if one.folder_run is not None]
     later = Existing.GENERATED if existing is Existing.SKIP else existing
     assert [one.existing for one in runs] == [existing, later, later, later]
     assert [one.has_keywords for one in runs] == [False, False, True, True]

@@ -75,7 +75,7 @@ def test_scattered_rows_are_few_ranges_for_qt(qapp):
     changes = QSignalSpy(ours.selectionChanged)
     flags = b"\1\0" * (count // 2)
     ours.set_flags(flags)
-    assert 0 < len(list(ours.selection())) < 1000
+    assert 0 < ours.selection().count() < 1000
     ours.select(rows.index(count - 1, 0), FLAG.Toggle)
     assert chosen_by(ours.flags)[-2:] == [count - 2, count - 1]
     ours.select(QItemSelection(rows.index(0, 0), rows.index(count - 1, 0)), FLAG.Toggle)
