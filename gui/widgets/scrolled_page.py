@@ -65,12 +65,19 @@ class ScrolledPage(QScrollArea):
         if self.isVisible() and content.hasHeightForWidth():
             width = max(self.viewport().width(), content.minimumSizeHint().width())
             hint.setHeight(content.heightForWidth(width))
-        return hint.grownBy(self.contentsMargins())
+        return (hint + self._bar).grownBy(self.contentsMargins())
 
     def minimumSizeHint(self) -> QSize:
         least = self._content.minimumSizeHint()
         least = QSize(least.width(), min(least.height(), _LEAST_HEIGHT))
-        return least.grownBy(self.contentsMargins())
+        return (least + self._bar).grownBy(self.contentsMargins())
+
+    @property
+    def _bar(self) -> QSize:
+        """What a scroll bar that is always there takes of the width."""
+        bar = self.verticalScrollBar()
+        is_there = self.verticalScrollBarPolicy() == Qt.ScrollBarPolicy.ScrollBarAlwaysOn
+        return QSize(bar.sizeHint().width() if is_there else 0, 0)
 
 
 def place_below(widget: QWidget, above: Sequence[QWidget], content: QWidget) -> None:
