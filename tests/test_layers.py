@@ -19,7 +19,8 @@ LAYERS = {
         {"message"},
         {"errors", "words", "vocabulary", "eta", "formatting", "version", "resources"},
         {"files", "clip_tokens"},
-        {"isolation", "locations", "secret", "spelling", "syncing", "transfer", "write_lock"},
+        {"isolation", "locations", "schema_steps", "secret", "spelling", "syncing"}
+        | {"transfer", "write_lock"},
         {"picture"},
         {"transcript", "captions"},
         {"model_reference", "trace"},

@@ -249,7 +249,7 @@ def _up_to_date(path: Path, connection: sqlite3.Connection, version: int) -> Non
     """Brings the tables up to date. Of a file that is not new, a copy is kept before."""
     if version in (0, VERSION):
         if not version:
-            bring_up_to_date(connection, 0)
+            bring_up_to_date(connection)
         return
     kept = numbered(path.with_name(f"{path.stem} version {version}{path.suffix}"))
     try:
@@ -271,7 +271,7 @@ def _up_to_date(path: Path, connection: sqlite3.Connection, version: int) -> Non
                 "Onlooker again.",
             ).format(name=kept.name, reason=sqlite_reason(error))
         ) from error
-    bring_up_to_date(connection, version)
+    bring_up_to_date(connection)
 
 
 def _fold_words(connection: sqlite3.Connection) -> None:
@@ -337,7 +337,7 @@ def _in_memory(path: Path, why: str) -> Opened:
 
 def _new_in_memory() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", check_same_thread=False)
-    bring_up_to_date(connection, 0)
+    bring_up_to_date(connection)
     _make_ready(connection)
     return connection
 

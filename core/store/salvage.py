@@ -61,7 +61,7 @@ def carry_over(damaged: Path, scratch: Path, must_stop: Callable[[], bool]) -> t
         folder.mkdir()
         new, copy = folder / "new.sqlite", folder / "damaged.sqlite"
         with closing(sqlite3.connect(new)) as target:
-            bring_up_to_date(target, 0)
+            bring_up_to_date(target)
         for ending in ENDINGS:
             if (source := damaged.with_name(damaged.name + ending)).exists():
                 keep_copy(source, copy.with_name(copy.name + ending))

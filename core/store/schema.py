@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
+from core.schema_steps import take_steps
 from core.store.rows import text_from
 
 _STEPS = (
@@ -66,11 +67,9 @@ VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""
 
 
-def bring_up_to_date(connection: sqlite3.Connection, version: int) -> None:
-    """Takes the steps after `version` (0: an empty file) in one transaction."""
-    steps = "".join(_STEPS[version:])
-    with connection:
-        connection.executescript(f"BEGIN; {steps} PRAGMA user_version = {VERSION};")
+def bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Takes the steps after the file's version (0: an empty file) in one transaction."""
+    take_steps(connection, _STEPS)
 
 
 def has_tables_of(connection: sqlite3.Connection, version: int) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from core.errors import StoreError
 from core.files import make_private, numbered, sync_folder, write_error
 from core.message import Message, translatable
+from core.schema_steps import take_steps
 from core.workspace import actions, kept_options, records
 from core.write_lock import WriteLock
 
@@ -97,9 +98,8 @@ def _connected(path: Path) -> sqlite3.Connection:
                     "Reviews and edits were kept by a newer Onlooker. Use that one.",
                 )
             )
-        steps = "".join(_STEPS[version:])
-        if steps:
-            connection.executescript(f"BEGIN; {steps} PRAGMA user_version = {VERSION}; COMMIT;")
+        if version < VERSION:
+            take_steps(connection, _STEPS)
     except BaseException:
         connection.close()
         raise
