@@ -27,6 +27,7 @@ from gui.batch.conflict_dialog import ConflictDialog
 from gui.models.dialog import ModelsDialog
 from gui.models.server_dialog import ServerDialog
 from gui.window.commands import Command
+from gui.window.main_window import MainWindow
 from gui.workspace.alt_text_dialog import AltTextDialog
 from gui.workspace.bulk_dialog import BulkDialog
 from gui.workspace.bulk_fields import BulkKind
@@ -95,6 +96,12 @@ def _make_captions(folder: Path) -> None:
         batch.close()
 
 
+async def _do(window: MainWindow, command: Command) -> None:
+    """A command that is still disabled would do nothing."""
+    await until(window.commands[command].isEnabled)
+    window.commands[command].trigger()
+
+
 async def _open(program: Program, folder: Path) -> None:
     window = program.window
     drop(program, [folder])
@@ -107,7 +114,7 @@ async def _open(program: Program, folder: Path) -> None:
 
 async def _caption(program: Program) -> AsyncIterator[Screen]:
     window, panel = program.window, program.window.caption_panel
-    window.commands[Command.EDIT_CAPTION].trigger()
+    await _do(window, Command.EDIT_CAPTION)
     await until(lambda: window.state.workspace.has_tags)
     await until(lambda: panel.isVisible() and panel.spelling.words == ["cirle"])
     yield Screen("tags of a caption", window)
@@ -140,6 +147,9 @@ async def _statistics(program: Program) -> AsyncIterator[Screen]:
     yield Screen("nothing found", window)
     window.workspace_pane.query_line.search_for("")
     await until(lambda: window.state.workspace.listed)
+    # Edits are counted a while after them: no two walks would show the same.
+    panel.fold_asked.emit()
+    await until(lambda: window.state.workspace.folds_statistics)
 
 
 async def _bulk(program: Program) -> AsyncIterator[Screen]:
@@ -246,7 +256,7 @@ async def _import(program: Program, folder: Path) -> AsyncIterator[Screen]:
 async def _conflicts(program: Program, pictures: Path) -> AsyncIterator[Screen]:
     """Another program writes a caption that a person has just changed."""
     window, panel = program.window, program.window.caption_panel
-    window.commands[Command.EDIT_CAPTION].trigger()
+    await _do(window, Command.EDIT_CAPTION)
     next(iter(panel.mode_buttons.values())).click()
     await until(lambda: not window.state.workspace.has_tags)
     panel.focus_editor()
@@ -268,7 +278,7 @@ async def _forms(program: Program, folder: Path) -> AsyncIterator[Screen]:
     text = "\n".join(map(json.dumps, rows))
     (tabled / "metadata.jsonl").write_text(f"{text}\n", encoding="utf-8")
     await _open(program, tabled)
-    window.commands[Command.GENERATE].trigger()
+    await _do(window, Command.GENERATE)
     await until(lambda: program.folder_run.roots == [tabled] and program.folder_run.items)
     await until(form.source_line.isVisible)
     yield Screen("folder form, with a table", window)
@@ -283,7 +293,7 @@ async def _forms(program: Program, folder: Path) -> AsyncIterator[Screen]:
     program.workspace.choose_source(source)
     await until(lambda: program.workspace.source == source)
     await until(lambda: window.state.workspace.is_known)
-    window.commands[Command.GENERATE].trigger()
+    await _do(window, Command.GENERATE)
     await until(lambda: program.folder_run.roots == [other] and program.folder_run.items)
     list(form.write_boxes.values())[1].click()
     next(iter(form.write_boxes.values())).click()
@@ -293,7 +303,7 @@ async def _forms(program: Program, folder: Path) -> AsyncIterator[Screen]:
 
 async def _server(program: Program) -> AsyncIterator[Screen]:
     window = program.window
-    window.commands[Command.MODELS].trigger()
+    await _do(window, Command.MODELS)
     models = await _shown(ModelsDialog)
     models.server_button.click()
     server = await _shown(ServerDialog)
@@ -304,9 +314,7 @@ async def _server(program: Program) -> AsyncIterator[Screen]:
 
 async def _opened(program: Program, command: Command, kind: type[_Window]) -> _Window:
     """Gives a command once it can be given, and returns the window that it opens."""
-    action = program.window.commands[command]
-    await until(action.isEnabled)
-    action.trigger()
+    await _do(program.window, command)
     return await _shown(kind)
 
 
