@@ -364,6 +364,8 @@ class AnswerColumn(QWidget):
         column.addWidget(self.box)
         column.addWidget(self.text, 1)
         column.addLayout(buttons)
+        self._spans: Sequence[Span] = ()
+        theme.changed.connect(self._mark)
 
     def show_text(self, text: str | None, spans: Sequence[Span]) -> None:
         """Shows an answer with these words marked; None for none."""
@@ -371,9 +373,14 @@ class AnswerColumn(QWidget):
         self.text.setPlainText(text or "")
         for button in (self.use_button, self.add_button):
             button.setEnabled(text is not None)
-        index = TextIndex(text or "")
+        self._spans = spans
+        self._mark()
+
+    @Slot()
+    def _mark(self) -> None:
+        index = TextIndex(self.answer or "")
         marked: list[QTextEdit.ExtraSelection] = []
-        for begin, end in spans:
+        for begin, end in self._spans:
             selection = QTextEdit.ExtraSelection()
             cursor = QTextCursor(self.text.document())
             cursor.setPosition(index.to_qt(begin))
