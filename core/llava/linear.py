@@ -67,9 +67,10 @@ class Dequantizer:
 
     def multiply_raw(self, rows: Float8Rows, weight: QuantizedMatrix) -> RawProduct | None:
         """`multiply_float8` with the scales left to the reader, where that is sooner."""
-        assert self._product is not None
+        if self._product is None or not self._product.has_raw:
+            return None
         product = self._product.raw(rows.values, self._float8_values(weight))
-        return None if product is None else RawProduct(product, rows.scales, weight.float8_scales)
+        return RawProduct(product, rows.scales, weight.float8_scales)
 
     def _float8_values(self, weight: QuantizedMatrix) -> Tensor:
         """The matrix in FP8, until the next one is asked for."""
