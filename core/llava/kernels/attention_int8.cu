@@ -69,25 +69,31 @@ extern "C" __global__ void __launch_bounds__(WARPS* WARP, BLOCKS_PER_MULTIPROCES
     const int begin = blockIdx.x * part;
     if (begin > position) return;
     const int end = min(begin + part, position + 1);
-    const Head head = head_of({states, row_scales, column_scales, unit}, cache, scales, cosine, sine, position, length);
+    const Head head = head_of({states, row_scales, column_scales, unit}, cache, scales, cosine, sine,
+                              position, length);
     if (end == position + 1) write_own(head);
     {
         const int number = min((int)threadIdx.x / CHUNKS, GROUP - 1), at = threadIdx.x % CHUNKS * 8;
         float x[8];
         load_query(head, number, at, x);
-        float largest = largest_of(x);
+        float largest = largest_of(x), broken = 0;  // NaN if a number is not finite.
 #pragma unroll
-        for (int step = CHUNKS / 2; step > 0; step /= 2)
+        for (int k = 0; k < 8; k++) broken += x[k] - x[k];
+#pragma unroll
+        for (int step = CHUNKS / 2; step > 0; step /= 2) {
             largest = fmaxf(largest, __shfl_xor_sync(EVERY_LANE, largest, step));
-        const float unit = fmaxf(largest / LARGEST, 1e-30f);
+            broken += __shfl_xor_sync(EVERY_LANE, broken, step);
+        }
+        const float step_size = fmaxf(largest / LARGEST, 1e-30f);
         u32 upper[2] = {0, 0}, lower[2] = {0, 0};
 #pragma unroll
         for (int k = 0; k < 8; k++)
-            put_halves(__float2int_rn(x[k] / unit), k % 4 * 8, upper[k / 4], lower[k / 4]);
+            put_halves(__float2int_rn(x[k] / step_size), k % 4 * 8, upper[k / 4], lower[k / 4]);
         if (threadIdx.x < GROUP * CHUNKS) {
             *(uint2*)(queries[number][0] + at) = make_uint2(upper[0], upper[1]);
             *(uint2*)(queries[number][1] + at) = make_uint2(lower[0], lower[1]);
-            if (at == 0) query_scales[number] = unit * scale * 1.4426950408889634f;  // log2(e).
+            // Times log2(e). Integers have no NaN: broken numbers are to reach the logits.
+            if (at == 0) query_scales[number] = step_size * scale * 1.4426950408889634f + broken;
         }
     }
     __syncthreads();
@@ -140,7 +146,7 @@ extern "C" __global__ void __launch_bounds__(WARPS* WARP, BLOCKS_PER_MULTIPROCES
 
         float largest = fmaxf(fmaxf(value_scale[0], value_scale[1]), fmaxf(value_scale[2], value_scale[3]));
         largest = fmaxf(over_rows(largest, Larger()), 1e-30f);
-        const float inverse = LARGEST / largest, unit = largest / LARGEST;
+        const float inverse = LARGEST / largest, step_size = largest / LARGEST;
         u32 weights[4];  // The rows of A: the upper integers of query g, and the lower ones.
         float before = 1;
 #pragma unroll
@@ -197,7 +203,7 @@ extern "C" __global__ void __launch_bounds__(WARPS* WARP, BLOCKS_PER_MULTIPROCES
                 float* sum = sums[i * 4 + d];
 #pragma unroll
                 for (int e = 0; e < 2; e++)
-                    sum[e] = fmaf(sum[e], before, (float)(products[e] * 256 + products[2 + e]) * unit);
+                    sum[e] = fmaf(sum[e], before, (float)(products[e] * 256 + products[2 + e]) * step_size);
             }
         }
     }

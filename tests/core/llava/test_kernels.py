@@ -324,6 +324,21 @@ def test_steps_and_prefills_on_a_cache_in_8_bits_are_right():
                 near(cache.dequantized(torch.float64), wide.dequantized(torch.float64), 0.02)
 
 
+def test_broken_numbers_of_a_slot_reach_its_attention_alone():
+    for head_dim, group, key_heads in HEADS:
+        mine = made(torch.float16, head_dim=head_dim, group=group, cache_bits=8)
+        cosine, sine = tables(512, head_dim)
+        cache = quantized(drawn(torch.float16, 3, 2 * key_heads, 512, head_dim))
+        for number in (torch.nan, torch.inf):
+            states = drawn(torch.float16, 3, key_heads * (group + 2) * head_dim)
+            states[1, 5] = number
+            positions = torch.tensor([300, 200, 10], device="cuda")
+            place = mine.step_positions(positions, 512, cosine, sine)
+            found = mine.decode_attention(states, cache, place)
+            assert found[1].isnan().any()
+            assert found[[0, 2]].isfinite().all()
+
+
 def quantized(states: torch.Tensor) -> QuantizedCache:
     kept = QuantizedCache.zeros(tuple(states.shape), states.device)
     kept[:] = states
