@@ -103,7 +103,7 @@ def _opened(path: Path) -> int:
 
 def _is_at(path: Path, descriptor: int) -> bool:
     """Returns whether this is still the file, or its folder if there is none: another program may
-    have put a new file in its place before it let go of the lock."""
+    have put a new file in its place before it released the lock."""
     try:
         now = path.lstat()
     except FileNotFoundError:

@@ -19,7 +19,7 @@ from gui.window.main_window import MainWindow
 
 
 class UnsavedWiring(QObject):
-    """The window is closed once all is written, or the person has been told what is not.
+    """The window is closed once all is written, or a dialog has said what is not.
 
     `stayed()`: it stays open.
     """

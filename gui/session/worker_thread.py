@@ -101,7 +101,7 @@ class WorkerThread(QObject):
 
 
 def unforeseen() -> AppError:
-    """Return what to say of an error that nobody foresaw."""
+    """Return what to say of an unexpected error."""
     return AppError(
         QCoreApplication.translate(
             "WorkerThread",

@@ -23,7 +23,8 @@ extern "C" __global__ void __launch_bounds__(128)
     const int begin = blockIdx.x * part;
     if (begin > position) return;
     const int end = min(begin + part, position + 1);
-    const Head head = head_of({states, row_scales, column_scales, unit}, cache, scales, cosine, sine, position, length);
+    const Head head = head_of({states, row_scales, column_scales, unit}, cache, scales, cosine, sine,
+                              position, length);
     if (end == position + 1) write_own(head);
     // CHUNKS neighbouring lanes share a position, eight dimensions each.
     const int at = threadIdx.x % CHUNKS * 8;

@@ -32,7 +32,7 @@ def test_address_is_understood_as_it_stands_in_manuals(typed, address):
         ("http://me:secret@gpubox", "Enter it as the key"),
     ],
 )
-def test_what_is_no_address_is_told(typed, says):
+def test_what_is_no_address_is_refused_with_the_reason(typed, says):
     with pytest.raises(ServerError, match=says) as error:
         read_address(typed)
     assert error.value.fault is ServerFault.ADDRESS

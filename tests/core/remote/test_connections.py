@@ -119,12 +119,12 @@ def test_server_may_hang_up_between_requests(web):
 
 def test_server_may_answer_before_it_has_read_a_large_request():
     async def ask() -> int:
-        told = asyncio.Event()
+        answered = asyncio.Event()
 
         async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
-            await told.wait()
+            await answered.wait()
             writer.close()
 
         web = await asyncio.start_server(refuse, "127.0.0.1", 0)
@@ -132,7 +132,7 @@ def test_server_may_answer_before_it_has_read_a_large_request():
         connections = Connections(f"http://127.0.0.1:{port}", "", 10)
         async with connections.answer("POST", "/", b" " * 30_000_000, 10) as response:
             status = response.status_code
-        told.set()
+        answered.set()
         await connections.close()
         web.close()
         return status
