@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """GGUF files of a Llama's sizes with random weights, for measuring llama.cpp without a checkpoint.
 
     python -m tests.benchmarks.llama_cpp_gguf FILE [--sizes llama-3.1-8b] [--kind Q4_K_M]
@@ -12,12 +13,13 @@ import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import gguf
 import numpy as np
 
 Array = np.ndarray
-Kind = gguf.GGMLQuantizationType
+Kind: TypeAlias = gguf.GGMLQuantizationType
 KINDS = {"F16": Kind.F16, "Q8_0": Kind.Q8_0, "Q4_0": Kind.Q4_0, "Q4_K_M": Kind.Q4_K}
 # Blocks are made once and repeated.
 _WEIGHTS = 1 << 23
