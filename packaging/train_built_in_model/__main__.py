@@ -99,23 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     vocabulary.set_defaults(verb=_vocabulary)
 
     train = verbs.add_parser("train", help="train the model (one H200: 20 minutes)")
-    train.add_argument("--atlas", type=Path, default=ATLAS)
-    train.add_argument("--tokenizer", type=Path, default=MODEL)
-    train.add_argument("--output", type=Path, default=TRAINING)
-    train.add_argument("--start", type=Path, help="a state.pt to go on from")
-    train.add_argument("--device", default="cuda")
-    train.add_argument("--seconds", type=float, default=1200)
-    train.add_argument("--dense-seconds", type=float, default=30)
-    train.add_argument("--rows", type=int, default=256)
-    train.add_argument("--length", type=int, default=1280)
-    train.add_argument("--workers", type=int, default=14)
-    train.add_argument("--matrix-rate", type=float, default=0.02)
-    train.add_argument("--other-rate", type=float, default=3e-3)
-    train.add_argument("--seed", type=int, default=1)
-    train.add_argument("--steps", type=int, help="end each phase after so many steps")
-    train.add_argument("--tiny", action="store_true", help="toy sizes, to try the recipe")
-    train.add_argument("--attention", choices=("flex", "dense"), default="flex")
-    train.add_argument("--mix", help="JSON: shares of tasks, in place of the usual ones")
+    _add_train_options(train)
     train.set_defaults(verb=_train)
 
     export = verbs.add_parser("export", help="write the model folder from a state.pt")
@@ -141,6 +125,26 @@ def _parser() -> argparse.ArgumentParser:
     samples.add_argument("--truth", type=Path, default=ROOT / "tests/support/samples_truth.json")
     samples.set_defaults(verb=_samples)
     return parser
+
+
+def _add_train_options(train: argparse.ArgumentParser) -> None:
+    train.add_argument("--atlas", type=Path, default=ATLAS)
+    train.add_argument("--tokenizer", type=Path, default=MODEL)
+    train.add_argument("--output", type=Path, default=TRAINING)
+    train.add_argument("--start", type=Path, help="a state.pt to go on from")
+    train.add_argument("--device", default="cuda")
+    train.add_argument("--seconds", type=float, default=1200)
+    train.add_argument("--dense-seconds", type=float, default=30)
+    train.add_argument("--rows", type=int, default=256)
+    train.add_argument("--length", type=int, default=1280)
+    train.add_argument("--workers", type=int, default=14)
+    train.add_argument("--matrix-rate", type=float, default=0.02)
+    train.add_argument("--other-rate", type=float, default=3e-3)
+    train.add_argument("--seed", type=int, default=1)
+    train.add_argument("--steps", type=int, help="end each phase after so many steps")
+    train.add_argument("--tiny", action="store_true", help="toy sizes, to try the recipe")
+    train.add_argument("--attention", choices=("flex", "dense"), default="flex")
+    train.add_argument("--mix", help="JSON: shares of tasks, in place of the usual ones")
 
 
 if __name__ == "__main__":

@@ -156,14 +156,6 @@ def _shape(name: str) -> Image.Image:
     def polygon(points: list[tuple[float, float]]) -> None:
         draw.polygon([(x * side, y * side) for x, y in points], fill="white")
 
-    def on_circle(corners: int, radii: tuple[float, ...] = (0.5,)) -> list[tuple[float, float]]:
-        steps = corners * len(radii)
-        turns = [2 * math.pi * i / steps - math.pi / 2 for i in range(steps)]
-        return [
-            (0.5 + radii[i % len(radii)] * math.cos(t), 0.5 + radii[i % len(radii)] * math.sin(t))
-            for i, t in enumerate(turns)
-        ]
-
     match name:
         case "circle":
             draw.ellipse(full, fill="white")
@@ -184,35 +176,36 @@ def _shape(name: str) -> Image.Image:
         case "diamond":
             polygon([(0.5, 0), (0.86, 0.5), (0.5, 1), (0.14, 0.5)])
         case "star":
-            polygon(on_circle(5, (0.5, 0.21)))
+            polygon(_on_circle(5, (0.5, 0.21)))
         case "pentagon":
-            polygon(on_circle(5))
+            polygon(_on_circle(5))
         case "hexagon":
-            polygon(on_circle(6))
+            polygon(_on_circle(6))
         case "plus sign":
             draw.rectangle((0.34 * side, 0, 0.66 * side, side), fill="white")
             draw.rectangle((0, 0.34 * side, side, 0.66 * side), fill="white")
         case "heart":
-            turns = [2 * math.pi * i / 120 for i in range(120)]
-            polygon(
-                [
-                    (
-                        0.5 + 16 * math.sin(t) ** 3 / 34,
-                        0.45
-                        - (
-                            13 * math.cos(t)
-                            - 5 * math.cos(2 * t)
-                            - 2 * math.cos(3 * t)
-                            - math.cos(4 * t)
-                        )
-                        / 34,
-                    )
-                    for t in turns
-                ]
-            )
+            polygon(_heart())
         case _:
             raise ValueError(name)
     return canvas.crop(canvas.getbbox())
+
+
+def _on_circle(corners: int, radii: tuple[float, ...] = (0.5,)) -> list[tuple[float, float]]:
+    steps = corners * len(radii)
+    turns = [2 * math.pi * i / steps - math.pi / 2 for i in range(steps)]
+    return [
+        (0.5 + radii[i % len(radii)] * math.cos(t), 0.5 + radii[i % len(radii)] * math.sin(t))
+        for i, t in enumerate(turns)
+    ]
+
+
+def _heart() -> list[tuple[float, float]]:
+    def height(t: float) -> float:
+        return 13 * math.cos(t) - 5 * math.cos(2 * t) - 2 * math.cos(3 * t) - math.cos(4 * t)
+
+    turns = [2 * math.pi * i / 120 for i in range(120)]
+    return [(0.5 + 16 * math.sin(t) ** 3 / 34, 0.45 - height(t) / 34) for t in turns]
 
 
 def _letter(path: Path, letter: str) -> tuple[Image.Image, float, tuple[float, float], float]:
