@@ -16,7 +16,7 @@ _MOST = 500
 class PutAway:
     """Holds the last conversation about each file, and finds those of earlier starts in the store.
 
-    Pixels are let go of. Where there are very many, the oldest are found in the store again.
+    Pixels are released. Where there are very many, the oldest are found in the store again.
     """
 
     def __init__(self, kept: KeptConversations, is_under_way: Callable[[Conversation], bool]):

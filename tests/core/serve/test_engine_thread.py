@@ -52,7 +52,7 @@ class Together(ScriptedEngine):
                 yield request, self.answer(request, hear, stop)
 
 
-def told(*prompts: str, most: int = 8, stopped: int | None = None):
+def ends_of(*prompts: str, most: int = 8, stopped: int | None = None):
     """What becomes of requests that wait when the engine is ready, and whether each had text."""
     engine = Together(ModelChoice())
     engine.most = most
@@ -82,7 +82,7 @@ async def end(pending: PendingRequest) -> Any:
 
 def test_request_that_fails_is_found_and_the_others_are_answered():
     for prompt in ("then fail", "fail", "crash"):
-        ends, _ = told("say 2 words", "then fail", prompt, "say 3 words")
+        ends, _ = ends_of("say 2 words", "then fail", prompt, "say 3 words")
         assert [type(one) for one in ends[::3]] == [Finished, Finished], prompt
         assert [one.answer.text for one in ends[::3]] == ["word0 word1", "word0 word1 word2"]
     failed = ends[2]
@@ -92,13 +92,13 @@ def test_request_that_fails_is_found_and_the_others_are_answered():
 
 
 def test_fewer_are_answered_at_once_when_memory_runs_out():
-    ends, engine = told(*["say 1 words"] * 4, most=2)
+    ends, engine = ends_of(*["say 1 words"] * 4, most=2)
     assert [type(one) for one in ends] == [Finished] * 4
     assert len(engine.requests) == 4
 
 
 def test_request_that_was_stopped_while_it_waited_is_never_asked():
-    ends, engine = told("say 1 words", "say 7 words", "say 2 words", stopped=1)
+    ends, engine = ends_of("say 1 words", "say 7 words", "say 2 words", stopped=1)
     assert [one.answer.text for one in ends] == ["word0", "word0 word1"]
     assert len(engine.requests) == 2
 

@@ -213,13 +213,13 @@ def test_our_own_client_doubts_the_words_that_the_local_engine_doubts(
     remote = open_server_model(named, lambda *_: None, never)
     try:
         answer = remote.answer(asked, lambda piece: None, never)
-        told = inspectable(remote, Capability.EVIDENCE).evidence(asked, answer, never)
+        served = inspectable(remote, Capability.EVIDENCE).evidence(asked, answer, never)
     finally:
         remote.close()
     assert answer.text == engine.answer(asked, lambda piece: None, never).text
     known = inspectable(engine, Capability.EVIDENCE).evidence(asked, answer, never)
-    assert [word.text for word in told.words] == [word.text for word in known.words]
-    for one, other in zip(told.words, known.words, strict=True):
+    assert [word.text for word in served.words] == [word.text for word in known.words]
+    for one, other in zip(served.words, known.words, strict=True):
         assert one.probability == pytest.approx(other.probability, abs=1e-3)
         assert one.candidates[0].text == other.candidates[0].text
         assert one.doubt == pytest.approx(other.doubt, abs=0.02)

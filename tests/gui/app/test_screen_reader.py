@@ -1,4 +1,4 @@
-"""What a screen reader is told of the image, of a doubtful answer, and what an eye sees of arrows
+"""What a screen reader reads of the image and of a doubtful answer, and what an eye sees of arrows
 at a bound."""
 
 import pytest
@@ -15,23 +15,23 @@ def test_image_is_a_graphic_with_its_name(live, picture_file):
         await program.pictures.open_paths([picture_file])
         view = program.window.drop_zone.picture_view
         await until(lambda: view.has_picture)
-        told = QAccessible.queryAccessibleInterface(view)
-        assert told.role() is QAccessible.Role.Graphic
-        assert told.text(QAccessible.Text.Name) == "Image red.png"
+        accessible = QAccessible.queryAccessibleInterface(view)
+        assert accessible.role() is QAccessible.Role.Graphic
+        assert accessible.text(QAccessible.Text.Name) == "Image red.png"
 
     live(story)
 
 
-def test_doubt_is_told_with_the_answer(live, picture_file):
+def test_doubt_is_read_with_the_answer(live, picture_file):
     async def story(program):
         await until(lambda: isinstance(program.model.state, Ready))
         await program.pictures.open_paths([picture_file])
         await until(lambda: program.window.drop_zone.picture_view.has_picture)
         await program.session.ask("What is it?")
         [view] = program.window.transcript_view.exchange_views
-        told = QAccessible.queryAccessibleInterface(view.answer_text)
+        accessible = QAccessible.queryAccessibleInterface(view.answer_text)
         wanted = "Doubtful words: red, doubtful 60 %"
-        await until(lambda: wanted in told.text(QAccessible.Text.Description))
+        await until(lambda: wanted in accessible.text(QAccessible.Text.Description))
 
     live(story)
 
