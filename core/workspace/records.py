@@ -130,23 +130,35 @@ class Records:
         return found
 
     def move(self, old: str, new: str) -> None:
-        """Lets an image that was moved keep its record. Part of a `transaction`."""
+        """Lets an image that was moved keep its record and its note. Part of a `transaction`."""
         self._connection.execute(
             "UPDATE OR REPLACE record SET folder = ?, name = ? WHERE folder = ? AND name = ?",
             (*_key(new), *_key(old)),
         )
+        self._move_note(os.fsencode(old), os.fsencode(new))
+
+    def _move_note(self, old: bytes, new: bytes) -> None:
+        self._connection.execute("UPDATE OR REPLACE note SET path = ? WHERE path = ?", (new, old))
 
     def _take_over(self, mark: str, path: str) -> bool:
+        new_folder, new_name = _key(path)
         rows: list[tuple[bytes, bytes]] = self._connection.execute(
-            "SELECT folder, name FROM record WHERE fingerprint = ?", (mark,)
+            "SELECT folder, name FROM record WHERE fingerprint = ? ORDER BY name != ?",
+            (mark, new_name),
         ).fetchall()
         for folder, name in rows:
-            if not os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118 (bytes)
-                self._connection.execute(
-                    "UPDATE record SET folder = ?, name = ? WHERE folder = ? AND name = ?",
-                    (*_key(path), folder, name),
-                )
-                return True
+            old = os.path.join(folder, name)  # noqa: PTH118 (bytes)
+            # Of equal images in a folder that was moved, each has its own record.
+            namesake = os.path.join(new_folder, name)  # noqa: PTH118
+            if os.path.lexists(old) or (name != new_name and _may_be(namesake, mark)):
+                continue
+            self._connection.execute(
+                "UPDATE record SET folder = ?, name = ? WHERE folder = ? AND name = ?",
+                (new_folder, new_name, folder, name),
+            )
+            if not self.note(path):
+                self._move_note(old, os.fsencode(path))
+            return True
         return False
 
     def forget_old(self) -> None:
@@ -165,12 +177,19 @@ class Records:
         rows = self._connection.execute("SELECT path, text FROM note").fetchall()
         return {os.fsdecode(path): text for path, text in rows}
 
-    def set_note(self, path: str, text: str) -> None:
-        """Keeps a person's note about an image or a folder; "" removes it."""
+    def set_note(self, path: str, text: str, *, is_image: bool) -> None:
+        """Keeps a person's note about an image or a folder; "" removes it. That about an image is
+        found again with its record."""
         with self._connection as connection:
             connection.execute("DELETE FROM note WHERE path = ?", (os.fsencode(path),))
             if text:
                 connection.execute("INSERT INTO note VALUES (?, ?)", (os.fsencode(path), text))
+            if text and is_image:
+                connection.execute(
+                    "INSERT INTO record (folder, name, fingerprint) VALUES (?, ?, ?)"
+                    " ON CONFLICT DO NOTHING",
+                    (*_key(path), self._fingerprint_of(path)),
+                )
 
     def transaction(self) -> AbstractContextManager[object]:
         """Makes what is set inside one transaction. One that fails is rolled back: left open, as on
@@ -180,6 +199,14 @@ class Records:
 
 def _key(path: str) -> tuple[bytes, bytes]:
     return os.path.split(os.fsencode(path))
+
+
+def _may_be(path: bytes, mark: str) -> bool:
+    """Returns whether a file has as many bytes as the fingerprint says."""
+    try:
+        return os.stat(path).st_size == int(mark.partition("-")[0], 16)  # noqa: PTH116 (bytes)
+    except (OSError, ValueError):
+        return False
 
 
 def _review(stored: str) -> ReviewState:

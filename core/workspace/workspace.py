@@ -381,7 +381,7 @@ class Workspace:
     def set_note(self, path: Path, text: str) -> None:
         """Keeps a person's note about an image or a folder, for its prompts; "" removes it."""
         with self._guard, failing():
-            self._records.set_note(str(path), text)
+            self._records.set_note(str(path), text, is_image=self._images.id_of(path) is not None)
 
     def close(self) -> None:
         """Writes the index and closes the files."""

@@ -179,6 +179,68 @@ def test_images_move_with_their_captions_and_come_back(opened, folder):
     assert not (folder / "2.png").exists()
 
 
+@pytest.mark.parametrize("by", ["us", "another program"])
+def test_note_and_review_go_with_an_image(opened, folder, by):
+    workspace = opened()
+    for name in ("1", "2"):
+        workspace.set_note(folder / f"{name}.png", f"note {name}")
+    ids = workspace.ids(parse_query("name:1.png or name:2.png"))
+    (folder / "inner").mkdir()
+    if by == "us":
+        workspace.move_to(ids, folder / "inner")
+    else:
+        for name in ("1", "2"):
+            (folder / f"{name}.png").rename(folder / "inner" / f"{name}.png")
+        workspace.scan(Event(), lambda progress: None)
+    for name in ("1", "2"):
+        assert workspace.note(folder / "inner" / f"{name}.png") == f"note {name}"
+        assert workspace.note(folder / f"{name}.png") == ""
+    known = {str(folder / "inner" / f"{name}.png"): f"note {name}" for name in ("1", "2")}
+    assert dict(workspace.image_notes()) == known
+    if by == "us":
+        workspace.undo()
+        assert workspace.note(folder / "1.png") == "note 1"
+        assert workspace.note(folder / "inner" / "1.png") == ""
+
+
+def test_note_at_the_new_place_is_not_replaced(opened, folder):
+    workspace = opened()
+    workspace.set_note(folder / "1.png", "old")
+    (folder / "1.png").rename(folder / "new.png")
+    # Written before the image is recognised.
+    workspace.scan(Event(), lambda progress: None, until=ScanStage.CAPTIONS)
+    workspace.set_note(folder / "new.png", "new")
+    workspace.scan(Event(), lambda progress: None)
+    assert workspace.note(folder / "new.png") == "new"
+
+
+@pytest.mark.parametrize("reviewed", ["first.png", "second.png"])
+def test_of_equal_images_in_a_renamed_folder_each_keeps_its_review(tmp_path, opened, reviewed):
+    old, new = tmp_path / "images" / "old", tmp_path / "images" / "new"
+    old.mkdir(parents=True)
+    for name in ("first.png", "second.png"):
+        Image.new("RGB", (4, 4), "red").save(old / name)
+    workspace = opened()
+    row = workspace.row_of(old / reviewed)
+    assert row is not None
+    workspace.set_review([row.id], ReviewState.REJECTED)
+    old.rename(new)
+    workspace.scan(Event(), lambda progress: None)
+    reviews = {
+        row.path.name: row.review
+        for row in workspace.rows(workspace.ids(parse_query("name:*")))
+        if row.path.parent == new
+    }
+    unreviewed = ({"first.png", "second.png"} - {reviewed}).pop()
+    assert reviews == {reviewed: ReviewState.REJECTED, unreviewed: ReviewState.UNREVIEWED}
+    # One that is then renamed alone is still found.
+    (new / reviewed).rename(new / "third.png")
+    workspace.scan(Event(), lambda progress: None)
+    row = workspace.row_of(new / "third.png")
+    assert row is not None
+    assert row.review == ReviewState.REJECTED
+
+
 def test_images_move_out_of_the_workspace_and_come_back(opened, folder, tmp_path):
     workspace = opened()
     before = files_of(folder)
