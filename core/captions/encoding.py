@@ -163,10 +163,11 @@ def plain(text: str) -> str:
     """Returns the text of a file as a caption: with one kind of line end, and no blanks around.
     Half an emoji, as a program leaves it in JSON that cuts captions, becomes U+FFFD: no database
     takes it."""
-    return _whole(text).replace("\r\n", "\n").replace("\r", "\n").strip()
+    return whole(text).replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
+    """Returns text with U+FFFD in the place of half an emoji, which cannot be encoded."""
     if text.isascii():
         return text
     try:

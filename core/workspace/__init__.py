@@ -70,7 +70,14 @@ from core.workspace.data import (
 from core.workspace.drafts import forget_draft, keep_draft
 from core.workspace.fingerprints import fingerprint_of
 from core.workspace.listed_paths import ListedPaths
-from core.workspace.presets import PRESET_KEYS, Preset, Presets, read_presets, write_presets
+from core.workspace.presets import (
+    LONGEST_NAME,
+    PRESET_KEYS,
+    Preset,
+    Presets,
+    read_presets,
+    write_presets,
+)
 from core.workspace.preview import Change, Preview
 from core.workspace.query import Query, parse_query, query_term
 from core.workspace.query_error import QueryError
@@ -83,6 +90,7 @@ from core.workspace.vocabulary_file import read_vocabulary
 from core.workspace.workspace import Workspace
 
 __all__ = [
+    "LONGEST_NAME",
     "PRESET_KEYS",
     "QUERY_KEYS",
     "TRASH_HAS_WAY_BACK",

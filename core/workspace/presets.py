@@ -6,22 +6,28 @@ same form. The first nine in the list have the keys 1 to 9.
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
+from core.captions.encoding import whole
 from core.errors import StoreError
-from core.files import numbered, read_bytes, write_atomically
+from core.files import numbered, read_bytes, write_atomically, write_error
+from core.formatting import format_bytes
 from core.message import Message, translatable
 from core.resources import RESOURCES
 from core.workspace.data import CaptionMode
 
 PRESET_KEYS = 9
-_LARGEST = 10_000_000
-_MOST = 500
-_LONGEST_NAME = 100
+LONGEST_NAME = 100
+# A list of tags may have 50 MB, as Danbooru's have 3.
+_LARGEST = 100_000_000
+_MOST_IMPORTED = 500
+# As the command line's own options.
+_MOST_NUMBER, _HOTTEST = 100_000, 100.0
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,17 @@ class Preset:
             if name in known:
                 found[name] = _checked(name, value, str(known[name].type))
         preset = cls(**found)
-        if not preset.name.strip() or not any(prompt.strip() for prompt in preset.prompts):
+        name = _one_line(preset.name)[:LONGEST_NAME].strip()
+        if not name or not any(prompt.strip() for prompt in preset.prompts):
             raise ValueError("it has no name or no prompt")
-        if preset.most_characters < 0 or (preset.max_new_tokens or 1) < 1:
-            raise ValueError("a number in it is negative")
-        return replace(preset, name=preset.name.strip()[:_LONGEST_NAME])
+        tokens, heat = preset.max_new_tokens, preset.temperature
+        if not 0 <= preset.most_characters <= _MOST_NUMBER:
+            raise ValueError("“most_characters” is out of range")
+        if tokens is not None and not 1 <= tokens <= _MOST_NUMBER:
+            raise ValueError("“max_new_tokens” is out of range")
+        if heat is not None and not 0 <= heat <= _HOTTEST:  # Nor is what is not a number.
+            raise ValueError("“temperature” is out of range")
+        return replace(preset, name=name)
 
 
 def _checked(name: str, value: Any, kind: str) -> Any:
@@ -84,15 +96,20 @@ def _checked(name: str, value: Any, kind: str) -> Any:
         return None
     if kind.startswith("tuple"):
         items = cast("list[Any]", value) if isinstance(value, list) else [None]
-        if not all(isinstance(item, str) for item in items):
+        texts = tuple(whole(item) for item in items if isinstance(item, str))
+        if len(texts) < len(items):
             raise ValueError(f"“{name}” is no list of texts")
-        return tuple(items)
+        return texts
     kinds = {"str": str, "bool": bool, "int": int, "float": (int, float)}
     expected = kinds[kind.partition(" ")[0]]
     is_right = isinstance(value, expected) and (kind == "bool" or not isinstance(value, bool))
     if not is_right:
         raise ValueError(f"“{name}” has a wrong type")
-    return value
+    return whole(value) if isinstance(value, str) else value
+
+
+def _one_line(name: str) -> str:
+    return "".join(one if one.isprintable() else " " for one in name).strip()
 
 
 @dataclass(frozen=True)
@@ -120,29 +137,59 @@ class Presets:
             return built_in
         try:
             content = cast("dict[str, Any]", json.loads(data))
-            own = [Preset.from_json(one) for one in content["presets"]][:_MOST]
+            own = [Preset.from_json(one) for one in content["presets"]]
             order = [str(name) for name in content.get("order", ())]
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             kept = numbered(path.with_suffix(".bak"))
             write_atomically(kept, data)
             text = translatable("core", "Your presets are damaged. They were kept in “{name}”.")
             return replace(built_in, notes=(text.format(name=kept.name),))
-        return built_in.with_saved(*own)._ordered(order)
+        return built_in._with_all(own)._ordered(order)
 
     def save(self, path: Path) -> None:
         """Writes the own presets and the order. Raises StoreError."""
         own = [one.to_json() for one in self.all if one.name in self.own]
-        order = [one.name for one in self.all]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, _as_json({"presets": own, "order": order}))
+        data = _as_json({"presets": own, "order": [one.name for one in self.all]})
+        if len(data) > _LARGEST:  # It could not be read again.
+            text = translatable("core", "Your presets have over {size}. Use shorter lists of tags.")
+            raise StoreError(text.format(size=format_bytes(_LARGEST)))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from error
+        write_atomically(path, data)
+
+    def merged(self, before: Presets, other: Presets) -> Presets:
+        """Returns these with what another program has added and changed since both were `before`.
+        Where both have changed a preset, both are kept; what it has removed stays."""
+        result = self
+        for theirs in other.all:
+            known = before._by_name(theirs.name)
+            if theirs.name not in other.own or theirs == known:
+                continue
+            if result._by_name(theirs.name) == known:
+                result = result.with_saved(theirs)
+            else:
+                result = result.with_imported([theirs])
+        return result
 
     def named(self, name: str) -> Preset | None:
         """Returns a preset by its name, whatever its case, or by its key from 1 to 9."""
-        key = name.strip().casefold()
-        found = next((one for one in self.all if one.name.casefold() == key), None)
+        key, found = name.strip(), self._by_name(name)
         if found is None and key.isdecimal() and 0 < int(key) <= min(PRESET_KEYS, len(self.all)):
             return self.all[int(key) - 1]
         return found
+
+    def _by_name(self, name: str) -> Preset | None:
+        key = name.strip().casefold()
+        return next((one for one in self.all if one.name.casefold() == key), None)
+
+    def free_name(self, name: str) -> str:
+        """Returns a name, or with a number behind it if a preset or a key has it."""
+        return next(one for one in _numbered(name) if self._is_free(one))
+
+    def _is_free(self, name: str) -> bool:
+        return self._by_name(name) is None and not name.isdecimal()
 
     def with_saved(self, *presets: Preset) -> Presets:
         """Returns them with these added, or in the place of those with the same names."""
@@ -169,12 +216,23 @@ class Presets:
         """Returns them with those of a file: equal ones once, others under free names."""
         result = self
         for preset in presets:
-            name, number = preset.name, 1
-            while (known := result.named(name)) and known != replace(preset, name=known.name):
-                number += 1
-                name = f"{preset.name} ({number})"
-            if known is None:
-                result = result.with_saved(replace(preset, name=name))
+            for name in _numbered(preset.name):
+                known = result._by_name(name)
+                if known is not None and known == replace(preset, name=known.name):
+                    break
+                if result._is_free(name):
+                    result = result.with_saved(replace(preset, name=name))
+                    break
+        return result
+
+    def _with_all(self, own: Iterable[Preset]) -> Presets:
+        """Returns them with those of a file. Two of one name, as an editor of texts may leave, are
+        both kept."""
+        result = self
+        for preset in own:
+            is_there = preset.name.casefold() in {name.casefold() for name in result.own}
+            name = result.free_name(preset.name) if is_there else preset.name
+            result = result.with_saved(replace(preset, name=name))
         return result
 
     def _ordered(self, names: Sequence[str]) -> Presets:
@@ -182,6 +240,14 @@ class Presets:
         last = len(places)
         all = sorted(self.all, key=lambda one: places.get(one.name, last))
         return replace(self, all=tuple(all))
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """Yields a name, and then with numbers behind it; none is too long to be read again."""
+    yield name
+    for number in itertools.count(2):
+        ending = f" ({number})"
+        yield f"{name[: LONGEST_NAME - len(ending)]}{ending}"
 
 
 def write_presets(presets: Iterable[Preset], path: Path) -> None:
@@ -197,11 +263,17 @@ def read_presets(path: Path) -> tuple[Preset, ...]:
         raise StoreError(text.format(name=path.name))
     try:
         content = json.loads(data)
-        return tuple(Preset.from_json(one) for one in content["presets"])[:_MOST]
+        found = tuple(Preset.from_json(one) for one in content["presets"])
+        if len(found) > _MOST_IMPORTED:
+            raise ValueError(f"there are {len(found):,}, and at most {_MOST_IMPORTED} are taken")
+        return found
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         text = translatable("core", "“{name}” has no presets ({reason}). Choose another file.")
         raise StoreError(text.format(name=path.name, reason=error)) from error
 
 
 def _as_json(content: Mapping[str, Any]) -> bytes:
-    return f"{json.dumps(content, ensure_ascii=False, indent=1)}\n".encode()
+    try:
+        return f"{json.dumps(content, ensure_ascii=False, indent=1)}\n".encode()
+    except UnicodeEncodeError:  # Half an emoji, as a clipboard can hold.
+        return f"{json.dumps(content, indent=1)}\n".encode()

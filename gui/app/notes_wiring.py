@@ -10,8 +10,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Slot
 from shiboken6 import isValid
 
+from core.captions.check import named
 from core.captions.variables import Filled, Notes, explained, personal_variables, variables_in
-from core.captions.wording import tags_in
 from core.workspace import ImageRow, Workspace
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
@@ -157,7 +157,7 @@ class NotesWiring(QObject):
         prompts = self._prompts()
         await writing
         await self._show_in_form()
-        tags = ", ".join(tags_in(self._window.batch_panel.form.more.checks.vocabulary_edit.text()))
+        tags = named(self._window.batch_panel.form.more.checks.vocabulary)
         notes = Notes(folder, image, tags)
         filled = await asyncio.to_thread(_filled, prompts, row, notes)
         if isValid(dialog):

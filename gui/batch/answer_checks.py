@@ -8,17 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QFileDialog, QLineEdit, QPushButton, QSpinBox
+from PySide6.QtWidgets import QCheckBox, QFileDialog, QPushButton, QSpinBox
 
 from core.batch import BatchOptions
-from core.captions.wording import tags_in
+from gui.batch.vocabulary_edit import VocabularyEdit
 from gui.widgets.number_boxes import WholeNumberBox
 
 _MOST_CHARACTERS = 10_000
 _MOST_TOKENS = 32_768
 _NUMBER_WIDTH, _WORDS_WIDTH = 104, 132
-_MOST_EDITED = 500
-_MOST_NAMED = 20
 
 
 class AnswerChecks(QObject):
@@ -29,7 +27,6 @@ class AnswerChecks(QObject):
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
-        self._long: tuple[str, ...] = ()
         self.characters_box = self._number("characters_box", _MOST_CHARACTERS)
         self.characters_box.setAccessibleName(self.tr("Maximum number of characters"))
         self.characters_box.setSpecialValueText(self.tr("Any"))
@@ -41,9 +38,9 @@ class AnswerChecks(QObject):
         self.tokens_box.setSpecialValueText(self.tr("As in settings"))
         self.tokens_box.setFixedWidth(_WORDS_WIDTH)
         self.tokens_box.setToolTip(self.tr("The answer ends here at the latest"))
-        self.vocabulary_edit = QLineEdit()
+        self.vocabulary_edit = VocabularyEdit()
         self.vocabulary_edit.setObjectName("vocabulary_edit")
-        self.vocabulary_edit.setAccessibleName(self.tr("Only these tags"))
+        self.vocabulary_edit.named.connect(self._on_named)
         self.vocabulary_edit.setPlaceholderText(self.tr("cat, dog, indoors, outdoors"))
         self.vocabulary_edit.setToolTip(
             self.tr("Other tags are left out. {vocabulary} in the prompt stands for these.")
@@ -62,7 +59,7 @@ class AnswerChecks(QObject):
     @property
     def vocabulary(self) -> tuple[str, ...]:
         """The tags to choose from; () for any."""
-        return self._long or tuple(dict.fromkeys(tags_in(self.vocabulary_edit.text())))
+        return self.vocabulary_edit.tags
 
     @property
     def longest(self) -> int:
@@ -85,16 +82,12 @@ class AnswerChecks(QObject):
         self.keywords_box.setChecked(options.has_keywords)
 
     def show_vocabulary(self, tags: Sequence[str]) -> None:
-        """Shows the tags to choose from; a field holds no long list, which is only named."""
-        is_long = len(tags) > _MOST_EDITED
-        self._long = tuple(tags) if is_long else ()
-        text = ", ".join(tags[:_MOST_NAMED] if is_long else tags)
-        if is_long:
-            text = self.tr("{count} tags: {tags}, …").format(count=f"{len(tags):,}", tags=text)
-        self.vocabulary_edit.setText(text)
-        self.vocabulary_edit.setCursorPosition(0)
-        self.vocabulary_edit.setReadOnly(is_long)
-        self.file_button.setText(self.tr("Remove") if is_long else self.tr("From file…"))
+        """Shows the tags to choose from."""
+        self.vocabulary_edit.show_tags(tags)
+
+    @Slot(bool)
+    def _on_named(self, is_named: bool) -> None:
+        self.file_button.setText(self.tr("Remove") if is_named else self.tr("From file…"))
 
     def _number(self, name: str, most: int) -> QSpinBox:
         box = WholeNumberBox()
@@ -105,7 +98,7 @@ class AnswerChecks(QObject):
 
     @Slot()
     def _on_file_clicked(self) -> None:
-        if self._long:
+        if self.vocabulary_edit.is_named:
             self.show_vocabulary(())
             self.vocabulary_edit.setFocus()
             return

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from core.errors import StoreError
+from core.message import Message
 from core.workspace import Presets
 from gui.widgets.translated import translated, translated_all
 
@@ -30,6 +32,8 @@ class PresetStore(QObject):
         self._lock = asyncio.Lock()
         self._kept: Presets | None = None
         self.presets = Presets.built_in()
+        # What the file had, apart from what other programs have written since.
+        self._known = self.presets
 
     async def load(self) -> None:
         """Read the person's own."""
@@ -38,7 +42,7 @@ class PresetStore(QObject):
         except StoreError as error:
             self.noticed.emit(translated(error))
             return
-        self.presets = self._kept = found
+        self.presets = self._known = self._kept = found
         if found.notes:
             self.noticed.emit(translated_all(found.notes))
         self.changed.emit()
@@ -52,9 +56,21 @@ class PresetStore(QObject):
         async with self._lock:
             if self._kept == self.presets:
                 return
-            self._kept = self.presets
+            self._kept = wanted = self.presets
             try:
-                await asyncio.to_thread(self._kept.save, self._path)
+                notes = await asyncio.to_thread(_save, wanted, self._known, self._path)
             except StoreError as error:
                 self._kept = None
                 self.noticed.emit(translated(error))
+                return
+            self._known = wanted
+            if notes:
+                self.noticed.emit(translated_all(notes))
+
+
+def _save(presets: Presets, known: Presets, path: Path) -> Sequence[Message]:
+    """Write presets with what another program has added since they were `known`, as `onlooker
+    presets import` does. A file that cannot be read is left. Return what to say of it."""
+    found = Presets.load(path)
+    presets.merged(known, found).save(path)
+    return found.notes

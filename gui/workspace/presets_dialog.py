@@ -74,10 +74,7 @@ class PresetsDialog(QDialog):
 
     def begin_new(self, preset: Preset) -> None:
         """Adds a preset under a free name, whose name is to be written next."""
-        name, number = preset.name, 1
-        while self._presets.named(name) is not None:
-            number += 1
-            name = f"{preset.name} ({number})"
+        name = self._presets.free_name(preset.name)
         self._do(self._presets.with_imported([_named(preset, name)]), name)
         self.form.name_edit.setFocus()
         self.form.name_edit.selectAll()

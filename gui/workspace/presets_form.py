@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QFormLayout,
+    QHBoxLayout,
     QLineEdit,
+    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
-from core.captions.wording import tags_in
-from core.workspace import CaptionMode, Preset
+from core.workspace import LONGEST_NAME, CaptionMode, Preset
 from gui.batch.prompt_list import PromptList
+from gui.batch.vocabulary_edit import VocabularyEdit
 from gui.widgets.number_boxes import DecimalBox, WholeNumberBox
 from gui.widgets.theme import Theme
 
@@ -35,9 +37,10 @@ class PresetForm(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("preset_form")
-        self._shown = Preset("", ())
+        self._shown = self._as_shown = Preset("", ())
         self._is_showing = False
         self.name_edit = _edit("preset_name_edit", self.tr("Name"))
+        self.name_edit.setMaxLength(LONGEST_NAME)
         self.prompt_list = PromptList(
             theme, "preset_prompt_edit", self._prompt_name, self.tr("Prompt for each image")
         )
@@ -56,23 +59,14 @@ class PresetForm(QWidget):
 
     @property
     def preset(self) -> Preset:
-        """What is written."""
-        temperature = self.temperature_box.value()
-        tags = tuple(dict.fromkeys(tags_in(self.vocabulary_edit.text())))
-        flags = {name: box.isChecked() for name, box in self.flags.items()}
-        has_tags = flags["drops_duplicates"] or bool(tags)
-        return replace(
-            self._shown,
-            name=self.name_edit.text().strip(),
-            prompts=self.prompt_list.prompts,
-            mode=CaptionMode.TAGS if has_tags else CaptionMode.TEXT,
-            most_characters=self.characters_box.value(),
-            max_new_tokens=self.tokens_box.value() or None,
-            temperature=temperature if temperature >= 0 else None,
-            vocabulary=tags,
-            **{name: edit.text() for name, edit in self._texts.items()},
-            **flags,
-        )
+        """What is written. What the fields cannot hold stays as it was."""
+        now = self._written()
+        changed = [
+            f.name
+            for f in fields(Preset)
+            if getattr(now, f.name) != getattr(self._as_shown, f.name)
+        ]
+        return replace(self._shown, **{name: getattr(now, name) for name in changed})
 
     def show_preset(self, preset: Preset) -> None:
         """Shows a preset, without `changed`."""
@@ -90,8 +84,28 @@ class PresetForm(QWidget):
         self.temperature_box.setValue(
             self.temperature_box.minimum() if temperature is None else temperature
         )
-        self.vocabulary_edit.setText(", ".join(preset.vocabulary))
+        self.vocabulary_edit.show_tags(preset.vocabulary)
+        self._as_shown = self._written()
         self._is_showing = False
+
+    def _written(self) -> Preset:
+        """Returns what the fields have."""
+        temperature = self.temperature_box.value()
+        tags = self.vocabulary_edit.tags
+        flags = {name: box.isChecked() for name, box in self.flags.items()}
+        has_tags = flags["drops_duplicates"] or bool(tags)
+        return replace(
+            Preset("", ()),
+            name=self.name_edit.text().strip(),
+            prompts=self.prompt_list.prompts,
+            mode=CaptionMode.TAGS if has_tags else CaptionMode.TEXT,
+            most_characters=self.characters_box.value(),
+            max_new_tokens=self.tokens_box.value() or None,
+            temperature=temperature if temperature >= 0 else None,
+            vocabulary=tags,
+            **{name: edit.text() for name, edit in self._texts.items()},
+            **flags,
+        )
 
     # Parts
 
@@ -106,7 +120,15 @@ class PresetForm(QWidget):
             "suffix": _edit("preset_suffix_edit", self.tr("Suffix")),
             "beginning": _edit("preset_beginning_edit", self.tr("Start answer with")),
         }
-        self.vocabulary_edit = _edit("preset_vocabulary_edit", self.tr("Only these tags"))
+        self.vocabulary_edit = VocabularyEdit()
+        self.vocabulary_edit.setObjectName("preset_vocabulary_edit")
+        self.remove_button = QPushButton(self.tr("Remove"))
+        self.remove_button.setObjectName("preset_vocabulary_button")
+        self.remove_button.setProperty("class", "small")
+        self.remove_button.setAutoDefault(False)
+        self.remove_button.hide()
+        self.remove_button.clicked.connect(self._on_tags_removed)
+        self.vocabulary_edit.named.connect(self.remove_button.setVisible)
         words = (
             self.tr("Without “The image shows”"),
             self.tr("Whole sentences"),
@@ -147,13 +169,22 @@ class PresetForm(QWidget):
         form.addRow(self.tr("Prefix"), self._texts["prefix"])
         form.addRow(self.tr("Suffix"), self._texts["suffix"])
         form.addRow(self.tr("Start answer with"), self._texts["beginning"])
-        form.addRow(self.tr("Only these tags"), self.vocabulary_edit)
+        tags = QHBoxLayout()
+        tags.setSpacing(4)
+        tags.addWidget(self.vocabulary_edit, 1)
+        tags.addWidget(self.remove_button)
+        form.addRow(self.tr("Only these tags"), tags)
         # Below each other: beside each other, they would make a narrow window scroll sideways.
         form.addRow(self.tr("Longest answer"), self.characters_box)
         form.addRow("", self.tokens_box)
         form.addRow(self.tr("Temperature"), self.temperature_box)
         for box in self.flags.values():
             form.addRow("", box)
+
+    @Slot()
+    def _on_tags_removed(self) -> None:
+        self.vocabulary_edit.show_tags(())
+        self.vocabulary_edit.setFocus()
 
     @Slot()
     def _on_changed(self) -> None:

@@ -81,6 +81,14 @@ def test_file_of_a_newer_version_is_read_as_far_as_it_is_known(tmp_path):
         '{"presets": [{"name": "x", "prompts": ["x"], "is_one_line": 1}]}',
         '{"presets": [{"name": "x", "prompts": ["x"], "max_new_tokens": true}]}',
         '{"presets": [{"name": "x", "prompts": ["x"], "mode": "y"}]}',
+        '{"presets": [{"name": "x", "prompts": ["x"], "mode": []}]}',
+        '{"presets": [{"name": "\\u0007\\n", "prompts": ["x"]}]}',
+        '{"presets": [{"name": "x", "prompts": ["x"], "temperature": NaN}]}',
+        '{"presets": [{"name": "x", "prompts": ["x"], "temperature": -1}]}',
+        '{"presets": [{"name": "x", "prompts": ["x"], "temperature": 1e999}]}',
+        '{"presets": [{"name": "x", "prompts": ["x"], "max_new_tokens": 0}]}',
+        '{"presets": [{"name": "x", "prompts": ["x"], "max_new_tokens": 999999999999}]}',
+        '{"presets": [{"name": "x", "prompts": ["x"], "most_characters": 999999999999}]}',
     ],
 )
 def test_damaged_file_is_kept_and_said_and_is_no_file_to_import(tmp_path, content):
@@ -92,6 +100,77 @@ def test_damaged_file_is_kept_and_said_and_is_no_file_to_import(tmp_path, conten
     assert presets.all == Presets.built_in().all
     assert presets.notes == ("Your presets are damaged. They were kept in “presets.bak”.",)
     assert (tmp_path / "presets.bak").read_text() == content
+
+
+def test_names_and_texts_are_ones_that_can_be_shown_and_kept(tmp_path):
+    content = {
+        "presets": [
+            {"name": " a\nb\x07\ud83d ", "prompts": ["\ud83d?"], "vocabulary": ["\udc00"]},
+            {"name": "x" * 150, "prompts": ["?"]},
+        ]
+    }
+    (tmp_path / "x.json").write_text(json.dumps(content))
+    presets = Presets.built_in().with_imported(read_presets(tmp_path / "x.json"))
+    assert names(presets)[-2:] == ["a b \ufffd", "x" * 100]
+    presets.save(tmp_path / "own.json")
+    assert Presets.load(tmp_path / "own.json") == presets
+    # What a clipboard holds.
+    presets = presets.with_saved(Preset("Half", ("\ud83d",)))
+    presets.save(tmp_path / "own.json")
+    assert the(Presets.load(tmp_path / "own.json"), "Half").prompts == ("\ufffd",)
+
+
+def test_presets_with_long_names_are_all_there_again(tmp_path):
+    long = "x" * 100
+    presets = Presets.built_in()
+    for prompt in ("a", "b", "c", "a"):
+        presets = presets.with_imported([Preset(long, (prompt,))])
+    presets = presets.with_saved(Preset(presets.free_name(long), ("d",)))
+    assert len(presets.own) == 4
+    presets.save(tmp_path / "own.json")
+    assert Presets.load(tmp_path / "own.json") == presets
+
+
+def test_two_of_one_name_in_a_file_are_both_there(tmp_path):
+    content = {"presets": [Preset(name, (name,)).to_json() for name in ("a", "A", "a", "Tags")]}
+    (tmp_path / "own.json").write_text(json.dumps(content))
+    presets = Presets.load(tmp_path / "own.json")
+    assert {one.prompts[0] for one in presets.all if one.name in presets.own} == {"a", "A", "Tags"}
+    assert len(presets.own) == 4
+
+
+def test_a_great_many_presets_are_kept_but_not_imported(tmp_path):
+    presets = Presets.built_in().with_saved(*(Preset(f"p{n}", ("?",)) for n in range(600)))
+    presets.save(tmp_path / "own.json")
+    assert Presets.load(tmp_path / "own.json") == presets
+    with pytest.raises(StoreError, match="600"):
+        read_presets(tmp_path / "own.json")
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path):
+    path = tmp_path / "own.json"
+    presets = Presets.built_in().with_saved(OWN)
+    presets.save(path)
+    tags = tuple(f"tag {number} {'x' * 1000}" for number in range(110_000))
+    with pytest.raises(StoreError, match="Use shorter lists"):
+        presets.with_saved(replace(OWN, vocabulary=tags)).save(path)
+    assert Presets.load(path) == presets
+
+
+def test_changes_of_two_programs_are_merged():
+    before = Presets.built_in().with_saved(OWN, Preset("Old", ("o",)), Preset("Gone", ("g",)))
+    ours = before.with_saved(replace(OWN, prefix="ours"), Preset("New", ("n",))).without("Gone")
+    theirs = before.with_saved(
+        replace(OWN, prefix="theirs"), Preset("Old", ("changed",)), Preset("Later", ("l",))
+    )
+    both = ours.merged(before, theirs)
+    assert the(both, "Mine").prefix == "ours"
+    assert the(both, "Mine (2)").prefix == "theirs"
+    assert the(both, "Old").prompts == ("changed",)
+    assert the(both, "Later")
+    assert the(both, "New")
+    assert both.named("Gone") is None
+    assert both.merged(before, theirs) == both
 
 
 @pytest.mark.parametrize(
