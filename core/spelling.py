@@ -9,8 +9,9 @@ import logging
 import os
 import re
 import sys
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import islice
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import StoreError
-from core.files import write_atomically, write_error
+from core.files import read_bytes, write_atomically, write_error
 from core.message import translatable
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ Span = tuple[int, int]
 
 _MOST_SUGGESTIONS = 7
 _LONGEST_WORD = 60
+_LARGEST = 50_000_000
 # A text of so many words, of which so large a share is unknown, is in another language.
 _LEAST_FOREIGN, _FOREIGN = 6, 0.6
 # Not words: addresses, names of files, and what is between angle brackets, as LoRAs' names are.
@@ -138,14 +140,18 @@ class Spelling:
             return []
 
     def add(self, word: str) -> None:
-        """Takes a word for right from now on. Raises StoreError if it cannot be kept."""
+        """Takes a word for right from now on. Raises StoreError if it cannot be kept, and where the
+        file of a person's words cannot be read: they would be lost."""
         self._own.add(word.casefold())
-        words = sorted({*_read_words(self._own_file, as_written=True), word}, key=str.casefold)
+        text = _text(read_bytes(self._own_file, most=_LARGEST) or b"")
+        if word in text.splitlines():
+            return
+        between = "" if not text or text.endswith("\n") else "\n"
         try:
             self._own_file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(self._own_file, error) from error
-        write_atomically(self._own_file, "".join(f"{one}\n" for one in words).encode())
+        write_atomically(self._own_file, f"{text}{between}{word}\n".encode())
 
     def _looked_up(self, word: str) -> bool:
         # Tags are written without capitals: paris, new year.
@@ -157,13 +163,21 @@ class Spelling:
             return True
 
 
-def _read_words(path: Path, *, as_written: bool = False) -> set[str]:
+def _read_words(path: Path) -> set[str]:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
+        lines = _text(read_bytes(path, most=_LARGEST) or b"").splitlines()
+    except StoreError as error:
+        log.warning("A person's own words are not known: %s", error)
         return set()
-    words = {line.strip() for line in lines if line.strip()}
-    return words if as_written else {word.casefold() for word in words}
+    return {line.strip().casefold() for line in lines if line.strip()}
+
+
+def _text(data: bytes) -> str:
+    """Returns the text of a file of words, which a person may have written with any editor."""
+    is_wide = data.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    with suppress(UnicodeDecodeError):
+        return data.decode("utf-16" if is_wide else "utf-8-sig")
+    return data.decode("latin-1")
 
 
 def _loaded(path: Path) -> Any:

@@ -1,5 +1,7 @@
 """Words of captions, and the dictionaries that know how they are written."""
 
+import os
+
 import pytest
 
 from core.errors import StoreError
@@ -75,6 +77,36 @@ def test_own_words_are_kept(small, tmp_path):
     assert spelling.is_right("xyzzian")
     assert Spelling(small / "de_AT", own).is_right("Xyzzian")
     assert own.read_text(encoding="utf-8") == "Xyzzian\nähm\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_own_words_of_any_editor_stay(small, tmp_path, encoding):
+    own = tmp_path / "words.txt"
+    own.write_bytes("Ähre\r\nzebra\n\nAdam".encode(encoding))
+    spelling = Spelling(small / "de_AT", own)
+    assert all(map(spelling.is_right, ("ähre", "Zebra", "adam")))
+    spelling.add("Xyzzian")
+    spelling.add("zebra")
+    assert own.read_bytes().decode() == "Ähre\r\nzebra\n\nAdam\nXyzzian\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+@pytest.mark.parametrize("how", ["pipe", "folder", "huge"])
+def test_own_words_that_cannot_be_read_are_left(small, tmp_path, how):
+    own = tmp_path / "words.txt"
+    if how == "pipe":
+        os.mkfifo(own)
+    elif how == "folder":
+        own.mkdir()
+    else:
+        own.write_bytes(b"word\n")
+        os.truncate(own, 60_000_000)
+    before = own.lstat()
+    spelling = Spelling(small / "de_AT", own)
+    with pytest.raises(StoreError, match=r"words\.txt"):
+        spelling.add("Xyzzian")
+    assert spelling.is_right("Xyzzian")
+    assert (own.lstat().st_mode, own.lstat().st_size) == (before.st_mode, before.st_size)
 
 
 def test_dictionary_is_read_in_its_own_encoding(small, tmp_path):
