@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lxml import etree
 from PIL import ExifTags, Image
@@ -27,6 +27,8 @@ from core.captions.xmp_tree import DC, IPTC, LI, PHOTOSHOP, XmpProperty
 from core.captions.xmp_tree import Image as XmpImage
 from core.files import read_regular
 from core.picture import PICTURE_SUFFIXES
+
+_Value = TypeVar("_Value")
 
 _EXIF_TAGS = {name.casefold(): tag for tag, name in ExifTags.TAGS.items()}
 _GPS_TAGS = {name.casefold(): tag for tag, name in ExifTags.GPSTAGS.items()}
@@ -223,7 +225,7 @@ def _decoded(value: bytes, is_utf8: bool) -> str:
 
 def _from_exif(image: Image.Image) -> Metadata:
     exif = image.getexif()
-    own = exif.get_ifd(ExifTags.IFD.Exif)
+    own = _or_else(lambda: exif.get_ifd(ExifTags.IFD.Exif), {})
     base = ExifTags.Base
     dates = (
         own.get(base.DateTimeOriginal),
@@ -233,14 +235,22 @@ def _from_exif(image: Image.Image) -> Metadata:
     make, model = _text(exif.get(base.Make)), _text(exif.get(base.Model))
     first = make.partition(" ")[0].casefold()
     camera = model if first and model.casefold().startswith(first) else f"{make} {model}".strip()
-    keywords = _wide(exif.get(base.XPKeywords)).split(";")
+    keywords = _or_else(lambda: _wide(exif.get(base.XPKeywords)).split(";"), [])
     return Metadata(
         date=next(filter(None, (_date(_text(one)) for one in dates)), ""),
-        place=_coordinates(exif.get_ifd(ExifTags.IFD.GPSInfo)),
+        place=_or_else(lambda: _coordinates(exif.get_ifd(ExifTags.IFD.GPSInfo)), ""),
         camera=camera,
         description=_description(_text(exif.get(base.ImageDescription))),
         keywords=_several(keywords),
     )
+
+
+def _or_else(read: Callable[[], _Value], nothing: _Value) -> _Value:
+    """Returns what is read, or nothing where it is broken: the other values still count."""
+    try:
+        return read()
+    except _READ_ERRORS:
+        return nothing
 
 
 def _coordinates(gps: dict[int, Any]) -> str:

@@ -21,9 +21,20 @@ VARIABLES = (
 """The names of all variables but `exif:…`, which stands for an EXIF tag."""
 
 _PERSONAL = frozenset({"place", "description", "keywords", "people"})
-_PERSONAL_EXIF = re.compile(
-    r"gps\w*|artist|copyright|imagedescription|usercomment|xp\w+|\w*owner\w*|\w*serialnumber"
-    r"|imageuniqueid|documentname|hostcomputer",
+# EXIF tags that say nothing of people: what the camera is and did. Others may have names, texts or
+# whole XMP packets in them, and a later Pillow may know more of them.
+_TECHNICAL_EXIF = re.compile(
+    r"make|model|(?:unique|localized)cameramodel|lens(?:make|model|specification|info)|software"
+    r"|datetime\w*|previewdatetime|offsettime\w*|subsectime\w*|timezoneoffset|exifversion"
+    r"|(?:exif)?image(?:width|length|height)|[xy]resolution|resolutionunit|orientation|colorspace"
+    r"|bitspersample|samplesperpixel|compression|photometricinterpretation|gamma"
+    r"|exposure(?:time|program|mode|index|biasvalue)|fnumber|(?:max)?aperturevalue"
+    r"|shutterspeedvalue|brightnessvalue|isospeed\w*|sensitivitytype|standardoutputsensitivity"
+    r"|recommendedexposureindex|spectralsensitivity|meteringmode|lightsource|flash|flashenergy"
+    r"|focallength\w*|focalplane\w*|digitalzoomratio|whitebalance|contrast|saturation|sharpness"
+    r"|gaincontrol|scene(?:capture)?type|sensingmethod|filesource|customrendered|compositeimage"
+    r"|subjectdistance(?:range)?|ambienttemperature|humidity|pressure|waterdepth|acceleration"
+    r"|cameraelevationangle|rating|ratingpercent",
     re.IGNORECASE,
 )
 _VARIABLE = re.compile(rf"\{{({'|'.join(VARIABLES)}|exif:[\w ]+)\}}")
@@ -79,14 +90,7 @@ def explained(
                 missing[name] = None
         return values.get(name, "")
 
-    tokens = _TOKEN.finditer(prompt.replace(_GAP, ""))
-    text = ""
-    while True:  # A bracket that closes nothing is text.
-        part = _read(tokens, value)
-        text += part.text
-        if not part.is_closed:
-            break
-        text += "]"
+    text = _read(_TOKEN.finditer(prompt.replace(_GAP, "")), value)
     return Filled(_without_gaps(text), tuple(values.items()), tuple(missing))
 
 
@@ -102,13 +106,13 @@ def without_variables(prompt: str) -> str:
 
 def personal_variables(prompt: str) -> tuple[str, ...]:
     """Returns the variables in a prompt that stand for what the metadata of images says of people:
-    names, places, coordinates, and free texts that may have them. They go to a server only after
-    consent."""
+    names, places, coordinates, and free texts that may have them, as all EXIF tags may but those
+    of the camera and the exposure. They go to a server only after consent."""
     return tuple(
         name
         for name in variables_in(prompt)
         if name in _PERSONAL
-        or (name.startswith("exif:") and _PERSONAL_EXIF.fullmatch(name[5:].strip()))
+        or (name.startswith("exif:") and not _TECHNICAL_EXIF.fullmatch(name[5:].strip()))
     )
 
 
@@ -148,27 +152,23 @@ class _Known:
         return metadata_of(self.picture)
 
 
-def _read(tokens: Iterator[re.Match[str]], value: Callable[[str], str]) -> _Part:
-    """Reads up to the end, or to the bracket that closes a part; `_GAP` stands where a value or a
-    part is missing."""
-    part = _Part()
+def _read(tokens: Iterator[re.Match[str]], value: Callable[[str], str]) -> str:
+    """Returns the text with its parts in brackets filled in or left out; `_GAP` stands where a
+    value or a part is missing. A bracket that closes nothing, or is not closed, is text."""
+    parts = [_Part()]
     for token in tokens:
         if token[1]:
-            found = value(token[1])
-            part.text += found or _GAP
-            part.own_missing |= not found
-            part.has_own = True
+            parts[-1].add_value(value(token[1]))
         elif token[0] == "[":
-            inner = _read(tokens, value)
-            part.text += inner.as_optional
-            part.optional += inner.is_optional
-            part.optional_missing += inner.is_optional and inner.is_left_out
-        elif token[0] == "]":
-            part.is_closed = True
-            return part
+            parts.append(_Part())
+        elif token[0] == "]" and len(parts) > 1:
+            inner = parts.pop()
+            inner.is_closed = True
+            parts[-1].add_part(inner)
         else:
-            part.text += token[0]
-    return part
+            parts[-1].text += token[0]
+    # Not by recursion: a prompt may have more brackets than Python has room for calls.
+    return parts[0].text + "".join(f"[{part.text}" for part in parts[1:])
 
 
 @dataclass
@@ -181,6 +181,16 @@ class _Part:
     optional: int = 0
     optional_missing: int = 0
     is_closed: bool = False
+
+    def add_value(self, found: str) -> None:
+        self.text += found or _GAP
+        self.own_missing |= not found
+        self.has_own = True
+
+    def add_part(self, inner: _Part) -> None:
+        self.text += inner.as_optional
+        self.optional += inner.is_optional
+        self.optional_missing += inner.is_optional and inner.is_left_out
 
     @property
     def is_optional(self) -> bool:
@@ -197,7 +207,7 @@ class _Part:
     def as_optional(self) -> str:
         if self.is_optional:
             return _GAP if self.is_left_out else self.text
-        return f"[{self.text}]" if self.is_closed else f"[{self.text}"
+        return f"[{self.text}]"
 
 
 def _without_gaps(text: str) -> str:

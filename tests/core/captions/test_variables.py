@@ -234,3 +234,35 @@ def test_variables_of_people_are_known():
     assert personal_variables(prompt) == personal
     assert variables_in(prompt) == (*personal, "date")
     assert without_variables("a {people} b").split() == ["a", "b"]
+
+
+def test_exif_tags_that_may_name_somebody_need_consent():
+    """Whole packets of metadata, and tags that only a later Pillow knows, too."""
+    technical = ("Make", "Model", "LensModel", "ExposureTime", "FNumber", "ISOSpeedRatings",
+                 "DateTimeOriginal", "OffsetTimeOriginal", "FocalLengthIn35mmFilm", "Orientation",
+                 " software ", "ExifImageWidth", "Rating")  # fmt: skip
+    personal = ("XMLPacket", "IPTCNAA", "ImageResources", "MakerNote", "ImageHistory", "GPSInfo",
+                "PageName", "TargetPrinter", "OriginalRawFileName", "RawDataUniqueID", "ImageID",
+                "DNGPrivateData", "SecurityClassification", "Photographer", "ImageEditor",
+                "CameraOwnerName", "hostcomputer", "XPAuthor")  # fmt: skip
+    for names, are_personal in ((technical, False), (personal, True)):
+        for name in names:
+            assert bool(personal_variables(f"{{exif:{name}}}")) == are_personal, name
+
+
+def test_brackets_may_be_as_deep_as_somebody_likes(picture):
+    deep = 20_000
+    assert filled("[" * deep + "{camera}" + "]" * deep, picture, 1) == "NIKON D90"
+    assert filled("a" + "[" * deep + " {people}" + "]" * deep + ".", picture, 1) == "a."
+    assert filled("[" * deep + "{camera}", picture, 1) == "[" * deep + "NIKON D90"
+    assert filled("{camera}" + "]" * deep, picture, 1) == "NIKON D90" + "]" * deep
+
+
+def test_one_odd_value_leaves_the_others(tmp_path):
+    """Coordinates as one number each, where EXIF has degrees, minutes and seconds."""
+    gps = {ExifTags.GPS.GPSLatitude: 48.5, ExifTags.GPS.GPSLongitude: 16.5}
+    exif = photo()
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update(gps)
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.jpg", exif=exif)
+    found = metadata_of(tmp_path / "a.jpg")
+    assert (found.camera, found.date, found.place) == ("NIKON D90", "9 March 2011", "")
