@@ -224,10 +224,11 @@ def _in_json(path: Path) -> Iterator[ReadCaption]:
 
 
 def _in_coco(images: list[Any], annotations: list[Any]) -> Iterator[ReadCaption]:
-    names = {image.get("id"): image.get("file_name") for image in _objects(images)}
+    # As text: whatever stands there in a file of others, a list too, is a key.
+    names = {str(image.get("id")): image.get("file_name") for image in _objects(images)}
     captions: dict[str, list[str]] = {}
     for one in _objects(annotations):
-        name, caption = names.get(one.get("image_id")), one.get("caption")
+        name, caption = names.get(str(one.get("image_id"))), one.get("caption")
         if isinstance(name, str) and isinstance(caption, str):
             captions.setdefault(name, []).append(caption.strip())
     # COCO has five captions for an image; a caption file has them on lines of their own.

@@ -358,6 +358,32 @@ def test_file_without_captions_is_refused_with_a_reason(tmp_path, name, content,
         read_captions(tmp_path / name)
 
 
+ODD = (None, True, 3, 1.5, float("nan"), "", "a.png", [1], {"id": [2]}, [[]], "\ud83d")
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_odd_values_in_json_are_read_as_far_as_they_go(tmp_path, odd):
+    good = {"file_name": "b.png", "caption": "good"}
+    coco = {
+        "images": [{"id": odd, "file_name": odd}, odd, {"id": [7], "file_name": "b.png"}],
+        "annotations": [
+            {"image_id": odd, "caption": odd},
+            odd,
+            {"image_id": [7], "caption": "good"},
+        ],
+    }
+    for name, content in (
+        ("list.json", [odd, {"file_name": odd, "caption": odd, "review": odd}, good]),
+        ("coco.json", coco),
+        ("kohya.json", {"x": odd, "y": {"caption": odd, "tags": odd}, "b.png": "good"}),
+        ("half.json", {"images": odd, "annotations": 3, "b.png": "good"}),
+    ):
+        (tmp_path / name).write_text(json.dumps(content))
+        found = read_captions(tmp_path / name)
+        assert ("b.png", "good") in {(one.name, one.caption) for one in found}, name
+        matched(found, [tmp_path / "b.png"], tmp_path)
+
+
 def test_captions_find_their_images_by_as_much_of_the_path_as_is_unique(tmp_path):
     names = ["one/a.png", "two/a.png", "b.v2.jpg", "b.png", "b.jpg", "c.png"]
     pictures = [tmp_path / name for name in names]
