@@ -7,6 +7,8 @@ import logging
 import os
 import shutil
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, QProcess
@@ -23,8 +25,11 @@ class Awake(QObject):
     """Does nothing where the system has no way. A helper process ends with this program, even if
     the program is killed."""
 
-    def __init__(self, parent: QObject | None = None):
+    def __init__(self, parent: QObject | None = None, words: Callable[[], list[str]] | None = None):
+        """`words` returns the command that keeps the computer awake as long as it runs, [] if there
+        is none; that of this system by default."""
         super().__init__(parent)
+        self._words = words or _command
         self._process: QProcess | None = None
         self._is_on = False
 
@@ -37,7 +42,7 @@ class Awake(QObject):
             flags = _CONTINUOUS | (_SYSTEM_REQUIRED if is_on else 0)
             ctypes.windll.kernel32.SetThreadExecutionState(flags)
         elif is_on:
-            self._begin(_command())
+            self._begin(self._words())
         elif self._process is not None:
             self._process.closeWriteChannel()
             self._process.kill()
@@ -47,9 +52,17 @@ class Awake(QObject):
         if not words:
             return
         process = self._process = QProcess(self)
-        process.finished.connect(process.deleteLater)
+        process.finished.connect(partial(self._on_ended, process))
+        process.errorOccurred.connect(partial(self._on_ended, process))
         log.info("Keeping the computer awake by %s", words[0])
         process.start(words[0], words[1:])
+
+    def _on_ended(self, process: QProcess, *_: object) -> None:
+        """The system may refuse, or end it: then there is nothing left to be ended."""
+        if process.state() is QProcess.ProcessState.NotRunning:
+            if process is self._process:
+                self._process = None
+            process.deleteLater()
 
 
 def _command() -> list[str]:
