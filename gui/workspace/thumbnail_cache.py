@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 import zlib
 from contextlib import suppress
@@ -63,12 +64,12 @@ class ThumbnailCache:
         """Removes those that were made first, if there are too many, and then a quarter of all."""
         if self._folder is None:
             return
-        found: list[tuple[float, int, str]] = []
-        with suppress(OSError):
-            for folder in os.scandir(self._folder):
-                for entry in os.scandir(folder.path):
-                    status = entry.stat()
-                    found.append((status.st_mtime, status.st_size, entry.path))
+        found = [
+            (status.st_mtime, status.st_size, entry.path)
+            for folder in _entries(self._folder)
+            for entry in _entries(folder.path)
+            if (status := _status(entry)) is not None
+        ]
         total = sum(size for _, size, _ in found)
         if total <= self._most_bytes:
             return
@@ -130,6 +131,24 @@ class _Place:
 
     def without_fingerprint(self) -> _Place:
         return _Place(self.folder, self.side, self.by_path)
+
+
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    """Returns what is in a folder; nothing for what is none, as file managers leave there."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Returns the status of a file; None for what is none, or has gone meanwhile."""
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def _bucket(fingerprint: str) -> str:

@@ -101,14 +101,22 @@ def test_damaged_thumbnails_are_made_anew(folder, cache, how, is_known):
     assert path.read_bytes() == whole
 
 
-def test_cache_is_bounded(folder, tmp_path):
+@pytest.mark.parametrize("has_others", [False, True])
+def test_cache_is_bounded(folder, tmp_path, has_others):
+    """Also where a file manager has left files of its own."""
     cache = ThumbnailCache(tmp_path / "cache", most_bytes=2000)
     for row in rows(folder).values():
         for side in (128, 256, 512):
             cache.thumbnail(row, side)
     before = kept(folder)
+    if has_others:
+        for place in [tmp_path / "cache", *(tmp_path / "cache").iterdir()]:
+            (place / "inner").mkdir()
+            (place / "gone").symlink_to("nowhere")
+        for name in (".DS_Store", "desktop.ini", "!"):
+            (tmp_path / "cache" / name).touch()
     cache.trim()
-    assert 0 < len(kept(folder)) < len(before)
+    assert 0 < len([name for name in kept(folder) if name in before]) < len(before)
     files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 2000
 
