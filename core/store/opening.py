@@ -22,6 +22,7 @@ from core.errors import StoreError
 from core.files import keep_copy, make_private, numbered, reason, sync_folder, write_error
 from core.message import joined, translatable
 from core.store.check import NEWEST_PLAUSIBLE, Damaged, is_damage, require_sound
+from core.store.reasons import sqlite_reason
 from core.store.rows import CONVERSATION_COLUMNS, EXCHANGE_COLUMNS, LARGEST_ID, text_from
 from core.store.salvage import ENDINGS, UNREADABLE, carry_over
 from core.store.schema import VERSION, bring_up_to_date, tables
@@ -127,31 +128,6 @@ def _put_in_place(path: Path) -> None:
     sync_folder(path.parent)
     _beside(path, _MENDED).replace(path)
     sync_folder(path.parent)
-
-
-def sqlite_reason(error: sqlite3.Error) -> str:
-    """Returns in plain words why SQLite could not do something."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    if known := _REASONS.get(code):
-        return known
-    if is_damage(error):
-        return translatable("core", "it is damaged")
-    return translatable("core", "SQLite error {number}").format(number=code)
-
-
-_REASONS = {
-    sqlite3.SQLITE_BUSY: translatable("core", "it is locked by another program"),
-    sqlite3.SQLITE_LOCKED: translatable("core", "it is locked by another program"),
-    sqlite3.SQLITE_FULL: translatable("core", "the disk is full"),
-    sqlite3.SQLITE_IOERR: translatable("core", "the disk reports an error"),
-    sqlite3.SQLITE_READONLY: translatable("core", "it is write-protected"),
-    sqlite3.SQLITE_CANTOPEN: translatable("core", "it cannot be opened"),
-    sqlite3.SQLITE_PERM: translatable("core", "you have no permission to open it"),
-    sqlite3.SQLITE_AUTH: translatable("core", "you have no permission to open it"),
-    sqlite3.SQLITE_NOMEM: translatable("core", "there is not enough memory"),
-    sqlite3.SQLITE_TOOBIG: translatable("core", "a text is too long"),
-    sqlite3.SQLITE_INTERRUPT: translatable("core", "Onlooker is closing"),
-}
 
 
 @contextlib.contextmanager

@@ -18,7 +18,8 @@ from core.errors import StoreError
 from core.message import Message, translatable
 from core.picture import Picture
 from core.store.check import Damaged, is_damage
-from core.store.opening import MustStop, Opened, mend_file, open_file, sqlite_reason
+from core.store.opening import MustStop, Opened, mend_file, open_file
+from core.store.reasons import sqlite_reason
 from core.store.rows import (
     CONVERSATION_COLUMNS,
     EXCHANGE_COLUMNS,
