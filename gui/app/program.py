@@ -328,11 +328,13 @@ class Program(QObject):
         return list(self.pictures.roots) if self._is_to_restart else None
 
     async def _begin_with(self, paths: list[Path]) -> None:
-        """Open these images, or what was open when the program ended if it is still there."""
+        """Open these images, or what was open when the program ended if it is still there, unless
+        the person has opened something meanwhile."""
         before = list(self._memory.open)
         if not paths and await asyncio.to_thread(lambda: all(map(exists, before))):
             paths = before
-        if paths and self.pictures.picture is None:
+        is_free = not (self.pictures.is_opening or self.pictures.roots or self.pictures.picture)
+        if paths and is_free:
             await self.pictures.open_paths(paths)
 
     def _show_window(self) -> None:

@@ -98,6 +98,11 @@ class PictureList(QObject):
         return self._path
 
     @property
+    def is_opening(self) -> bool:
+        """Whether a picture, or a folder, is being opened."""
+        return self._newest is not None
+
+    @property
     def index(self) -> int:
         """Which of `paths` is shown, or could not be; -1 for one that is not among them."""
         return self._current

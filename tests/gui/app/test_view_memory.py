@@ -76,6 +76,27 @@ def test_prompt_that_was_not_asked_is_there_again_after_a_restart(live):
         live(story)
 
 
+def test_what_is_opened_while_the_program_starts_stays_open(live, folder, tmp_path):
+    """Rather than the folder of the day before, which is still being looked for."""
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.new("RGB", (40, 30), "teal").save(other / "teal.png")
+
+    async def before(program):
+        program.window.paths_opened.emit([folder])
+        await shows(program, "0.png")
+
+    async def after(program):
+        program.window.paths_opened.emit([other])
+        await program.pictures.wait_until_opened()
+        await until(lambda: program.window.state.workspace.total == 1)
+        await shows(program, "teal.png")
+
+    live(before)
+    live(after)
+    live(after)
+
+
 def test_restart_finds_folder_image_filter_order_and_selection(live, folder):
     async def before(program):
         window, images = program.window, program.window.workspace_pane.list
