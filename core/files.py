@@ -20,6 +20,7 @@ from pathlib import Path
 from core.errors import StoreError
 from core.formatting import format_bytes
 from core.message import translatable
+from core.partial_file import new_partial, remove_left
 
 # EFBIG is a limit on the size of one file, which is reached in the same way.
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
@@ -171,12 +172,7 @@ def replace_file(
     system gives a new file. With `is_durable` the content is on the disk on return, its name only
     after `sync_folder`. Raises OSError, and then leaves what was there.
     """
-    _write_partial(path, data, mode=mode, is_durable=is_durable)
-    try:
-        partial_path(path).replace(path)
-    except BaseException:
-        remove_partial(path)
-        raise
+    _write_partial(path, data, mode=mode, is_durable=is_durable, replaces=True)
 
 
 def partial_path(path: Path) -> Path:
@@ -199,7 +195,7 @@ def remove_partial(path: Path) -> None:
     try:
         if path.is_symlink():
             path = path.resolve()
-        partial_path(path).unlink(missing_ok=True)
+        remove_left(partial_path(path))
     except OSError:
         return
 
@@ -302,23 +298,28 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write_partial(path: Path, data: bytes, *, mode: int | None, is_durable: bool) -> None:
-    partial, opener = partial_path(path), _opener(mode)
+def _write_partial(
+    path: Path, data: bytes, *, mode: int | None, is_durable: bool, replaces: bool = False
+) -> None:
+    """Writes the new content of `path`, and with `replaces` puts it into its place before anybody
+    else can write another one."""
+    partial = partial_path(path)
+    file = new_partial(partial, _opener(mode))
     try:
-        try:
-            file = open(partial, "xb", opener=opener)  # noqa: SIM115 (closed below)
-        except FileExistsError:
-            partial.unlink(missing_ok=True)  # It may be a link to somewhere else.
-            file = open(partial, "xb", opener=opener)  # noqa: SIM115
         with file:
             if mode is not None:
                 _set_permissions(partial, mode)
             file.write(data)
+            file.flush()
             if is_durable:
-                file.flush()
                 os.fsync(file.fileno())
+            if replaces and os.name != "nt":
+                partial.replace(path)
+        if replaces and os.name == "nt":  # It moves no open file.
+            partial.replace(path)
     except BaseException:
-        remove_partial(path)
+        with suppress(OSError):
+            remove_left(partial)
         raise
 
 

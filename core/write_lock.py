@@ -1,4 +1,4 @@
-"""Locks that let one thread of one process at a time write captions, or change a file."""
+"""Locks that let one thread of one process at a time write captions, make a file, or change it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
 from core.files import private
+from core.message import translatable
 
 
 class WriteLock:
@@ -51,6 +52,36 @@ class WriteLock:
 
 # A large table on a slow disk takes some seconds.
 _PATIENCE_SECONDS, _RETRY_SECONDS = 30.0, 0.01
+
+
+@contextmanager
+def one_at_a_time(path: Path, must_stop: Callable[[], bool] = lambda: False) -> Generator[None]:
+    """Lets one thread of one program at a time into the block, among all that lock the file at
+    `path`, which is made for that and stays. Where nothing can be locked, as in a folder that
+    cannot be written, all are let in.
+
+    Raises TimeoutError if another one does not get done, or once `must_stop` returns True.
+    """
+    until = time.monotonic() + _PATIENCE_SECONDS
+    file: BinaryIO | None = None
+    with suppress(OSError):
+        file = FileIO(path, "a", opener=private)
+    try:
+        while file is not None:
+            try:
+                lock_file(file.fileno())
+                break
+            except (BlockingIOError, PermissionError):  # The second is Windows'.
+                if must_stop() or time.monotonic() > until:
+                    why = translatable("core", "another program is using it")
+                    raise TimeoutError(errno.ETIMEDOUT, why) from None
+                time.sleep(_RETRY_SECONDS)
+            except OSError:
+                break
+        yield
+    finally:
+        if file is not None:
+            file.close()
 
 
 @contextmanager

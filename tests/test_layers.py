@@ -17,7 +17,8 @@ HEAVY = {"torch", "transformers"}
 LAYERS = {
     "core": (
         {"message"},
-        {"errors", "words", "vocabulary", "eta", "formatting", "version", "resources"},
+        {"errors", "words", "vocabulary", "eta", "formatting", "version", "resources"}
+        | {"partial_file"},
         {"files", "clip_tokens"},
         {"isolation", "locations", "schema_steps", "secret", "spelling", "syncing"}
         | {"transfer", "write_lock"},

@@ -1,6 +1,7 @@
 """Opens the file of conversations: checked, brought up to date, mended if it is damaged.
 
-Whatever happens, there is a database to work with, and sentences say what became of the file.
+Whatever happens, there is a database to work with, and sentences say what became of the file. One
+program at a time opens it: what another one is making or mending looks like damage.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sqlite3
 import stat
 import tempfile
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,11 +22,13 @@ from core.captions.folding import findable
 from core.errors import StoreError
 from core.files import keep_copy, make_private, numbered, reason, sync_folder, write_error
 from core.message import joined, translatable
+from core.schema_steps import use_write_ahead_log
 from core.store.check import NEWEST_PLAUSIBLE, Damaged, is_damage, require_sound
 from core.store.reasons import sqlite_reason
 from core.store.rows import CONVERSATION_COLUMNS, EXCHANGE_COLUMNS, LARGEST_ID, text_from
 from core.store.salvage import ENDINGS, UNREADABLE, carry_over
 from core.store.schema import VERSION, bring_up_to_date, tables
+from core.write_lock import one_at_a_time
 
 # The window waits for no other process; what could not be kept is kept with the next answer.
 _BUSY_MS = 40
@@ -49,6 +52,8 @@ class Opened:
     connection: sqlite3.Connection
     notes: tuple[str, ...] = ()
     newer: sqlite3.Connection | None = None
+    file: tuple[int, int] | None = None
+    """What identifies the file, whatever its name; None in memory."""
 
     def close(self) -> None:
         """Closes the connections."""
@@ -62,23 +67,50 @@ def open_file(path: Path, must_stop: MustStop) -> Opened:
 
     Once `must_stop` returns True, it ends soon and leaves the file as it is.
     """
+    return _alone(path, must_stop, _open_file)
+
+
+def mend_file(path: Path, must_stop: MustStop) -> Opened:
+    """Keeps a copy of a damaged file, and puts a new one with all that can be read in its place."""
+    return _alone(path, must_stop, _mend_file)
+
+
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Returns what identifies the file that is there now; None for no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _alone(path: Path, must_stop: MustStop, open: Callable[[Path, MustStop], Opened]) -> Opened:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with one_at_a_time(path.with_suffix(".lock"), must_stop):
+            return open(path, must_stop)
+    except OSError as error:
+        return _in_memory(path, reason(error))
+
+
+def _open_file(path: Path, must_stop: MustStop) -> Opened:
     notes: tuple[str, ...] = ()
     try:
         notes = _prepare(path)
         opened = _checked(path, must_stop)
     except sqlite3.DatabaseError as error:
         if is_damage(error):
-            return mend_file(path, must_stop)
+            return _mend_file(path, must_stop)
         return _in_memory(path, sqlite_reason(error))
     except (UnicodeDecodeError, MemoryError):
         # Python cannot decode SQLite's message about a garbled name; a garbled size takes more
         # memory than there is.
-        return mend_file(path, must_stop)
+        return _mend_file(path, must_stop)
     except StoreError as error:
         return Opened(_new_in_memory(), (joined(_NOT_KEPT, error.message),))
     except OSError as error:
         return _in_memory(path, reason(error))
-    return Opened(opened.connection, (*notes, *opened.notes), opened.newer)
+    return replace(opened, notes=(*notes, *opened.notes))
 
 
 _NOT_KEPT = translatable("core", "New conversations are not saved.")
@@ -93,8 +125,7 @@ _FINISHED = translatable(
 )
 
 
-def mend_file(path: Path, must_stop: MustStop) -> Opened:
-    """Keeps a copy of a damaged file, and puts a new one with all that can be read in its place."""
+def _mend_file(path: Path, must_stop: MustStop) -> Opened:
     stamp = datetime.now().strftime("%Y-%m-%d %H.%M.%S")
     kept = numbered(path.with_name(f"{path.stem} damaged {stamp}{path.suffix}"))
     try:
@@ -116,7 +147,7 @@ def mend_file(path: Path, must_stop: MustStop) -> Opened:
         return _in_memory(path, sqlite_reason(error))
     except OSError as error:
         return _in_memory(path, reason(error))
-    return Opened(opened.connection, (_mended(count, kept.name), *opened.notes))
+    return replace(opened, notes=(_mended(count, kept.name), *opened.notes))
 
 
 def _put_in_place(path: Path) -> None:
@@ -145,14 +176,15 @@ def _beside(path: Path, ending: str) -> Path:
 
 def _prepare(path: Path) -> tuple[str, ...]:
     """Makes the folder and the file, and ends what a crash has cut off. Returns notes on that."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f"{_SCRATCH}*"):
         shutil.rmtree(left, ignore_errors=True)
     notes: list[str] = []
     if _beside(path, _MENDED).exists():
         _put_in_place(path)
         notes.append(_FINISHED)
-    if path.exists():
+    if not path.exists():
+        _make(path)
+    else:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is not a file")
@@ -165,6 +197,17 @@ def _prepare(path: Path) -> tuple[str, ...]:
         if (other := _beside(path, ending)).exists():
             make_private(other)
     return tuple(notes)
+
+
+def _make(path: Path) -> None:
+    """Makes a new file in one step, so that an empty one is one that has lost what it held."""
+    with _scratch(path) as folder:
+        new = folder / "new"
+        make_private(new)
+        with contextlib.closing(sqlite3.connect(new)) as connection:
+            bring_up_to_date(connection)
+        new.rename(path)
+        sync_folder(path.parent)
 
 
 def _checked(path: Path, must_stop: MustStop) -> Opened:
@@ -185,7 +228,7 @@ def _checked(path: Path, must_stop: MustStop) -> Opened:
             return _only_read(path, connection)
         _up_to_date(path, connection, version)
         # So that a reader elsewhere never stops us. Refused by some network file systems.
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_write_ahead_log(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         # What cannot be written now, as on a full disk, is folded the next time.
         with contextlib.suppress(sqlite3.OperationalError):
@@ -194,7 +237,7 @@ def _checked(path: Path, must_stop: MustStop) -> Opened:
     except BaseException:
         connection.close()
         raise
-    return Opened(connection)
+    return Opened(connection, file=file_at(path))
 
 
 def _connected(address: str, must_stop: MustStop) -> sqlite3.Connection:
@@ -211,14 +254,20 @@ def _version_of_sound(connection: sqlite3.Connection) -> int:
 
     The tables of a newer version are not known, and not checked.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if VERSION < version <= NEWEST_PLAUSIBLE:
+    # All as it was at one moment, while others may write.
+    connection.execute("BEGIN")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if VERSION < version <= NEWEST_PLAUSIBLE:
+            return version
+        if version or tables(connection):
+            if not 0 < version <= VERSION:
+                raise Damaged("the file does not say which version it has")
+            require_sound(connection, version)
         return version
-    if version or tables(connection):
-        if not 0 < version <= VERSION:
-            raise Damaged("the file does not say which version it has")
-        require_sound(connection, version)
-    return version
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            connection.rollback()
 
 
 def _up_to_date(path: Path, connection: sqlite3.Connection, version: int) -> None:

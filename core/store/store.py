@@ -18,7 +18,7 @@ from core.errors import StoreError
 from core.message import Message, translatable
 from core.picture import Picture
 from core.store.check import Damaged, is_damage
-from core.store.opening import MustStop, Opened, mend_file, open_file
+from core.store.opening import MustStop, Opened, file_at, mend_file, open_file
 from core.store.reasons import sqlite_reason
 from core.store.rows import (
     CONVERSATION_COLUMNS,
@@ -234,6 +234,10 @@ class Store:
         """
         opened = self._opened
         try:
+            if opened.file is not None and file_at(self._path) not in (None, opened.file):
+                # Another program has mended it, and what is kept in the old one is lost.
+                self._open_again(opened, open_file)
+                return act(self._opened)
             try:
                 return act(opened)
             except sqlite3.DatabaseError as error:
@@ -242,25 +246,26 @@ class Store:
             except UnicodeDecodeError as error:  # In SQLite's message, not in a text.
                 if opened.newer:
                     raise Damaged(str(error)) from error
-            self._begin_mending(opened)
-            if not self._waits:
-                raise StoreBeingMended(
-                    translatable(
-                        "core",
-                        "Earlier conversations are being repaired. Try again soon.",
-                    )
-                )
+            self._mendings += 1
+            self._open_again(opened, mend_file)
             return act(self._opened)
         except sqlite3.Error as error:
             raise StoreError(
                 failure.format(path=self._path, reason=sqlite_reason(error))
             ) from error
 
-    def _begin_mending(self, opened: Opened) -> None:
-        self._mendings += 1
+    def _open_again(self, opened: Opened, open: Callable[[Path, MustStop], Opened]) -> None:
+        """Opens the file anew. Without `waits` that goes on, and StoreBeingMended is raised."""
         self._earlier_notes = self.notes
         opened.close()
-        self._opening = self._in_thread(mend_file)
+        self._opening = self._in_thread(open)
+        if not self._waits:
+            raise StoreBeingMended(
+                translatable(
+                    "core",
+                    "Earlier conversations are being repaired. Try again soon.",
+                )
+            )
 
 
 def _save(connection: sqlite3.Connection, transcript: Transcript, id: int | None) -> int:

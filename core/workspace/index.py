@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.files import make_private
+from core.schema_steps import take_steps, use_write_ahead_log
 from core.workspace import packing
 from core.workspace.data import WorkspaceOptions
 from core.workspace.images import CaptionState, Images
@@ -33,6 +34,8 @@ _TABLES = f"""
     );
     CREATE TABLE name_order (ids BLOB NOT NULL, names INTEGER NOT NULL);
 """
+# A file of an earlier version takes no steps: it is made anew.
+_STEPS = (*[""] * (_VERSION - 1), _TABLES)
 # Room of images that are gone; beyond it the index is made anew.
 _MOST_GONE = 10_000
 
@@ -60,6 +63,8 @@ class Index:
         # Of each part, a checksum of what its images are called.
         self._names: list[int] = []
         self._order: list[int] | None = None
+        # Another number once another program has written to the file.
+        self._written_elsewhere = 0
 
     def load(self, images: Images) -> None:
         """Opens the file, and adds what it knows to `images`, which are empty."""
@@ -70,6 +75,7 @@ class Index:
                 self._connection = _connected(self._path)
                 self._names = _load(self._connection, images)
                 self._folders_saved, self._order = len(images.folders), images.name_order
+                self._written_elsewhere = _data_version(self._connection)
                 return
             except (
                 sqlite3.Error,
@@ -79,9 +85,11 @@ class Index:
                 OverflowError,
                 LookupError,
                 MemoryError,
-            ):
+            ) as error:
                 self.close()
                 images.clear()
+                if _is_busy(error):
+                    return  # It is not damaged, but another program's for now.
                 _remove(self._path)
 
     def save(self, images: Images) -> None:
@@ -89,25 +97,38 @@ class Index:
         is_saved = not images.changed and images.name_order is self._order
         if self._connection is None or is_saved:
             return
-        new = enumerate(images.folders[self._folders_saved :], self._folders_saved)
-        parts = sorted({id // _PART for id in images.changed})
-        names = [*self._names, *[0] * (-(-len(images) // _PART) - len(self._names))]
-        with suppress(sqlite3.Error), self._connection as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO folder VALUES (?, ?)",
-                [(id, os.fsencode(path)) for id, path in new],
-            )
-            for number in parts:
-                packed = packing.packed(images, number * _PART, (number + 1) * _PART)
-                names[number] = _sum_of_names(packed)
-                connection.execute(
-                    f"INSERT OR REPLACE INTO part VALUES (?, ?{', ?' * len(packed)})",
-                    (number, _sum(packed), *packed),
-                )
-            _save_order(connection, images, names)
-            self._folders_saved, self._names = len(images.folders), names
-            self._order = images.name_order
+        with suppress(sqlite3.Error):
+            with self._connection as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                names, version = self._write(connection, images)
+            self._names, self._written_elsewhere = names, version
+            self._folders_saved, self._order = len(images.folders), images.name_order
             images.changed.clear()
+
+    def _write(self, connection: sqlite3.Connection, images: Images) -> tuple[list[int], int]:
+        """Returns the checksums of the names in each part, and the version of the file."""
+        first_folder, parts = self._folders_saved, sorted({id // _PART for id in images.changed})
+        names = [*self._names, *[0] * (-(-len(images) // _PART) - len(self._names))]
+        version = _data_version(connection)
+        if version != self._written_elsewhere:
+            # Its images have other numbers. This program knows all of them too.
+            connection.execute("DELETE FROM folder")
+            connection.execute("DELETE FROM part")
+            first_folder, parts = 0, list(range(len(names)))
+        new = enumerate(images.folders[first_folder:], first_folder)
+        connection.executemany(
+            "INSERT OR REPLACE INTO folder VALUES (?, ?)",
+            [(id, os.fsencode(path)) for id, path in new],
+        )
+        for number in parts:
+            packed = packing.packed(images, number * _PART, (number + 1) * _PART)
+            names[number] = _sum_of_names(packed)
+            connection.execute(
+                f"INSERT OR REPLACE INTO part VALUES (?, ?{', ?' * len(packed)})",
+                (number, _sum(packed), *packed),
+            )
+        _save_order(connection, images, names)
+        return names, version
 
     def close(self) -> None:
         """Closes the file."""
@@ -123,17 +144,27 @@ def _connected(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False, timeout=1)
     try:
         # A crash costs the cache at worst.
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_write_ahead_log(connection)
         connection.execute("PRAGMA synchronous = OFF")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
+            take_steps(connection, _STEPS)
         elif version != _VERSION:
             raise sqlite3.DatabaseError("an index of another version")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _is_busy(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA data_version").fetchone()
+    return version
 
 
 def _load(connection: sqlite3.Connection, images: Images) -> list[int]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from core.errors import StoreError
 from core.files import make_private, numbered, sync_folder, write_error
 from core.message import Message, translatable
-from core.schema_steps import take_steps
+from core.schema_steps import take_steps, use_write_ahead_log
 from core.workspace import actions, kept_options, records
-from core.write_lock import WriteLock
+from core.write_lock import WriteLock, one_at_a_time
 
 FILE_NAME = "workspace.sqlite"
 # New files and old ones take the same steps.
@@ -45,18 +45,34 @@ def open_database(data: Path) -> tuple[sqlite3.Connection, tuple[Message, ...]]:
             try:
                 return _connected(path), ()
             except sqlite3.DatabaseError as error:
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
+                if not _is_damage(error):
                     raise
-                kept = _put_aside(path)
-                make_private(path)
+            # One program puts it aside; the others find the new one.
+            with one_at_a_time(path.with_suffix(".lock")):
+                return _connected_anew(path)
         except OSError as error:
             raise write_error(path, error) from error
-        text = translatable(
-            "core",
-            "The file of reviews and edits was damaged, so they begin anew. It is kept as "
-            "“{name}” in Onlooker's data folder.",
-        )
-        return _connected(path), (text.format(name=kept.name),)
+
+
+def _connected_anew(path: Path) -> tuple[sqlite3.Connection, tuple[Message, ...]]:
+    """Opens a file that was damaged a moment ago. Raises sqlite3.Error and OSError."""
+    try:
+        return _connected(path), ()
+    except sqlite3.DatabaseError as error:
+        if not _is_damage(error):
+            raise
+    kept = _put_aside(path)
+    make_private(path)
+    text = translatable(
+        "core",
+        "The file of reviews and edits was damaged, so they begin anew. It is kept as "
+        "“{name}” in Onlooker's data folder.",
+    )
+    return _connected(path), (text.format(name=kept.name),)
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
 @contextmanager
@@ -86,7 +102,7 @@ def write_lock(data: Path) -> WriteLock:
 def _connected(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False, timeout=5)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_write_ahead_log(connection)
         # What an action is about to change is on the disk before its first file is written.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

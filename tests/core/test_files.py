@@ -2,6 +2,7 @@ import os
 import socket
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from core.errors import StoreError
 from core.files import (
     UnreadableFile,
     open_regular,
+    partial_path,
     read_bytes,
     read_regular,
     replace_file,
@@ -132,3 +134,35 @@ def test_permissions_of_a_file_stay_when_it_is_written_again(mode, place):
     write_atomically(place, b"new")
     assert place.read_bytes() == b"new"
     assert stat.S_IMODE(place.stat().st_mode) == mode
+
+
+def test_content_of_several_writers_is_never_mixed(place):
+    """Each writes the same new file, as two programs that save the settings do."""
+    contents = [bytes([number]) * 300_000 for number in range(4)]
+    together = threading.Barrier(len(contents))
+
+    def write(content):
+        together.wait()
+        for _ in range(40):
+            replace_file(place, content, is_durable=False)
+            found = place.read_bytes()
+            assert found in contents, "half of one and half of another"
+
+    with ThreadPoolExecutor(len(contents)) as writers:
+        for written in [writers.submit(write, content) for content in contents]:
+            written.result()
+    assert [entry.name for entry in Path().iterdir()] == [place.name]
+
+
+def test_what_a_killed_writer_left_is_written_over(place):
+    left = partial_path(place)
+    left.write_bytes(b"half")
+    left.chmod(0o400)
+    replace_file(place, b"whole")
+    assert place.read_bytes() == b"whole"
+    elsewhere = place.with_name("elsewhere")
+    elsewhere.write_bytes(b"mine")
+    left.symlink_to(elsewhere.name)
+    replace_file(place, b"again")
+    assert (place.read_bytes(), elsewhere.read_bytes()) == (b"again", b"mine")
+    assert not left.is_symlink()

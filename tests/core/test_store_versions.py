@@ -147,7 +147,8 @@ class TestNewer:
             assert store.open(1).exchanges[0].text == "A cat sits, on a mat."
             assert [row.id for row in store.recent(search="sits")] == [1]
         assert newer.read_bytes() == content
-        assert [entry.name for entry in newer.parent.iterdir()] == [newer.name]
+        names = sorted(entry.name for entry in newer.parent.iterdir())
+        assert names == ["transcripts.lock", newer.name]
 
     def test_what_is_asked_now_is_there_until_closing_and_leaves_the_file_alone(self, newer):
         content = newer.read_bytes()
@@ -195,6 +196,7 @@ def test_file_and_its_copies_are_for_their_owner_alone(path):
         store.save(asked("Is it new?"))
         assert {entry.name: modes(entry) for entry in path.parent.iterdir()} == dict.fromkeys(
             (
+                "transcripts.lock",
                 "transcripts.sqlite",
                 "transcripts.sqlite-shm",
                 "transcripts.sqlite-wal",

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.files import make_private
+from core.schema_steps import use_write_ahead_log
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS written (
@@ -64,7 +65,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path)
     try:
         # Nothing is lost that a power cut would lose: what is unknown is only not replaced.
-        database.execute("PRAGMA journal_mode = WAL")
+        use_write_ahead_log(database)
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute(_TABLE)
     except sqlite3.Error:

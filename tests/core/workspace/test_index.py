@@ -72,13 +72,28 @@ def test_all_columns_are_there_again(path):
 def test_one_change_does_not_write_all_images_anew(path):
     with loaded(path) as images:
         fill(images)
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("CREATE TABLE written (number)")
+        file.execute(
+            "CREATE TRIGGER part_written AFTER INSERT ON part"
+            " BEGIN INSERT INTO written VALUES (new.number); END"
+        )
     with loaded(path) as images:
-        with closing(sqlite3.connect(path)) as file, file:
-            file.execute("UPDATE part SET checksum = -number")
         images.set_caption(COUNT - 1, "changed", (0, 0))
     with closing(sqlite3.connect(path)) as file:
-        written = file.execute("SELECT number FROM part WHERE checksum != -number").fetchall()
+        written = file.execute("SELECT number FROM written").fetchall()
         assert written == file.execute("SELECT max(number) FROM part").fetchall()
+
+
+def test_of_two_programs_the_last_one_has_written_all(path):
+    """They number the images in other orders, as they were found."""
+    with loaded(path) as first, loaded(path) as second:
+        fill(first, 10)
+        second.folder_id(f"{ROOT}/1")
+        fill(second)
+        expected = columns(first)
+    with loaded(path) as images:  # The second one was saved before the first one.
+        assert columns(images) == expected
 
 
 def test_order_of_names_is_kept_and_not_found_out_again(path, monkeypatch):
