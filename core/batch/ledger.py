@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -222,11 +223,12 @@ def _rows_at_start(
     options: BatchOptions, roots: Sequence[Path], found: FoundPictures
 ) -> dict[str, StoredTable]:
     """Returns what the tables hold whose rows are to be changed, where it matters what changes
-    later. Raises StoreError for one that is no table of captions."""
+    later, or whether there was one. Raises StoreError for one that is no table of captions."""
     targets = CaptionTargets(options, roots, found.pictures)
+    replaces = options.existing in (Existing.REPLACE, Existing.STALE, Existing.GENERATED)
     held: dict[str, StoredTable] = {}
     for path in targets.tables_of(found.pictures):
         table = targets.rows.tables.table(path)
-        if options.existing in (Existing.REPLACE, Existing.STALE, Existing.GENERATED):
+        if os.path.lexists(path) and (replaces or table.is_empty):
             held[path] = StoredTable.of(b"" if table.is_empty else table.data)
     return held

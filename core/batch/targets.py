@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -154,11 +154,25 @@ class FileTarget:
         return True
 
 
+class _SinceStart:
+    """As `Origins`: a table is made by the run that was not there when it began."""
+
+    def __init__(self, at_start: Collection[str]):
+        self._others = set(at_start)
+
+    def is_made_here(self, path: str) -> bool:
+        return path not in self._others
+
+    def note(self, path: str, *, is_made_here: bool) -> None:
+        if not is_made_here:
+            self._others.add(path)
+
+
 class Rows:
     """The tables whose rows a run changes. `at_start` is what they held when it began, by path."""
 
     def __init__(self, at_start: Mapping[str, StoredTable] | None = None):
-        self.tables = OpenTables()
+        self.tables = OpenTables(_SinceStart(at_start or ()))
         self._stored = dict(at_start or {})
         self._at_start: dict[str, CaptionTable] = {}
 

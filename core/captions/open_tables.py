@@ -10,7 +10,7 @@ import threading
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from core.captions.stamps import stamp_after, stamp_of
 from core.captions.table import LARGEST, CaptionTable, TableLine, key_of
@@ -29,14 +29,27 @@ class RowChange(NamedTuple):
     after: bytes | None
 
 
+class Origins(Protocol):
+    """Remembers which tables the program has made, also after a restart. Called by whoever writes
+    tables."""
+
+    def is_made_here(self, path: str) -> bool:
+        """Returns whether a table was made here, and goes once it has no row."""
+        ...
+
+    def note(self, path: str, *, is_made_here: bool) -> None:
+        """Notes that a table is about to be made, or that another program's was found without any
+        row. It is on the disk on return."""
+        ...
+
+
 class OpenTables:
     """The tables that were read, so that they are taken apart once. Used from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, origins: Origins) -> None:
         self._lock = threading.Lock()
+        self._origins = origins
         self._is_changed = False
-        # They had no rows when they were read, and are not ours to remove.
-        self._without_rows: set[str] = set()
         self._known: dict[str, tuple[tuple[int, int], bytes | None, CaptionTable | StoreError]] = {}
 
     def table(self, path: str, *, is_sure: bool = False) -> CaptionTable:
@@ -49,12 +62,6 @@ class OpenTables:
                 before = known
                 known = self._known[path] = _read(path, stamp, known)
                 self._is_changed |= before is None or known[2] is not before[2]
-                if (
-                    known[1] is not None
-                    and isinstance(known[2], CaptionTable)
-                    and known[2].is_empty
-                ):
-                    self._without_rows.add(path)
             if isinstance(known[2], StoreError):
                 raise known[2]
             return known[2]
@@ -92,12 +99,23 @@ class OpenTables:
             return {path: stamp[0] for path, (stamp, _, _) in self._known.items()}
 
     def write(self, path: str, table: CaptionTable) -> None:
-        """Puts a table into its file, in one step; without any row there is no file, unless it was
-        so before. Raises StoreError, and DiskFull."""
-        data = None if table.is_empty and path not in self._without_rows else table.data
+        """Puts a table into its file, in one step; one that was made here goes once it has no row.
+        Raises StoreError, and DiskFull."""
+        self._note_origin(path)
+        is_to_go = table.is_empty and self._origins.is_made_here(path)
+        data = None if is_to_go else table.data
         with self._lock:
             restore(Path(path), data)
             self._known[path] = stamp_after(path, data), data, table
+
+    def _note_origin(self, path: str) -> None:
+        """Before a table is written, as it was read last."""
+        with self._lock:
+            _, data, table = self._known[path]
+        if data is None:
+            self._origins.note(path, is_made_here=True)
+        elif isinstance(table, CaptionTable) and table.is_empty:
+            self._origins.note(path, is_made_here=False)
 
     def put(
         self, path: str, changes: Sequence[RowChange], *, is_recovery: bool = False

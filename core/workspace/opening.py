@@ -11,7 +11,7 @@ from core.errors import StoreError
 from core.files import make_private, numbered, sync_folder, write_error
 from core.message import Message, translatable
 from core.schema_steps import take_steps, use_write_ahead_log
-from core.workspace import actions, kept_options, records
+from core.workspace import actions, kept_options, made_tables, records
 from core.write_lock import WriteLock, one_at_a_time
 
 FILE_NAME = "workspace.sqlite"
@@ -24,6 +24,7 @@ _STEPS = (
     kept_options.TABLES_WITH_SOURCE,
     actions.TABLES_WITH_MARK,
     records.TABLES_WITH_SEEN,
+    made_tables.TABLES,
 )
 VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""

@@ -38,6 +38,7 @@ from core.workspace.images import CaptionState, Images
 from core.workspace.index import Index, index_path
 from core.workspace.kept_options import KeptOptions
 from core.workspace.listed_paths import ListedPaths
+from core.workspace.made_tables import MadeTables
 from core.workspace.messages import as_message
 from core.workspace.move import planned_moves
 from core.workspace.opening import FILE_NAME, failing, open_database, write_lock
@@ -90,7 +91,7 @@ class Workspace:
         place = index_path(data / "workspaces", self.roots, options) if is_indexed else None
         self._index = Index(place)
         self._records = Records(self._connection, self._images.fingerprint_of)
-        tables = OpenTables()
+        tables = OpenTables(MadeTables(self._connection))
         self._syncing = Syncing(data / FILE_NAME)
         self._edits = Edits(self._connection, self._places, tables, self._syncing)
         self.answers = Answers(self._guard, self._images, self._records, self._edits)
@@ -190,7 +191,8 @@ class Workspace:
         files are texts unless a person says that the keywords are meant."""
         with self._guard, failing():
             if self.options.format is not CaptionFormat.XMP:
-                self._use_mode(self._kept.mode or self.guessed_mode())
+                mode = self._kept.mode or self.guessed_mode()
+                self.options = replace(self.options, mode=mode)
         return self.options.mode
 
     def choose_mode(self, mode: CaptionMode) -> None:
@@ -198,7 +200,7 @@ class Workspace:
         keywords and texts the description, so there it counts when they are opened again."""
         with self._guard, failing():
             if self.options.format is not CaptionFormat.XMP:
-                self._use_mode(mode)
+                self.options = replace(self.options, mode=mode)
             self._kept.mode = mode
 
     def set_token_counter(self, count: Callable[[str], int] | None) -> None:
@@ -392,9 +394,6 @@ class Workspace:
             self._connection.close()
 
     # Helpers
-
-    def _use_mode(self, mode: CaptionMode) -> None:
-        self.options = replace(self.options, mode=mode)
 
     def _by_path(self, ids: Iterable[int]) -> dict[Path, int]:
         return {self._images.path(id): id for id in ids if id in self._images}

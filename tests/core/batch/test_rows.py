@@ -84,6 +84,21 @@ def test_table_of_any_form_is_as_before_once_the_run_is_undone(begin_run, folder
     assert not content or path.read_bytes() == content
 
 
+@pytest.mark.parametrize("existing", [Existing.SKIP, Existing.REPLACE])
+@pytest.mark.parametrize("content", ["file_name,text\n", None])
+def test_table_without_rows_is_as_before_when_a_run_is_undone_on_another_day(
+    begin_run, folder, existing, content
+):
+    path = folder / "metadata.csv"
+    if content is not None:
+        path.write_text(content)
+    with closing(begin_run(OPTIONS, tables=(path.name,), existing=existing)) as batch:
+        assert batch.run(FolderEngine(), Control()).done == 3
+    with closing(Batch.resume(batch.journal_path)) as resumed:
+        assert resumed.undo() == []
+    assert (path.read_text() if path.exists() else None) == content
+
+
 def test_only_what_the_model_wrote_is_replaced(begin_run, table):
     with closing(begin_run(OPTIONS)) as batch:
         batch.run(FolderEngine(), Control())

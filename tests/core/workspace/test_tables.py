@@ -245,7 +245,8 @@ def test_two_users_who_caption_one_folder_lose_nothing(tmp_path):
     assert texts == {f"{number}.png": f"by {number % 2}" for number in range(40)}
 
 
-def test_new_table_is_made_with_the_first_caption(opened, folder):
+@pytest.mark.parametrize("restarts", [False, True])
+def test_new_table_is_made_with_the_first_caption(opened, folder, restarts):
     (folder / "metadata.jsonl").unlink()
     workspace = opened()
     assert workspace.options.format is CaptionFormat.TXT
@@ -256,8 +257,13 @@ def test_new_table_is_made_with_the_first_caption(opened, folder):
     workspace.set_captions({ids[5]: "six, and more"}, EDIT)
     table = folder / "metadata.csv"
     assert table.read_text() == 'file_name,text\nsub/6.png,"six, and more"\n'
+    if restarts:
+        workspace.close()
+        workspace = opened()
     assert len(workspace.undo().changed) == 1
     assert not table.exists()
+    assert len(workspace.redo().changed) == 1
+    assert table.exists()
 
 
 def test_file_name_pattern_is_kept_for_the_folder(opened, folder):
@@ -463,15 +469,34 @@ def read_rows(folder, table):
 
 
 @pytest.mark.parametrize("content", ["file_name,text\n", "file_name,caption\r\n", "file_name,text"])
-def test_table_that_had_no_rows_stays_when_its_first_is_undone(opened, folder, content):
+@pytest.mark.parametrize("restarts", [False, True])
+def test_table_that_had_no_rows_stays_when_its_first_is_undone(opened, folder, content, restarts):
     (folder / "metadata.jsonl").unlink()
     table = folder / "metadata.csv"
     table.write_bytes(content.encode())
     workspace = opened(WorkspaceOptions(table="metadata.csv"))
     workspace.set_captions({next(iter(workspace.ids())): "a cat"}, EDIT)
     assert b"a cat" in table.read_bytes()
+    if restarts:
+        workspace.close()
+        workspace = opened(WorkspaceOptions(table="metadata.csv"))
     workspace.undo()
     assert table.read_bytes() == content.encode()
+
+
+def test_table_of_another_program_in_the_place_of_ours_stays(opened, folder):
+    (folder / "metadata.jsonl").unlink()
+    table = folder / "metadata.csv"
+    workspace = opened(WorkspaceOptions(table="metadata.csv"))
+    first = next(iter(workspace.ids()))
+    workspace.set_captions({first: "a cat"}, EDIT)
+    table.write_text("file_name,text\n")
+    scan(workspace)
+    workspace.set_captions({first: "a dog"}, EDIT)
+    assert "a dog" in table.read_text()
+    workspace.close()
+    opened(WorkspaceOptions(table="metadata.csv")).undo()
+    assert table.read_text() == "file_name,text\n"
 
 
 def test_rows_go_with_images_whose_trash_has_no_way_back(opened, folder, tmp_path, monkeypatch):
