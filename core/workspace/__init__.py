@@ -67,7 +67,7 @@ from core.workspace.data import (
     StatisticsKind,
     WorkspaceOptions,
 )
-from core.workspace.drafts import forget_draft, keep_draft
+from core.workspace.drafts import DraftOutside
 from core.workspace.fingerprints import fingerprint_of
 from core.workspace.listed_paths import ListedPaths
 from core.workspace.presets import (
@@ -105,6 +105,7 @@ __all__ = [
     "Conflict",
     "Counts",
     "Draft",
+    "DraftOutside",
     "DropDuplicates",
     "EditReport",
     "Failure",
@@ -139,8 +140,6 @@ __all__ = [
     "WorkspaceOptions",
     "completions",
     "fingerprint_of",
-    "forget_draft",
-    "keep_draft",
     "only_table",
     "parse_query",
     "query_term",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from core.captions.encoding import plain
@@ -41,20 +42,39 @@ class Drafts:
             ]
 
 
-def keep_draft(data: Path, image: Path, draft: Draft) -> None:
-    """Keeps what a person wrote for an image outside of its workspace, as in a row of a folder run,
-    in the database in the folder `data`; it is in the editor once the image is opened. Raises
-    StoreError."""
-    connection, _ = open_database(data)
-    with closing(connection), failing():
-        Records(connection).set_draft(os.path.abspath(image), draft)  # noqa: PTH100
+class DraftOutside:
+    """What a person is writing for an image outside of its workspace, as in a row of a folder run:
+    a draft in the database in the folder `data`, which is in the editor once the image is opened.
 
+    What was being written in its workspace, and is still undecided, stands above it. Used by one
+    thread at a time; calls raise StoreError.
+    """
 
-def forget_draft(data: Path, image: Path, text: str) -> None:
-    """Forgets the draft of an image if it has this text. Raises StoreError."""
-    connection, _ = open_database(data)
-    path = os.path.abspath(image)  # noqa: PTH100
-    with closing(connection), failing():
-        records = Records(connection)
-        if records.get(path).draft == text:
-            records.set_draft(path, None)
+    def __init__(self, data: Path, image: Path):
+        self._data, self._path = data, os.path.abspath(image)  # noqa: PTH100
+        self._kept: str | None = None
+        self._other: Draft | None = None
+
+    def keep(self, draft: Draft) -> None:
+        """Keeps it, in the place of what was kept here before."""
+        with self._records() as records:
+            found = records.get(self._path)
+            if found.draft not in (None, self._kept, draft.text):
+                self._other = Draft(found.draft, found.seen)
+            texts = (self._other.text, draft.text) if self._other else (draft.text,)
+            whole = Draft("\n\n".join(texts), draft.seen)
+            records.set_draft(self._path, whole)
+            self._kept = whole.text
+
+    def forget(self) -> None:
+        """Forgets what was kept here."""
+        with self._records() as records:
+            if self._kept is not None and records.get(self._path).draft == self._kept:
+                records.set_draft(self._path, self._other)
+            self._kept = None
+
+    @contextmanager
+    def _records(self) -> Generator[Records]:
+        connection, _ = open_database(self._data)
+        with closing(connection), failing():
+            yield Records(connection)

@@ -43,6 +43,10 @@ class UnsavedWiring(QObject):
         self._looked_at = -1
         editing.changed.connect(self._refresh)
         rows.changed.connect(self._refresh)
+        window.batch_panel.list.drafted.connect(rows.keep)
+        window.batch_panel.list.draft_dropped.connect(rows.drop)
+        # Before it is written, which may have to wait for another program.
+        window.batch_panel.edited.connect(rows.keep)
         window.unsaved_left.connect(self._on_left)
         window.notice_action_chosen.connect(self._on_notice_action_chosen)
         workspace.reading.ended.connect(self._on_read)

@@ -51,13 +51,15 @@ class BatchList(QTableView):
     `opened(Path)`: the picture of a row is to be shown. `reveal_asked(Path)`: this file is to be
     shown in the file manager. `menu_asked(QPoint)`: the context menu of the current row is to open
     there, on the screen. `current_changed()`: another row is the current one, or the order is
-    another.
+    another. `drafted(int, str)` and `draft_dropped(int)` are those of `CaptionCell`.
     """
 
     opened = Signal(Path)
     reveal_asked = Signal(Path)
     menu_asked = Signal(QPoint)
     current_changed = Signal()
+    drafted = Signal(int, str)
+    draft_dropped = Signal(int)
 
     def __init__(self, theme: Theme, model: BatchModel, parent: QWidget | None = None):
         super().__init__(parent)
@@ -83,6 +85,8 @@ class BatchList(QTableView):
         model.doubt_shown.connect(self._on_doubt_shown)
         caption_cell.edit_begun.connect(self._on_edit_begun)
         caption_cell.neighbour_asked.connect(self._on_neighbour_asked)
+        caption_cell.drafted.connect(self.drafted)
+        caption_cell.draft_dropped.connect(self.draft_dropped)
         # Here rather than where the window is wired: it ends with the list.
         application = QGuiApplication.instance()
         if isinstance(application, QGuiApplication):
@@ -165,6 +169,8 @@ class BatchList(QTableView):
         return editor is not None
 
     def closeEditor(self, editor: QWidget, hint: QAbstractItemDelegate.EndEditHint) -> None:
+        if isinstance(editor, CaptionEdit):
+            editor.end()
         super().closeEditor(editor, hint)
         self._rows.hold_rows(False)
 

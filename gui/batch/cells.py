@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QAbstractItemModel, QEvent, QObject, QRect, QSize, Qt, Signal
+from functools import partial
+
+from PySide6.QtCore import (
+    QAbstractItemModel,
+    QEvent,
+    QObject,
+    QRect,
+    QSize,
+    Qt,
+    QTimer,
+    Signal,
+    Slot,
+)
 from PySide6.QtGui import QFocusEvent, QFont, QKeyEvent, QPainter, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import (
     QAbstractItemDelegate,
@@ -25,6 +37,7 @@ from gui.widgets.theme import Theme
 ROW_HEIGHT = 56
 GAP = 6
 _EDITOR_HEIGHT = 92
+_DRAFT_MS = 400
 _PICTURE_LEFT = 12
 _NAME_GAP = 10
 # Characters shown before a replacement that would otherwise be out of view.
@@ -33,13 +46,25 @@ _THIN_SPACE = "\u2009"
 
 
 class CaptionEdit(PlainTextEdit):
-    """Edits a caption, which may have several lines."""
+    """Edits a caption, which may have several lines.
+
+    `drafted(str)`: this is being written, some times a second. `draft_dropped()`: nothing is any
+    more.
+    """
+
+    drafted = Signal(str)
+    draft_dropped = Signal()
 
     def __init__(self, parent: QWidget):
         super().__init__(parent=parent)
         self._given = ""
+        self.is_committed = False
+        """Whether the text was given to the run, as it is."""
         self.setObjectName("caption_edit")
         self.setAccessibleName(self.tr("Caption"))
+        self._draft_timer = QTimer(self, interval=_DRAFT_MS, singleShot=True)
+        self._draft_timer.timeout.connect(self._emit_draft)
+        self.textChanged.connect(self._on_text_changed)
 
     @property
     def is_changed(self) -> bool:
@@ -57,6 +82,26 @@ class CaptionEdit(PlainTextEdit):
         """Puts a text in the place of the one that is there, as if it was typed."""
         self.setPlainText(text)
         self.moveCursor(QTextCursor.MoveOperation.End)
+
+    def end(self) -> None:
+        """It is closed: what was not given to the run is given up."""
+        self._draft_timer.stop()
+        if not self.is_committed:
+            self.draft_dropped.emit()
+
+    @Slot()
+    def _on_text_changed(self) -> None:
+        self.is_committed = False
+        # While one types on, too.
+        if not self._draft_timer.isActive():
+            self._draft_timer.start()
+
+    @Slot()
+    def _emit_draft(self) -> None:
+        if self.is_changed:
+            self.drafted.emit(text_of(self))
+        else:
+            self.draft_dropped.emit()
 
 
 class _Cell(QStyledItemDelegate):
@@ -161,11 +206,14 @@ class CaptionCell(_Cell):
     """The caption, cut to the lines that fit into a row; the tool tip has all of it.
 
     `edit_begun()`: the caption is being edited. `neighbour_asked(int)`: Tab was pressed, so the
-    caption below, 1, or above, -1, is to be edited next.
+    caption below, 1, or above, -1, is to be edited next. `drafted(int, str)`: this is being written
+    for the item with that number; `draft_dropped(int)`: nothing is any more.
     """
 
     edit_begun = Signal()
     neighbour_asked = Signal(int)
+    drafted = Signal(int, str)
+    draft_dropped = Signal(int)
 
     def _paint_content(self, painter: QPainter, rect: QRect, index: Index) -> None:
         item, model = self._item(index), self._model(index)
@@ -203,7 +251,12 @@ class CaptionCell(_Cell):
         self, parent: QWidget, option: QStyleOptionViewItem, index: Index
     ) -> CaptionEdit:
         self.edit_begun.emit()
-        return CaptionEdit(parent)
+        editor = CaptionEdit(parent)
+        # The row may be another one by then.
+        number = self._model(index).number(index)
+        editor.drafted.connect(partial(self.drafted.emit, number))
+        editor.draft_dropped.connect(partial(self.draft_dropped.emit, number))
+        return editor
 
     def setEditorData(self, editor: QWidget, index: Index) -> None:
         """Also called when the item changes, as it does while the run captions it."""
@@ -213,7 +266,7 @@ class CaptionCell(_Cell):
     def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
         assert isinstance(editor, CaptionEdit)
         if editor.is_changed:
-            model.setData(index, text_of(editor))
+            editor.is_committed = model.setData(index, text_of(editor))
 
     def updateEditorGeometry(
         self, editor: QWidget, option: QStyleOptionViewItem, index: Index

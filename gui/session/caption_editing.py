@@ -211,7 +211,8 @@ class CaptionEditing(QObject):
         if self._id is None or text == self._text:
             return
         self._text = text
-        self._draft_timer.start()
+        if not self._draft_timer.isActive():  # While one types on, too.
+            self._draft_timer.start()
         if self._found is None:
             self._write_timer.start()
         self.changed.emit()

@@ -40,15 +40,15 @@ class CaptionEdits(QObject):
     else has changed their files; `resolve` says what becomes of them, and meanwhile no others are
     reported. `text_left(int)`: the texts in so many files were kept, and `redo` puts those in
     their place that a person wrote. `unwritten(int, str, str)`: what a person wrote for an item
-    could not be written, and why; `written(int)`: it was. `noticed(str)`: a sentence to show.
-    Another failure is a notice.
+    could not be written, and why; `written(int, str)`: it was, or `redo` puts it in its place.
+    `noticed(str)`: a sentence to show. Another failure is a notice.
     """
 
     changed = Signal(bool, bool)
     conflicted = Signal(object)
     text_left = Signal(int)
     unwritten = Signal(int, str, str)
-    written = Signal(int)
+    written = Signal(int, str)
     noticed = Signal(str)
 
     def __init__(self, items: RunItems, inbox: Inbox, parent: QObject | None = None):
@@ -104,7 +104,7 @@ class CaptionEdits(QObject):
                 self.unwritten.emit(number, caption, reason)
 
         def say(count: int) -> str:
-            self.written.emit(number)
+            self.written.emit(number, caption)
             return ""
 
         await self._done(write, overwrite, say, on_failed)
@@ -165,6 +165,7 @@ class CaptionEdits(QObject):
                 count += (await self._in_thread(partial(unresolved.overwrite, chosen))).count
             # Last, so that it is what Redo brings back.
             await self._in_thread(partial(batch.adopt, adopted, self._inbox.put))
+            self._note_adopted(adopted)
             if any(one.written for one in adopted):
                 self.text_left.emit(len(adopted))
             self._notice(unresolved.say(count) if count else "")
@@ -241,8 +242,14 @@ class CaptionEdits(QObject):
             if batch is not None and written:
                 try:
                     await asyncio.to_thread(partial(batch.adopt, written, self._inbox.put))
+                    self._note_adopted(written)
                 except AppError as error:
                     self.noticed.emit(translated(error))
+
+    def _note_adopted(self, conflicts: Sequence[Conflict]) -> None:
+        for conflict in conflicts:
+            if conflict.written:
+                self.written.emit(conflict.number, conflict.written)
 
     async def report(self) -> None:
         """Say, once all items are up to date, whether there is an edit to undo or to redo."""

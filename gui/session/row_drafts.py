@@ -1,4 +1,4 @@
-"""What a person wrote in a row of a folder run and could not be written is a draft of its image."""
+"""What a person writes in a row of a folder run is a draft of its image until it is written."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import AppError
-from core.workspace import Draft, forget_draft, keep_draft
+from core.workspace import Draft, DraftOutside
 from gui.session.caption_editing import CaptionEditing
 from gui.session.caption_writing import UnsavedCaption
 from gui.session.folder_run import FolderRun
 
 
 class RowDrafts(QObject):
-    """It is in the editor of the caption once the image is opened, also on another day.
+    """It is in the editor of the caption once the image is opened, also on another day: what could
+    not be written, and what was half typed when the program ended.
 
     `changed()`: `unsaved` is another.
     """
@@ -33,6 +34,8 @@ class RowDrafts(QObject):
         self._run, self._editing, self._data = run, editing, data
         self._texts: dict[Path, tuple[int, Draft]] = {}
         self._unsaved: dict[Path, UnsavedCaption] = {}
+        self._drafts: dict[Path, DraftOutside] = {}
+        self._typed: dict[Path, str] = {}
         self._under_way: set[asyncio.Future[None]] = set()
         self._order = asyncio.Lock()
         run.edits.unwritten.connect(self._on_unwritten)
@@ -47,6 +50,22 @@ class RowDrafts(QObject):
     def is_undecided(self) -> bool:
         """Whether a person is being asked which of two texts is to stay."""
         return self._run.edits.is_undecided
+
+    @Slot(int, str)
+    def keep(self, number: int, text: str) -> None:
+        """Keep what is being written for an item, or is about to be written to its files."""
+        if number < len(self._run.items):
+            item = self._run.items[number]
+            self._keep(item.path, Draft(text, item.caption))
+
+    @Slot(int)
+    def drop(self, number: int) -> None:
+        """What was being written for an item is given up; what could not be written is not."""
+        path = self._run.items[number].path if number < len(self._run.items) else None
+        if path in self._texts:
+            self._keep(path, self._texts[path][1], path)
+        elif path is not None:
+            self._forget(path)
 
     async def finish(self) -> None:
         """Write once more what could not be written, and wait; `unsaved` says what is left."""
@@ -69,17 +88,27 @@ class RowDrafts(QObject):
         self._texts[item.path] = number, draft
         self._unsaved[item.path] = UnsavedCaption(item.path, reason, is_kept=False)
         self.changed.emit()
-        self._begin(partial(keep_draft, self._data, item.path, draft), item.path)
+        self._keep(item.path, draft, item.path)
         self._editing.take_up(item.path, draft)
 
-    @Slot(int)
-    def _on_written(self, number: int) -> None:
+    @Slot(int, str)
+    def _on_written(self, number: int, text: str) -> None:
         path = self._run.items[number].path
         if path in self._texts:
-            _, draft = self._texts.pop(path)
-            del self._unsaved[path]
+            del self._texts[path], self._unsaved[path]
             self.changed.emit()
-            self._begin(partial(forget_draft, self._data, path, draft.text), None)
+        if self._typed.get(path) == text:  # Nothing else is being written by now.
+            self._forget(path)
+
+    def _keep(self, path: Path, draft: Draft, unsaved: Path | None = None) -> None:
+        self._typed[path] = draft.text
+        kept = self._drafts.setdefault(path, DraftOutside(self._data, path))
+        self._begin(partial(kept.keep, draft), unsaved)
+
+    def _forget(self, path: Path) -> None:
+        self._typed.pop(path, None)
+        if draft := self._drafts.get(path):
+            self._begin(draft.forget, None)
 
     def _begin(self, work: Callable[[], None], kept: Path | None) -> None:
         doing = asyncio.ensure_future(self._do(work, kept))

@@ -1,14 +1,20 @@
 """What a person writes in a row of a folder run stays, whatever becomes of the row meanwhile."""
 
+import asyncio
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from core.batch import Doubt, ItemState, Phase
 from core.captions.wording import Replacement
+from core.locations import locations
+from core.workspace.data import Draft
+from core.workspace.opening import open_database
+from core.workspace.records import Records
 from gui.batch.cells import CaptionEdit
 from gui.batch.conflict_dialog import ConflictDialog
 from gui.batch.row_filter import SortKey, StateFilter
@@ -88,6 +94,71 @@ def test_caption_that_nobody_changed_follows_its_row(captions):  # noqa: F811
     QTest.keyClicks(the_editor(view), "!")
     QTest.keyClick(the_editor(view), Qt.Key.Key_Return)
     assert edits == ["another\u00a0one!"]
+
+
+def draft_of(image):
+    """What is kept of what is being written for an image."""
+    connection, _ = open_database(locations().data)
+    with closing(connection):
+        return Records(connection).get(str(image)).draft
+
+
+def test_what_is_being_written_is_kept_while_one_types_on(live, folder):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        editor = write(panel.list, "a")
+        while draft_of(folder / "1.png") is None:  # A draft after a pause would never come.
+            QTest.keyClicks(editor, "b")
+            await asyncio.sleep(0.05)
+        kept = draft_of(folder / "1.png")
+        assert kept
+        assert editor.toPlainText().startswith(kept)
+        QTest.keyClick(editor, Qt.Key.Key_Escape)
+        await until(lambda: draft_of(folder / "1.png") is None)
+
+    live(story)
+
+
+def test_what_is_written_is_no_draft(live, folder):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        editor = write(panel.list, "by hand")
+        await until(lambda: draft_of(folder / "1.png") == "by hand")
+        QTest.keyClick(editor, Qt.Key.Key_Return)
+        await until(lambda: texts(folder)["1.txt"] == "by hand\n")
+        await until(lambda: draft_of(folder / "1.png") is None)
+
+    live(story)
+
+
+def test_what_is_undecided_in_the_captions_editor_stands_above_what_is_typed_in_its_row(
+    live, folder
+):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        connection, _ = open_database(locations().data)
+        with closing(connection):
+            Records(connection).set_draft(str(folder / "1.png"), Draft("undecided", "before"))
+        editor = write(panel.list, "by hand")
+        await until(lambda: draft_of(folder / "1.png") == "undecided\n\nby hand")
+        QTest.keyClicks(editor, "!")
+        await until(lambda: draft_of(folder / "1.png") == "undecided\n\nby hand!")
+        QTest.keyClick(editor, Qt.Key.Key_Return)
+        await until(lambda: texts(folder)["1.txt"] == "by hand!\n")
+        await until(lambda: draft_of(folder / "1.png") == "undecided")
+
+    live(story)
+
+
+@pytest.mark.parametrize("button", ["Keep the file", "Replace the file's text"])
+def test_text_that_is_decided_about_is_no_draft(live, folder, button):
+    async def story(program, panel):
+        dialog = await conflict(program, panel, folder)
+        await until(lambda: draft_of(folder / "1.png") == "by hand")
+        click(next(one for one in dialog.findChildren(QPushButton) if one.text() == button))
+        await until(lambda: draft_of(folder / "1.png") is None)
+
+    live(story)
 
 
 async def conflict(program, panel, folder):
