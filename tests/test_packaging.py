@@ -62,6 +62,7 @@ def packaging(monkeypatch):
         "inventory",
         "debian",
         "build",
+        "fresh_install",
         "libraries",
         "parts",
         "start",
