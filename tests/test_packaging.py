@@ -8,6 +8,7 @@ import json
 import os
 import plistlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -838,6 +839,24 @@ def test_release_builds_on_a_tag_for_the_three_systems():
     # YAML reads the key "on" as true.
     assert flow[True]["push"]["tags"] == ["v*"]
     assert "dev.py build" in path.read_text(encoding="utf-8")
+
+
+def test_release_tries_the_installed_program_with_the_files_that_it_checks_out(tmp_path):
+    yaml = pytest.importorskip("yaml")
+    path = ROOT / ".github" / "workflows" / "release.yml"
+    flow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    steps = flow["jobs"]["install"]["steps"]
+    for name in steps[0]["with"]["sparse-checkout"].split():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    command = shlex.split(steps[-1]["run"])
+    command[0] = sys.executable
+    # -S: without the packages that are installed here.
+    done = subprocess.run(
+        [command[0], "-S", command[1], "--help"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--models" in done.stdout
 
 
 def test_what_the_trial_waits_for_is_what_the_program_says(packaging):
