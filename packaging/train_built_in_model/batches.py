@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import texts
 import torch
+from conversations import conversation
 from network import IMAGE_TOKENS
-from pictures import Packed, pack
-from scenes import Scene, draw_scene
+from packed_scenes import Packed, pack
+from placing import draw_scene
+from scenes import Scene
 from sprites import sprite_facts
 from texts import MIX
 from tokens import PAD_TOKEN, Encoder
@@ -158,7 +159,7 @@ def _fill_row(
     is_long = rng.random() < 0.12
     while length - at > 24:
         turns = 30 if is_long else 1 if rng.random() < 0.6 else rng.randint(2, 9)
-        encoded = encoder.encode(said := texts.conversation(rng, scene, turns, mix))
+        encoded = encoder.encode(said := conversation(rng, scene, turns, mix))
         ids, kept = encoded.ids, len(said)
         while len(ids) > length - at and kept > 1:
             kept -= 1

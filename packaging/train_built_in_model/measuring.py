@@ -22,16 +22,19 @@ from pathlib import Path
 from typing import Any
 
 import answers
+import conversations
 import numpy as np
 import texts
 import torch
 import transformers
 from catalogue import SHAPES, THING_COLOURS, glyphs
-from pictures import Renderer, crop_to_content, pack
+from exchanges import Exchange
+from packed_scenes import pack
+from pictures import Renderer, crop_to_content
 from PIL import Image
-from scenes import MEASURING_SEEDS, Scene, draw_scene
+from placing import MEASURING_SEEDS, draw_scene
+from scenes import Scene
 from sprites import load_sheet, sprite_facts
-from texts import Exchange
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
@@ -145,7 +148,7 @@ def _counting(number: int) -> Callable[[random.Random, int], Case | None]:
 
 def _follow_up_case(rng: random.Random, at: int) -> Case | None:
     scene = _known_scene(rng, at, None)
-    said = texts.conversation(rng, scene, rng.randint(2, 8))
+    said = conversations.conversation(rng, scene, rng.randint(2, 8))
     if said[-1].task != "follow-up":
         return None
     return Case("follow-up", scene, tuple(said[:-1]), said[-1].question, said[-1].answer)
@@ -157,7 +160,7 @@ def _later_case(rng: random.Random, at: int) -> Case | None:
     made = texts.exchange(_any_looking(rng), rng, scene)
     if made is None:
         return None
-    before = tuple(texts.conversation(rng, scene, rng.randint(3, 24)))
+    before = tuple(conversations.conversation(rng, scene, rng.randint(3, 24)))
     return Case("asked later", scene, before, made.question, made.answer)
 
 

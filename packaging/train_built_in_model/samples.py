@@ -11,7 +11,8 @@ import answers
 from measuring import picture_of
 from pictures import Renderer
 from PIL import Image
-from scenes import Scene, compose_scene
+from placing import compose_scene
+from scenes import Scene
 from sprites import load_sheet, sprite_facts
 
 # The drawings of the font have 128 pixels; much larger than that they would look soft.

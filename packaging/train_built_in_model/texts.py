@@ -1,45 +1,25 @@
-"""Questions about a scene, with the answers that follow from it; whole conversations, too."""
+"""Questions about a scene by task, with the answers that follow from it."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import answers
 import phrasings as ask
 from answers import NUMBERS, PLACES
+from asked_names import Name, a_name, asked_name, unique_things
 from catalogue import (
     COLOURS,
     KINDS,
-    SHAPES,
     THING_COLOURS,
     glyphs,
     plural_of_shape,
     short_name,
     with_article,
 )
+from exchanges import Exchange, make_exchange, worn
 from scenes import CELLS, Scene, Thing
-from sprites import sprite_facts
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A question, its answer, and which task it practises. `about` is the one thing it names."""
-
-    task: str
-    question: str
-    answer: str
-    about: Thing | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
-class Name:
-    """A thing asked for, by its name in the singular and plural."""
-
-    one: str
-    many: str
-
 
 Task = Callable[[random.Random, Scene, str], Exchange | None]
 
@@ -56,104 +36,9 @@ def exchange(task: str, rng: random.Random, scene: Scene) -> Exchange | None:
     return Exchange(task, worn(rng, made.question), answer, made.about)
 
 
-# ---- how people write --------------------------------------------------------------------------
-
-
-def worn(rng: random.Random, question: str) -> str:
-    """The question as people type it: sometimes lower case, without its stop, with a slip."""
-    if rng.random() < 0.24:
-        question = question.lower() if '"' not in question else question[0].lower() + question[1:]
-    if rng.random() < 0.22:
-        question = question.rstrip(".?!")
-    if rng.random() < 0.035 and len(question) > 12:
-        at = rng.randrange(2, len(question) - 3)
-        swapped = question[at + 1] + question[at]
-        question = question[:at] + rng.choice((swapped, question[at], "")) + question[at + 2 :]
-    if rng.random() < 0.02:
-        question = rng.choice((question.upper(), question + " ", " " + question, question + "?"))
-    return question
-
-
-def _noun_in(question: str) -> str:
-    """What the answer calls the picture: as the question does, else "picture"."""
-    return next((n for n in ("image", "drawing", "scene") if n in question), "picture")
-
-
-def _make(
-    task: str, question: str, say: Callable[[str], str] | str, about: Thing | None = None
-) -> Exchange:
-    answer = say if isinstance(say, str) else say(_noun_in(question))
-    return Exchange(task, question, answer, about)
-
-
-# ---- whom and what to ask for -------------------------------------------------------------------
-
-
-def _uniques(scene: Scene) -> list[Thing]:
-    """The things that are alone of their name."""
-    return [t for t in scene.things if len(answers.named(scene, t.name)) == 1]
-
-
-def _asked_name(rng: random.Random, scene: Scene, thing: Thing) -> Name:
-    """A name by which to ask for a thing; a shape sometimes without its colour."""
-    if thing.kind == "shape" and rng.random() < 0.35:
-        return Name(thing.noun, plural_of_shape(thing.noun))
-    return Name(thing.name, thing.plural)
-
-
-def _absent_name(rng: random.Random, scene: Scene) -> Name | None:
-    """Something that is not there, rather something that could be mistaken for what is."""
-    for _ in range(20):
-        chance = rng.random()
-        near = rng.choice(scene.things) if scene.things and chance < 0.6 else None
-        if near is not None and near.kind == "shape":
-            shape, colour = near.noun, near.colour or "red"
-            if rng.random() < 0.5:
-                shape = rng.choice(SHAPES)
-            else:
-                colour = rng.choice(THING_COLOURS)
-            name = Name(f"{colour} {shape}", f"{colour} {plural_of_shape(shape)}")
-            if rng.random() < 0.15:
-                name = Name(shape, plural_of_shape(shape))
-        elif near is not None:
-            if chance < 0.35:
-                glyph = glyphs()[rng.choice(sprite_facts().look_alikes[near.sprite])]
-            else:
-                glyph = rng.choice([g for g in glyphs() if g.kind == near.kind])
-            name = Name(glyph.name, glyph.plural)
-        elif chance < 0.9:
-            glyph = rng.choice(glyphs())
-            name = Name(glyph.name, glyph.plural)
-        else:
-            colour, shape = rng.choice(THING_COLOURS), rng.choice(SHAPES)
-            name = Name(f"{colour} {shape}", f"{colour} {plural_of_shape(shape)}")
-        if not any(_could_mean(name.one, t) for t in scene.things):
-            return name
-    return None
-
-
-def _could_mean(name: str, thing: Thing) -> bool:
-    """Whether people might call the thing so: "dog" for a dog head."""
-    if name in {thing.name, thing.noun}:
-        return True
-    words, others = set(name.split()), set(thing.name.split())
-    return thing.kind != "shape" and (words <= others or others <= words)
-
-
-def _a_name(rng: random.Random, scene: Scene, absent: float) -> tuple[Name, Thing | None] | None:
-    if scene.unknown or not scene.things or rng.random() < absent:
-        name = _absent_name(rng, scene)
-        return (name, None) if name else None
-    thing = rng.choice(scene.things)
-    return _asked_name(rng, scene, thing), thing
-
-
-# ---- the tasks ----------------------------------------------------------------------------------
-
-
 def _describe(rng: random.Random, scene: Scene, noun: str) -> Exchange:
     question = _preset(rng, "describe", noun)
-    return _make("describe", question, lambda n: answers.description(scene, n))
+    return make_exchange("describe", question, lambda n: answers.description(scene, n))
 
 
 def _preset(rng: random.Random, section: str, noun: str) -> str:
@@ -165,25 +50,27 @@ def _preset(rng: random.Random, section: str, noun: str) -> str:
 def _plain(task: str, section: str, answer: Callable[[Scene, str], str]) -> Task:
     def make(rng: random.Random, scene: Scene, noun: str) -> Exchange:
         question = _preset(rng, section, noun)
-        return _make(task, question, lambda n: answer(scene, n))
+        return make_exchange(task, question, lambda n: answer(scene, n))
 
     return make
 
 
 def _count(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
-    asked = _a_name(rng, scene, absent=0.12)
+    asked = a_name(rng, scene, absent=0.12)
     if asked is None:
         return None
     name, thing = asked
     if thing is not None and rng.random() < 0.5:  # Rather what there are several of.
         thing = max(scene.things, key=lambda t: len(answers.named(scene, t.name)))
-        name = _asked_name(rng, scene, thing)
+        name = asked_name(rng, scene, thing)
     question = ask.say(rng, "count", n=noun, p=name.many)
-    return _make("count", question, lambda n: answers.count_of(scene, name.one, name.many, n))
+    return make_exchange(
+        "count", question, lambda n: answers.count_of(scene, name.one, name.many, n)
+    )
 
 
 def _is_there(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
-    asked = _a_name(rng, scene, absent=0.52)
+    asked = a_name(rng, scene, absent=0.52)
     if asked is None:
         return None
     name, thing = asked
@@ -197,14 +84,14 @@ def _is_there(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
         spoken = {"a": with_article(name.one), "p": name.many}
     question = ask.say(rng, "is there", n=noun, **spoken)
     about = thing if thing and len(answers.named(scene, thing.name)) == 1 else None
-    return _make(
+    return make_exchange(
         "yes or no", question,
         lambda n: answers.is_there(scene, name.one, name.many, n), about,
     )  # fmt: skip
 
 
 def _where(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
-    asked = _a_name(rng, scene, absent=0.1)
+    asked = a_name(rng, scene, absent=0.1)
     if asked is None:
         return None
     name, thing = asked
@@ -213,7 +100,7 @@ def _where(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
         thing = None
     else:
         question = ask.say(rng, "where", n=noun, s=name.one)
-    return _make("where", question, lambda n: answers.where(scene, name.one, n), thing)
+    return make_exchange("where", question, lambda n: answers.where(scene, name.one, n), thing)
 
 
 def _what_at(rng: random.Random, scene: Scene, noun: str) -> Exchange:
@@ -223,8 +110,8 @@ def _what_at(rng: random.Random, scene: Scene, noun: str) -> Exchange:
     cell = rng.choice(drawn) if drawn and rng.random() < 0.72 else rng.choice(CELLS)
     question = ask.say(rng, "what at", n=noun, l=rng.choice(ask.lines(f"cell words: {cell}")))
     here = [t for t in scene.things if scene.cell_of(t) == cell]
-    about = here[0] if len(here) == 1 and here[0] in _uniques(scene) else None
-    return _make("what is at", question, answers.what_at(scene, cell), about)
+    about = here[0] if len(here) == 1 and here[0] in unique_things(scene) else None
+    return make_exchange("what is at", question, answers.what_at(scene, cell), about)
 
 
 def _clear_heights(scene: Scene, thing: Thing) -> bool:
@@ -232,18 +119,18 @@ def _clear_heights(scene: Scene, thing: Thing) -> bool:
 
 
 def _beside(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
-    if scene.unknown or not (uniques := _uniques(scene)):
+    if scene.unknown or not (uniques := unique_things(scene)):
         return None
     thing = rng.choice(uniques)
     side = rng.choice(("left", "right", "above", "below"))
     if side in {"above", "below"} and not _clear_heights(scene, thing):
         side = "left" if side == "above" else "right"
     question = ask.say(rng, f"beside: {side}", n=noun, s=thing.name)
-    return _make("beside", question, answers.what_beside(scene, thing, side))
+    return make_exchange("beside", question, answers.what_beside(scene, thing, side))
 
 
 def _two(rng: random.Random, scene: Scene) -> tuple[Thing, Thing] | None:
-    uniques = [] if scene.unknown else _uniques(scene)
+    uniques = [] if scene.unknown else unique_things(scene)
     if len(uniques) < 2:
         return None
     one, other = rng.sample(uniques, 2)
@@ -257,16 +144,16 @@ def _relation(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
     one, other = two
     if rng.random() < 0.5:
         question = ask.say(rng, "relation", n=noun, s=one.name, o=other.name)
-        return _make("relation", question, answers.relation(one, other))
+        return make_exchange("relation", question, answers.relation(one, other))
     side = rng.choice(answers.sides_of(one, other))
     if rng.random() < 0.5:
         side = {"left": "right", "right": "left", "above": "below", "below": "above"}[side]
     question = ask.say(rng, f"is beside: {side}", n=noun, s=one.name, o=other.name)
-    return _make("relation", question, answers.is_beside(one, other, side))
+    return make_exchange("relation", question, answers.is_beside(one, other, side))
 
 
 def _is_at(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
-    if scene.unknown or not (uniques := _uniques(scene)):
+    if scene.unknown or not (uniques := unique_things(scene)):
         return None
     thing = rng.choice(uniques)
     right = scene.cell_of(thing)
@@ -275,11 +162,11 @@ def _is_at(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
         rng, "is at", n=noun, s=thing.name, l=rng.choice(ask.lines(f"cell words: {cell}"))
     )
     yes = "Yes" if cell == right else "No"
-    return _make("is at", question, f"{yes}, the {thing.name} is {PLACES[right]}.", thing)
+    return make_exchange("is at", question, f"{yes}, the {thing.name} is {PLACES[right]}.", thing)
 
 
 def _colour_of(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
-    asked = _a_name(rng, scene, absent=0.08)
+    asked = a_name(rng, scene, absent=0.08)
     if asked is None:
         return None
     name, thing = asked
@@ -292,18 +179,22 @@ def _colour_of(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
         thing = None
     else:
         question = ask.say(rng, "colour of", n=noun, s=name.one)
-    return _make("colour", question, lambda n: answers.colour_of(scene, name.one, n), thing)
+    return make_exchange("colour", question, lambda n: answers.colour_of(scene, name.one, n), thing)
 
 
 def _is_colour(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
-    uniques = [t for t in _uniques(scene) if t.colour and len(answers.named(scene, t.noun)) == 1]
+    uniques = [
+        t for t in unique_things(scene) if t.colour and len(answers.named(scene, t.noun)) == 1
+    ]
     if scene.unknown or not uniques:
         return None
     thing = rng.choice(uniques)
     colour = thing.colour if rng.random() < 0.5 else rng.choice(THING_COLOURS)
     question = ask.say(rng, "is colour", n=noun, s=thing.noun, c=colour or "red")
     yes = "Yes" if colour == thing.colour else "No"
-    return _make("is colour", question, f"{yes}, the {thing.noun} is {thing.colour}.", thing)
+    return make_exchange(
+        "is colour", question, f"{yes}, the {thing.noun} is {thing.colour}.", thing
+    )
 
 
 def _is_background(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
@@ -313,7 +204,7 @@ def _is_background(rng: random.Random, scene: Scene, noun: str) -> Exchange | No
     colour = right if rng.random() < 0.5 else rng.choice(list(COLOURS))
     question = ask.say(rng, "is background", n=noun, c=colour, a=with_article(colour))
     yes = "Yes" if colour == right else "No"
-    return _make("is background", question, f"{yes}, the background is {right}.")
+    return make_exchange("is background", question, f"{yes}, the background is {right}.")
 
 
 def _of_kind(rng: random.Random, scene: Scene, noun: str) -> Exchange:
@@ -321,7 +212,7 @@ def _of_kind(rng: random.Random, scene: Scene, noun: str) -> Exchange:
     question = ask.say(
         rng, "of kind", n=noun, p=answers.plural_of_kind(kind), a=_kind_with_article(kind)
     )
-    return _make("kind", question, lambda n: answers.is_there_kind(scene, kind, n)
+    return make_exchange("kind", question, lambda n: answers.is_there_kind(scene, kind, n)
                  if not question.startswith(("Which", "What"))
                  else _which_kind(scene, kind, n))  # fmt: skip
 
@@ -346,7 +237,7 @@ def _a_kind(rng: random.Random, scene: Scene) -> str:
 def _count_kind(rng: random.Random, scene: Scene, noun: str) -> Exchange:
     kind = _a_kind(rng, scene)
     question = ask.say(rng, "count kind", n=noun, p=answers.plural_of_kind(kind))
-    return _make("count kind", question, lambda n: answers.count_of_kind(scene, kind, n))
+    return make_exchange("count kind", question, lambda n: answers.count_of_kind(scene, kind, n))
 
 
 def _extreme(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
@@ -358,7 +249,7 @@ def _extreme(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
     }  # fmt: skip
     measure = measures[which]
     ranked = sorted(scene.things, key=measure, reverse=True)
-    if scene.unknown or len(ranked) < 2 or ranked[0] not in _uniques(scene):
+    if scene.unknown or len(ranked) < 2 or ranked[0] not in unique_things(scene):
         return None
     first, second = measure(ranked[0]), measure(ranked[1])
     if which in {"largest", "smallest"}:
@@ -373,7 +264,7 @@ def _extreme(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
         "smallest": "the smallest",
     }  # fmt: skip
     name = ranked[0].name
-    return _make("extreme", question, f"The {name} is {words[which]}.", ranked[0])
+    return make_exchange("extreme", question, f"The {name} is {words[which]}.", ranked[0])
 
 
 ORDER = 11.0
@@ -383,7 +274,7 @@ def _read(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
     if scene.word is None and rng.random() < 0.65:
         return None
     question = _preset(rng, "read", noun)
-    return _make("read", question, lambda n: answers.reading(scene, n))
+    return make_exchange("read", question, lambda n: answers.reading(scene, n))
 
 
 def _about_word(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
@@ -398,7 +289,7 @@ def _about_word(rng: random.Random, scene: Scene, noun: str) -> Exchange | None:
         f"The word has {NUMBERS[len(word.text)]} letters.",
         f"It is spelled {'-'.join(word.text)}.",
     )[asked]
-    return _make("about the word", ask.say(rng, section, n=noun), answer)
+    return make_exchange("about the word", ask.say(rng, section, n=noun), answer)
 
 
 def _only_drawn(rng: random.Random, scene: Scene, noun: str) -> Exchange:
@@ -406,11 +297,11 @@ def _only_drawn(rng: random.Random, scene: Scene, noun: str) -> Exchange:
     question = ask.say(
         rng, "only drawn", n=noun, s=name, a=with_article(name), c=rng.choice(THING_COLOURS)
     )
-    return _make("only drawn", question, answers.only_drawn(scene))
+    return make_exchange("only drawn", question, answers.only_drawn(scene))
 
 
 def _about_itself(rng: random.Random, scene: Scene, noun: str) -> Exchange:
-    return _make("about itself", ask.say(rng, "about itself", n=noun), answers.ABOUT_ITSELF)
+    return make_exchange("about itself", ask.say(rng, "about itself", n=noun), answers.ABOUT_ITSELF)
 
 
 def _out_of_scope(rng: random.Random, scene: Scene, noun: str) -> Exchange:
@@ -421,13 +312,13 @@ def _out_of_scope(rng: random.Random, scene: Scene, noun: str) -> Exchange:
         rng, "out of scope", n=noun, some=one.plural, a=with_article(one.name),
         b=with_article(other.name), number=number, **fill,
     )  # fmt: skip
-    return _make("out of scope", question, answers.OUT_OF_SCOPE)
+    return make_exchange("out of scope", question, answers.OUT_OF_SCOPE)
 
 
 def _small_talk(rng: random.Random, scene: Scene, noun: str) -> Exchange:
     if rng.random() < 0.5:
-        return _make("small talk", ask.say(rng, "thanks"), "You are welcome.")
-    return _make("small talk", ask.say(rng, "hello"), "Hello! Ask me about this picture.")
+        return make_exchange("small talk", ask.say(rng, "thanks"), "You are welcome.")
+    return make_exchange("small talk", ask.say(rng, "hello"), "Hello! Ask me about this picture.")
 
 
 TASKS: dict[str, Task] = {
@@ -476,75 +367,3 @@ MIX: dict[str, float] = {
     "extreme": 2, "about the word": 2.5, "only drawn": 2.5, "about itself": 2.2,
     "out of scope": 4, "small talk": 0.7,
 }  # fmt: skip
-
-
-# ---- conversations ------------------------------------------------------------------------------
-
-
-def conversation(
-    rng: random.Random, scene: Scene, turns: int, mix: dict[str, float] | None = None
-) -> list[Exchange]:
-    """Several exchanges about one picture, some of which lean on the one before."""
-    weights = mix or MIX
-    tasks, chances = list(weights), list(weights.values())
-    said: list[Exchange] = []
-    while len(said) < turns:
-        follow = _follow_up(rng, scene, said) if said and rng.random() < 0.32 else None
-        made = follow or exchange(rng.choices(tasks, chances)[0], rng, scene)
-        if made is not None:
-            said.append(made)
-    return said
-
-
-def _follow_up(rng: random.Random, scene: Scene, said: list[Exchange]) -> Exchange | None:
-    """A question that is understood only from the exchange before."""
-    last = said[-1]
-    noun = rng.choice(ask.PICTURE_NOUNS)
-    kind = rng.choices(
-        ("where", "colour", "else", "same", "sure", "repeat", "left", "right"),
-        (5, 4, 3, 6, 0.7, 1, 2, 2),
-    )[0]
-    about = None if scene.unknown else last.about
-    section, answer = "", ""
-    if kind == "repeat":
-        section, answer = "follow repeat", last.answer
-    elif kind == "sure":
-        section, answer = "follow sure", "Yes, I am sure."
-        if last.task in WITHOUT_LOOKING or last.answer == answers.UNKNOWN:
-            return None
-    elif kind == "same":
-        return _same_again(rng, scene, last, noun)
-    elif about is None:
-        return None
-    elif kind == "where":
-        section, answer = "follow where", f"The {about.name} is {answers.place(scene, about)}."
-    elif kind == "colour":
-        section, answer = "follow colour", answers.colour_of(scene, about.name, "picture")
-        if about.kind == "shape":
-            answer = f"The {about.noun} is {about.colour}."
-    elif kind == "else":
-        section, answer = "follow else", answers.what_else(scene, about)
-    else:
-        section = "follow left" if kind == "left" else "follow right"
-        answer = answers.what_beside(scene, about, kind)
-        about = None
-    question = worn(rng, ask.say(rng, section, n=noun))
-    return Exchange("follow-up", question, answer, about)
-
-
-def _same_again(rng: random.Random, scene: Scene, last: Exchange, noun: str) -> Exchange | None:
-    """ "And the key?" after a question of where or of which colour."""
-    others = [t for t in _uniques(scene) if t is not last.about]
-    if scene.unknown or not others or last.about is None or last.task not in {"where", "colour"}:
-        return None
-    thing = rng.choice(others)
-    if last.task == "where":
-        answer = answers.where(scene, thing.name, "picture")
-        name = thing.name
-    elif thing.kind == "shape" and len(answers.named(scene, thing.noun)) > 1:
-        return None
-    else:
-        name = thing.noun
-        answer = answers.colour_of(scene, name, "picture")
-    question = worn(rng, ask.say(rng, "follow same", n=noun, s=name))
-    return Exchange("follow-up", question, answer, thing)

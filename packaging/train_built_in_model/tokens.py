@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import conversations
 import phrasings
 import sentencepiece
-import texts
 from catalogue import class_names, glyphs
-from scenes import draw_scene
+from exchanges import Exchange
+from placing import draw_scene
 from sprites import sprite_facts
-from texts import Exchange
 
 from core.llava.prompt import SYSTEM, conversation, input_ids
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Tokenizer
@@ -92,7 +92,7 @@ def _corpus(seed: int, scenes: int) -> Iterator[str]:
         yield from phrasings.lines(f"fill: {key}")
     for number in range(scenes):
         scene = draw_scene(rng.randrange(1 << 32), facts)
-        for said in texts.conversation(rng, scene, 10):
+        for said in conversations.conversation(rng, scene, 10):
             for line in (said.question, said.answer.replace("\n", " ")):
                 yield _CAPITALS.sub("", line) or "a"
         if number % 4 == 0:

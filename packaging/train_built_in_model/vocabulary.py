@@ -11,7 +11,7 @@ from pathlib import Path
 import phrasings
 import texts
 from catalogue import FOLDER, glyphs, short_name
-from scenes import draw_scene
+from placing import draw_scene
 from sprites import sprite_facts
 
 SEED = 1

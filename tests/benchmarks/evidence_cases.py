@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path += [str(ROOT), str(ROOT / "packaging/train_built_in_model")]
 
 import answers  # noqa: E402
-import scenes  # noqa: E402
-import texts  # noqa: E402
+import placing  # noqa: E402
+from asked_names import absent_name  # noqa: E402
 from catalogue import (  # noqa: E402
     COLOURS,
     SHAPES,
@@ -34,7 +34,8 @@ from catalogue import (  # noqa: E402
 )
 from measuring import SIDE, pictures_of  # noqa: E402
 from pictures import Renderer  # noqa: E402
-from scenes import CELLS, MEASURING_SEEDS, Scene, Thing  # noqa: E402
+from placing import MEASURING_SEEDS  # noqa: E402
+from scenes import CELLS, Scene, Thing  # noqa: E402
 from sprites import load_sheet, sprite_facts  # noqa: E402
 
 PROMPTS = json.loads((ROOT / "resources/prompts.json").read_text("utf-8"))
@@ -77,16 +78,16 @@ def crowded_scene(seed: int) -> Scene:
     """A scene of seven to ten things, a third with a look-alike; training had at most six."""
     rng = random.Random(seed)
     while True:
-        aspect = rng.choices([a[:2] for a in scenes.ASPECTS], [a[2] for a in scenes.ASPECTS])[0]
-        scene = Scene(seed, aspect, scenes._background(rng))
+        aspect = rng.choices([a[:2] for a in placing.ASPECTS], [a[2] for a in placing.ASPECTS])[0]
+        scene = Scene(seed, aspect, placing._background(rng))
         number, kinds = rng.randint(7, 10), []
         while len(kinds) < number:
-            kind = scenes._choose_kind(rng)
+            kind = placing._choose_kind(rng)
             kinds += [kind] * rng.choices((1, 2, 3), (6, 2, 1))[0]
             if kind.colour is None and rng.random() < 0.33:
                 alike = rng.choice(sprite_facts().look_alikes[kind.sprite])
-                kinds.append(scenes._Kind(alike, None))
-        things = scenes._place_things(rng, scene, kinds[:number], None, sprite_facts())
+                kinds.append(placing._Kind(alike, None))
+        things = placing._place_things(rng, scene, kinds[:number], None, sprite_facts())
         if things is not None:
             in_order = tuple(sorted(things, key=lambda thing: thing.x))
             return replace(scene, things=in_order, layers=tuple(range(number)))
@@ -109,7 +110,7 @@ def captions(kind: str, seed: int, count: int) -> Iterator[Case]:
     while count:
         at += 1
         style = "groups" if kind == "count" else rng.choice(("mixed", "mixed", "groups", "word"))
-        scene = scenes.draw_scene(at, sprite_facts(), style)
+        scene = placing.draw_scene(at, sprite_facts(), style)
         case = _caption(kind, rng, scene) if scene.things else None
         if case is not None:
             yield case
@@ -140,7 +141,7 @@ def _as_it_is(rng: random.Random, scene: Scene) -> Scene:
 def _with_absent(rng: random.Random, scene: Scene) -> Scene | None:
     """Give all things of one name the name of something that is not in the scene."""
     chosen = rng.choice(scene.things).name
-    name = texts._absent_name(rng, scene)
+    name = absent_name(rng, scene)
     if name is None:
         return None
     return _renamed(scene, chosen, name.one, name.many)

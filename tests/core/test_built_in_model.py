@@ -143,12 +143,12 @@ def test_plain_transformers_loads_it_with_no_key_missing():
 
 
 def test_training_sees_the_ids_that_the_app_makes(recipe):
-    tokens, texts, scenes = (recipe(name) for name in ("tokens", "texts", "scenes"))
+    tokens, talk, placing = (recipe(n) for n in ("tokens", "conversations", "placing"))
     facts = recipe("sprites").sprite_facts()
     encoder = tokens.Encoder(built_in_model())
     rng = random.Random(1)
     for seed in range(60):
-        said = texts.conversation(rng, scenes.draw_scene(seed, facts), rng.randint(1, 6))
+        said = talk.conversation(rng, placing.draw_scene(seed, facts), rng.randint(1, 6))
         assert encoder.check(said, with_system=seed % 2 == 0)
 
 
@@ -159,9 +159,9 @@ def test_printed_words_are_spelled_letter_by_letter():
 
 
 def test_same_seed_draws_the_same_scene(recipe):
-    scenes = recipe("scenes")
+    placing = recipe("placing")
     facts = recipe("sprites").sprite_facts()
-    drawn = [[scenes.draw_scene(seed, facts) for seed in range(50)] for _ in range(2)]
+    drawn = [[placing.draw_scene(seed, facts) for seed in range(50)] for _ in range(2)]
     assert drawn[0] == drawn[1]
     assert len({scene.things for scene in drawn[0]}) > 30
 

@@ -71,10 +71,10 @@ def test_prompts_in_other_languages_with_emoji_and_off_topic_are_found(vocabular
 def test_questions_that_training_never_showed_are_not(vocabulary):
     """Other scenes than those that the words are from, with slips as people make them."""
     code = (
-        "import random, vocabulary, texts\n"
+        "import random, exchanges, vocabulary\n"
         "rng = random.Random(7)\n"
         "for question in vocabulary.drawn_questions(seed=50, scenes=600):\n"
-        "    print(texts.worn(rng, question))"
+        "    print(exchanges.worn(rng, question))"
     )
     questions = of_the_recipe(code)
     assert len(questions) > 4000
