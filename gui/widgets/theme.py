@@ -20,6 +20,7 @@ from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
 from core.resources import RESOURCES
+from gui.widgets.all_layouts import lay_out_all
 
 MODES = ("system", "light", "dark")
 
@@ -280,6 +281,8 @@ class Theme(QObject):
         if self._has_other_size:
             self._has_other_size = False
             self.text_size_changed.emit()
+        if frozen:
+            lay_out_all(self._app)
         for window in frozen:
             if shiboken6.isValid(window):
                 window.setUpdatesEnabled(True)

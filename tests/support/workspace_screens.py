@@ -157,6 +157,8 @@ async def _bulk(program: Program) -> AsyncIterator[Screen]:
     bulk = await _opened(program, Command.BULK_EDIT, BulkDialog)
     for kind in BulkKind:
         bulk.kind_box.setCurrentIndex(bulk.kind_box.findData(kind))
+        # What needs nothing more shows its outcome once it is counted.
+        await until(lambda: bulk.operation is None or bulk.apply_button.isEnabled())
         yield Screen(f"edit of many captions, {kind.name.lower()}", bulk)
     bulk.kind_box.setCurrentIndex(bulk.kind_box.findData(BulkKind.REPLACE))
     field = bulk.focusWidget()
@@ -298,6 +300,7 @@ async def _forms(program: Program, folder: Path) -> AsyncIterator[Screen]:
     list(form.write_boxes.values())[1].click()
     next(iter(form.write_boxes.values())).click()
     await until(form.source_line.take_button.isVisible)
+    await until(window.caption_panel.counter.clip_label.isVisible)
     yield Screen("folder form, with other files", window)
 
 

@@ -5,17 +5,20 @@ import shutil
 import time
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PIL import Image
+from PySide6.QtCore import QEvent, QObject, QPoint
+from PySide6.QtWidgets import QApplication, QWidget
 
 from core.locations import writable_locations
 from core.settings import Settings, save
 from gui.app.program import Program
 from gui.session.model_thread import ModelThread
 from gui.widgets.theme import Theme
+from gui.window.commands import Command
 from tests.gui.conftest import until
 from tests.support.appearance import looks_of
 from tests.support.living_program import live_through
-from tests.support.screens import FACTS, screens
+from tests.support.screens import FACTS, drop, screens
 from tests.support.scripted_engine import ScriptedCheckpoint
 from tests.support.workspace_screens import workspace_screens
 
@@ -93,6 +96,62 @@ def differences(looks, expected):
 
 
 both_walks = pytest.mark.parametrize("walk", [screens, workspace_screens])
+
+
+class Paints(QObject):
+    """Notes where the visible parts of a window are whenever any of them is painted."""
+
+    def __init__(self, window):
+        super().__init__()
+        self._window = window
+        self.places = []
+
+    def eventFilter(self, watched, event):
+        if event.type() == QEvent.Type.Paint:
+            self.places.append(places_in(self._window))
+        return False
+
+
+def places_in(window):
+    return {
+        part: (part.mapTo(window, QPoint(0, 0)).toTuple(), part.size().toTuple())
+        for part in window.findChildren(QWidget)
+        if part.isVisible()
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda theme: theme.choose("dark"), lambda theme: theme.choose_text_percent(150)],
+    ids=["theme", "text size"],
+)
+def test_window_is_painted_anew_once_all_its_parts_have_their_places(live, qapp, tmp_path, change):
+    """Parts ask those around them for another size, and those the next."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.new("RGB", (40, 30), "red").save(folder / "red.png")
+
+    async def story(program):
+        window, theme = program.window, qapp.findChildren(Theme)[-1]
+        drop(program, [folder])
+        await until(lambda: window.state.workspace.is_known)
+        window.commands[Command.GENERATE].trigger()
+        await until(lambda: window.batch_panel.isVisible() and program.folder_run.items)
+        await asyncio.sleep(_SETTLED_SECONDS)
+        paints = Paints(window)
+        qapp.installEventFilter(paints)
+        change(theme)
+        await until(lambda: not theme.is_restyling)
+        at_once = places_in(window)
+        await asyncio.sleep(_SETTLED_SECONDS)
+        qapp.removeEventFilter(paints)
+        final = places_in(window)
+        assert paints.places
+        for places in (at_once, *paints.places):
+            moved = [part for part in final if places.get(part) != final[part]]
+            assert not moved, [f"{type(part).__name__} {part.objectName()}" for part in moved]
+
+    live(story)
 
 
 @pytest.mark.slow
