@@ -46,8 +46,12 @@ __device__ __forceinline__ float over_rows(float x, Reduce reduce) {
     return x;
 }
 
-struct Larger {
+struct Higher {
     __device__ __forceinline__ float operator()(float a, float b) const { return fmaxf(a, b); }
+};
+
+struct Larger {
+    __device__ __forceinline__ float operator()(float a, float b) const { return larger(a, b); }
 };
 
 struct Sum {
@@ -76,15 +80,7 @@ extern "C" __global__ void __launch_bounds__(WARPS* WARP, BLOCKS_PER_MULTIPROCES
         const int number = min((int)threadIdx.x / CHUNKS, GROUP - 1), at = threadIdx.x % CHUNKS * 8;
         float x[8];
         load_query(head, number, at, x);
-        float largest = largest_of(x), broken = 0;  // NaN if a number is not finite.
-#pragma unroll
-        for (int k = 0; k < 8; k++) broken += x[k] - x[k];
-#pragma unroll
-        for (int step = CHUNKS / 2; step > 0; step /= 2) {
-            largest = fmaxf(largest, __shfl_xor_sync(EVERY_LANE, largest, step));
-            broken += __shfl_xor_sync(EVERY_LANE, broken, step);
-        }
-        const float step_size = fmaxf(largest / LARGEST, 1e-30f);
+        const float step_size = step_of(largest_over<CHUNKS>(largest_of(x)), LARGEST);
         u32 upper[2] = {0, 0}, lower[2] = {0, 0};
 #pragma unroll
         for (int k = 0; k < 8; k++)
@@ -92,8 +88,7 @@ extern "C" __global__ void __launch_bounds__(WARPS* WARP, BLOCKS_PER_MULTIPROCES
         if (threadIdx.x < GROUP * CHUNKS) {
             *(uint2*)(queries[number][0] + at) = make_uint2(upper[0], upper[1]);
             *(uint2*)(queries[number][1] + at) = make_uint2(lower[0], lower[1]);
-            // Times log2(e). Integers have no NaN: broken numbers are to reach the logits.
-            if (at == 0) query_scales[number] = step_size * scale * 1.4426950408889634f + broken;
+            if (at == 0) query_scales[number] = step_size * scale * 1.4426950408889634f;  // log2(e).
         }
     }
     __syncthreads();
@@ -144,9 +139,9 @@ extern "C" __global__ void __launch_bounds__(WARPS* WARP, BLOCKS_PER_MULTIPROCES
 #endif
             }
 
-        float largest = fmaxf(fmaxf(value_scale[0], value_scale[1]), fmaxf(value_scale[2], value_scale[3]));
-        largest = fmaxf(over_rows(largest, Larger()), 1e-30f);
-        const float inverse = LARGEST / largest, step_size = largest / LARGEST;
+        const float largest = over_rows(larger(larger(value_scale[0], value_scale[1]),
+                                               larger(value_scale[2], value_scale[3])), Larger());
+        const float step_size = step_of(largest, LARGEST), inverse = 1.0f / step_size;
         u32 weights[4];  // The rows of A: the upper integers of query g, and the lower ones.
         float before = 1;
 #pragma unroll
@@ -167,7 +162,7 @@ extern "C" __global__ void __launch_bounds__(WARPS* WARP, BLOCKS_PER_MULTIPROCES
                 score[s] = (float)(both[0] * 256 + both[1]) * (query_scale[n] * key_scale[s]);
                 if (base + g + 8 * s < end) higher = fmaxf(higher, score[s]);
             }
-            higher = over_rows(higher, Larger());
+            higher = over_rows(higher, Higher());
             const float old = exp2f(maximum[n] - higher);
             maximum[n] = higher;
             total[n] *= old;

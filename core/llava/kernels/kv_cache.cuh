@@ -43,25 +43,45 @@ __device__ __forceinline__ float cached_scale(const float* scales, size_t at) {
 #endif
 }
 
+// The larger of two magnitudes, or NaN if one of them is: fmaxf would drop it, and integers have none.
+__device__ __forceinline__ float larger(float a, float b) {
+    const u32 x = __float_as_uint(a), y = __float_as_uint(b);
+    return __uint_as_float(x > y ? x : y);
+}
+
+// The largest magnitude of eight numbers; NaN if one of them is.
+__device__ __forceinline__ float largest_of(const float* eight) {
+    float largest = 0;
+#pragma unroll
+    for (int k = 0; k < 8; k++) largest = larger(largest, fabsf(eight[k]));
+    return largest;
+}
+
+// The largest of `LANES` neighbouring lanes. All lanes of the warp must call this.
+template <int LANES>
+__device__ __forceinline__ float largest_over(float largest) {
+#pragma unroll
+    for (int step = LANES / 2; step > 0; step /= 2)
+        largest = larger(largest, __shfl_xor_sync(EVERY_LANE, largest, step));
+    return largest;
+}
+
+// The size of a step, of which `most` make the `largest` magnitude. Never 0, and not finite if that is
+// not: so broken numbers reach the logits, and an answer of nonsense is reported.
+__device__ __forceinline__ float step_of(float largest, float most) {
+    const float step = largest * (1.0f / most);
+    return step < 1e-30f ? 1e-30f : step;
+}
+
 // The scale for a head whose `LANES` neighbouring lanes each have a `largest` magnitude. All lanes of
 // the warp must call this.
 template <int LANES>
 __device__ __forceinline__ float scale_to_cache(float largest) {
 #if CACHE_BITS == 8
-#pragma unroll
-    for (int step = LANES / 2; step > 0; step /= 2)
-        largest = fmaxf(largest, __shfl_xor_sync(EVERY_LANE, largest, step));
-    return fmaxf(largest * (1.0f / 127), 1e-30f);
+    return step_of(largest_over<LANES>(largest), 127);
 #else
     return 1;
 #endif
-}
-
-__device__ __forceinline__ float largest_of(const float* eight) {
-    float largest = 0;
-#pragma unroll
-    for (int k = 0; k < 8; k++) largest = fmaxf(largest, fabsf(eight[k]));
-    return largest;
 }
 
 __device__ __forceinline__ CachedEight pack_cached(const float* eight, float scale) {

@@ -46,7 +46,7 @@ extern "C" __global__ void rope_and_cache(const u16* states, const float* row_sc
 #pragma unroll
         for (int k = 0; k < 8; k++) x[k] = rotated_low[k], y[k] = rotated_high[k];
     }
-    const float scale = scale_to_cache<CHUNKS / 2>(fmaxf(largest_of(x), largest_of(y)));
+    const float scale = scale_to_cache<CHUNKS / 2>(larger(largest_of(x), largest_of(y)));
     if (row >= count) return;
     const size_t kept = (size_t)(head - queries) * length + (is_new ? first + row : row + before);
     if (!is_new) {

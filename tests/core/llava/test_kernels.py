@@ -325,18 +325,32 @@ def test_steps_and_prefills_on_a_cache_in_8_bits_are_right():
 
 
 def test_broken_numbers_of_a_slot_reach_its_attention_alone():
+    """Of a query, a key or a value, in a step and in a prompt before it: integers have no NaN."""
     for head_dim, group, key_heads in HEADS:
         mine = made(torch.float16, head_dim=head_dim, group=group, cache_bits=8)
         cosine, sine = tables(512, head_dim)
-        cache = quantized(drawn(torch.float16, 3, 2 * key_heads, 512, head_dim))
+        heads = key_heads * (group + 2)
+        positions = torch.tensor([300, 200, 10], device="cuda")
+        place = mine.step_positions(positions, 512, cosine, sine)
         for number in (torch.nan, torch.inf):
-            states = drawn(torch.float16, 3, key_heads * (group + 2) * head_dim)
-            states[1, 5] = number
-            positions = torch.tensor([300, 200, 10], device="cuda")
-            place = mine.step_positions(positions, 512, cosine, sine)
-            found = mine.decode_attention(states, cache, place)
-            assert found[1].isnan().any()
-            assert found[[0, 2]].isfinite().all()
+            for head in (0, key_heads * group, key_heads * (group + 1)):
+                cache = quantized(drawn(torch.float16, 3, 2 * key_heads, 512, head_dim))
+                states = drawn(torch.float16, 3, heads * head_dim)
+                states[1, head * head_dim + 5] = number
+                found = mine.decode_attention(states, cache, place)
+                assert found[1].isnan().any(), (head, number)
+                assert found[[0, 2]].isfinite().all(), (head, number)
+                if head == 0:
+                    continue
+                cache = quantized(drawn(torch.float16, 3, 2 * key_heads, 512, head_dim))
+                prompt = drawn(torch.float16, 40, heads * head_dim)
+                prompt[7, head * head_dim + 5] = number
+                begin = torch.tensor([3, 1], device="cuda")
+                mine.rope_and_cache_at(prompt, cache, cosine, sine, begin)
+                states = drawn(torch.float16, 3, heads * head_dim)
+                found = mine.decode_attention(states, cache, place)
+                assert not found[1].isfinite().all(), (head, number)
+                assert found[[0, 2]].isfinite().all(), (head, number)
 
 
 def quantized(states: torch.Tensor) -> QuantizedCache:

@@ -28,6 +28,15 @@ def test_what_is_kept_is_within_half_a_step_of_the_largest() -> None:
     assert torch.equal(kept[1:, :, 2:5].values, kept[:2, :, 5:8].values)
 
 
+def test_numbers_that_are_not_finite_do_not_come_back_as_others() -> None:
+    states = torch.randn(4, 3, 16)
+    states[0, 1, 5], states[2, 0, 0] = torch.nan, -torch.inf
+    kept = QuantizedCache.zeros(tuple(states.shape), torch.device("cpu"))
+    kept[:] = states
+    is_finite = kept.dequantized(torch.float32).isfinite().all(-1)
+    assert is_finite.equal(states.isfinite().all(-1))
+
+
 def test_answers_are_the_same_in_one_slot_and_in_many_and_in_follow_ups() -> None:
     for shape in SHAPES:
         loop = loop_of(tiny_model(**SHAPES[shape]))
