@@ -358,4 +358,5 @@ class ForwardPass:
 
     def _drop_graphs(self) -> None:
         self._decode.drop_graph()
+        self._prefill.forget_graphs()
         self._graphs.clear()

@@ -90,6 +90,13 @@ class KVCache:
         free += torch.cuda.memory_reserved(self._device)
         return free - torch.cuda.memory_allocated(self._device)
 
+    def unreserved_bytes(self) -> int:
+        """The GPU's free memory without what torch has reserved.
+
+        Much of that is in the pools of captured graphs, which nothing else can use.
+        """
+        return torch.cuda.mem_get_info(self._device)[0]
+
     def resize(self, slots: int, length: int) -> None:
         """Makes room for `slots` sequences of `length` positions, all idle if there was no cache.
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.llava.attention import PromptAttention
+from core.llava.captured_prefills import CapturedPrefills
 from core.llava.cuda_graphs import GraphCache, to_device
 from core.llava.float8 import RawProduct, scaled
 from core.llava.kernels.launch import Kernels
@@ -24,15 +25,6 @@ from core.llava.language_model import LanguageModel, likeliest
 from core.llava.passes import Prompt
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 
-# A captured full prefill is padded to a multiple of so many rows. Combined with the decode step of
-# other slots the multiple is smaller, since a row of padding costs 20 µs on an H200.
-_ROW_STEP, _ROW_STEP_WITH_DECODE = 64, 8
-_MOST_CAPTURED_ROWS = 1024
-# So many cached positions are read along by a captured full prefill: a system prompt's.
-_MOST_BEFORE = 128
-# That needs a graph of its own, which takes 0.1 to 0.2 GB in LLaVA-1.5-7b's sizes. A card of 6 GB
-# whose slots take what there is has less.
-_ROOM_FOR_ANOTHER_GRAPH = 512 << 20
 # Rows that short prefills are padded to, by whether the weights are quantized: with these, 32 rows
 # take two thirds of the time of 64; with 16 bits they take the same.
 _SHORT_ROWS = {True: (32, 64), False: (64,)}
@@ -71,8 +63,7 @@ class Prefill:
             model.heads, model.key_heads, model.head_dim, model.device, model.dtype
         )
         self.short_rows = _SHORT_ROWS[model.bits < 16]
-        # The cache's slots and length, and whether there was room for another graph beside it.
-        self._room: tuple[tuple[int, int], bool] | None = None
+        self._captured = CapturedPrefills(cache, cache.unreserved_bytes)
 
     def run(self, prompt: Prompt) -> Tensor:
         """Prefills `prompt`; returns float32 logits (1, vocabulary) after its last token.
@@ -93,43 +84,28 @@ class Prefill:
             )
         return self._alone(self.eager_rows(prompt))
 
+    def forget_graphs(self) -> None:
+        """To be called when the graphs are dropped."""
+        self._captured.forget()
+
     def is_full(self, prompt: Prompt) -> bool:
         """Whether `prompt` is run as a captured full prefill."""
-        begins_well = prompt.begin == 0 or prompt.begin <= self._most_before
-        return begins_well and prompt.has_whole_image and self._captures(len(prompt.ids))
+        can_capture = self._can_capture and prompt.has_whole_image
+        return can_capture and self._captured.takes(len(prompt.ids), prompt.begin)
 
     def best_begin(self, count: int, cached: int) -> int:
-        """See `SlotForward.prefill_begin`.
-
-        Position 0 where a captured graph does it sooner than an eager prefill of the last part.
-        """
-        begin = cached if 0 < cached <= self._most_before else 0
-        return begin if self._captures(count - begin) else cached
+        """See `SlotForward.prefill_begin`."""
+        return self._captured.best_begin(count, cached) if self._can_capture else cached
 
     @property
-    def _most_before(self) -> int:
-        """How many cached positions a captured full prefill may begin behind.
-
-        To be asked once a slot has some: then the graph of prompts from position 0 is there.
-        """
-        # The rows of a single slot are padded so far that fewer of them save nothing.
-        if self._model.kernels is None or self._cache.slots < 2:
-            return 0
-        size = self._cache.slots, self._cache.length
-        if self._room is None or self._room[0] != size:
-            self._room = size, self._cache.free_bytes() >= _ROOM_FOR_ANOTHER_GRAPH
-        return _MOST_BEFORE if self._room[1] else 0
-
-    def _captures(self, count: int) -> bool:
-        rows = self._full_row_count(count)
-        can_capture = self._model.kernels is not None and self._is_image_fixed
-        return can_capture and rows <= min(self._cache.length, _MOST_CAPTURED_ROWS)
+    def _can_capture(self) -> bool:
+        return self._model.kernels is not None and self._is_image_fixed
 
     def full_inputs(self, prompt: Prompt) -> list[Tensor]:
         """What `full_rows` takes for a prompt with its image, in any slot."""
         assert prompt.features is not None
         ids = prompt.ids
-        padding = [0] * (self._full_row_count(len(ids)) - len(ids))
+        padding = [0] * (self._captured.rows(len(ids)) - len(ids))
         image_begin = ids.index(IMAGE_TOKEN_INDEX)
         numbers = [max(number, 0) for number in ids]
         given = torch.tensor([*numbers, *padding, image_begin, prompt.begin, prompt.slot, len(ids)])
@@ -219,15 +195,6 @@ class Prefill:
 
         hidden = functional.embedding(ids, model.embedding)
         return PrefillRows(hidden, attend, begin_and_slot, count)
-
-    def _full_row_count(self, count: int) -> int:
-        """The rows of a captured full prefill of `count` positions."""
-        slots = self._cache.slots
-        if slots == 1:
-            return -(-count // _ROW_STEP) * _ROW_STEP
-        # One row per slot is added where a decode step runs along.
-        together = count + slots
-        return -(-together // _ROW_STEP_WITH_DECODE) * _ROW_STEP_WITH_DECODE - slots
 
     def _last_of_last_layer(self, layer: int, rows: Tensor, count: Tensor) -> Tensor:
         """All rows, but in the last layer only the prompt's last: only its logits are needed."""
