@@ -7,6 +7,6 @@ our decode loop (`loop`) runs them, through our own layers where the language mo
 LLaVA-1.5's, and else through transformers' modules (`module_forward`, with the `slot_cache`).
 `generate_path` is transformers' `generate()`, for what the loop cannot run; `text` is what becomes
 of the ids. `word_maps` shows where on an image words rest: `patches` says where each of its
-positions lies, and `attention` reads that of transformers' modules. Imports torch; modules are
-imported by name.
+positions lies, or by `resampler` of which patches it is made, and `attention` reads that of
+transformers' modules. Imports torch; modules are imported by name.
 """

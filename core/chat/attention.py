@@ -35,8 +35,12 @@ def attention_noted(decoder: nn.Module, count: int, on_attention: OnAttention) -
         **more: Any,
     ) -> tuple[Tensor, None]:
         def attention() -> Tensor:
-            scaling = more.get("scaling")
-            return _rows(query[0, :, -count:], key[0], attention_mask, scaling)
+            is_causal = more.get("is_causal")
+            is_causal = module.is_causal if is_causal is None else is_causal
+            mask = attention_mask
+            if mask is None and not is_causal:
+                mask = torch.ones(1, 1, count, key.shape[2], dtype=torch.bool, device=key.device)
+            return _rows(query[0, :, -count:], key[0], mask, more.get("scaling"))
 
         if module in own:
             on_attention(module.layer_idx, attention)

@@ -21,7 +21,7 @@ from transformers import GenerationConfig
 from core.chat.generate_path import GeneratePath
 from core.chat.inputs import ChatImage, ChatInputs, chat_inputs, image_token_of
 from core.chat.loop import chat_loop
-from core.chat.patches import knows_patches, picture_grids
+from core.chat.patches import knows_patches, picture_canvas
 from core.chat.preparing import Prepared, Preparer
 from core.chat.text import PlainDecoder, token_counter
 from core.chat.tracing import PREPARED, READ, make_trace
@@ -36,7 +36,7 @@ from core.generation.pending import PendingAnswer
 from core.llava.decoding import DecodeLoop
 from core.llava.loop_answers import LoopAnswers
 from core.llava.passes import SlotForward
-from core.llava.patch_grid import PatchGrid
+from core.llava.patch_grid import Canvas
 from core.llava.tracing import Stopwatch
 from core.llava.word_maps import MapExaminer
 from core.message import joined, translatable
@@ -58,13 +58,6 @@ _NO_EVIDENCE = Missing(
 )
 _NO_MAPS = Missing(
     translatable("core", "Where in the image this model's tokens lie is not known."),
-    _CHOOSE_LLAVA,
-)
-_RESAMPLED = Missing(
-    translatable(
-        "core",
-        "This model condenses an image into a few tokens, so none of them has a place in it.",
-    ),
     _CHOOSE_LLAVA,
 )
 _MISSING_WITHOUT_LOOP = {
@@ -249,11 +242,11 @@ class ChatEngine:
             raise EngineError(joined(missing.reason, missing.remedy))
         with self._failures_explained():
             yield map_examiner(
-                self._loop, self._decoder, self._inputs_of, self._plain_image, self._grids
+                self._loop, self._decoder, self._inputs_of, self._plain_image, self._canvas
             )
 
-    def _grids(self, request: Request, inputs: ChatInputs) -> Sequence[PatchGrid]:
-        return picture_grids(self._model.config, self._processor, request, inputs)
+    def _canvas(self, request: Request, inputs: ChatInputs) -> Canvas:
+        return picture_canvas(self._model, self._processor, request, inputs)
 
     def _plain_image(self, request: Request) -> ChatImage:
         """What the model takes for the same prompt with images of one colour, as large."""
@@ -336,4 +329,4 @@ def _missing_maps(config: Any) -> dict[Capability, Missing]:
     """Why there are no maps; empty if there are."""
     if knows_patches(config):
         return {}
-    return {Capability.MAPS: _RESAMPLED if hasattr(config, "perceiver_config") else _NO_MAPS}
+    return {Capability.MAPS: _NO_MAPS}

@@ -16,8 +16,9 @@ from torch import Tensor
 from transformers.image_processing_utils import select_best_resolution
 
 from core.chat.inputs import ChatInputs
+from core.chat.resampler import has_resampler, shares_of_patches
 from core.errors import EngineError
-from core.llava.patch_grid import PatchGrid
+from core.llava.patch_grid import Canvas, PatchGrid
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.message import translatable
 from core.picture import square_of
@@ -30,10 +31,20 @@ def knows_patches(config: Any) -> bool:
     return config.model_type in _FAMILIES and config._attn_implementation == "sdpa"
 
 
+def picture_canvas(model: Any, processor: Any, request: Request, inputs: ChatInputs) -> Canvas:
+    """Returns the canvas of the request's picture, which is the first, for maps over it.
+
+    Raises EngineError if the prompt has not as many positions as the family's layout.
+    """
+    grids = picture_grids(model.config, processor, request, inputs)
+    return Canvas(grids, shares_of_patches(model, inputs) if has_resampler(model.config) else None)
+
+
 def picture_grids(
     config: Any, processor: Any, request: Request, inputs: ChatInputs
 ) -> Sequence[PatchGrid]:
-    """Returns where the image positions lie on the request's picture, which is the first.
+    """Returns where the image positions lie on the request's picture, which is the first; behind a
+    resampler, where the patches lie that they come from.
 
     Raises EngineError if the prompt has not as many positions as the family's layout.
     """
@@ -229,6 +240,36 @@ def _gemma4(asked: _Asked) -> _Laid:
     return _Laid([_grid(0, rows, columns, asked.whole)], rows * columns)
 
 
+def _idefics2(asked: _Asked) -> _Laid:
+    """The whole picture, or its quarters before it, each condensed into a few positions. The grids
+    are those of the patches that these come from, of images padded to the size of the largest."""
+    images, count = asked.processor.image_processor, asked.processor.image_seq_len
+    patch = asked.config.vision_config.patch_size
+    height, width = (length // patch for length in asked.tensors["pixel_values"].shape[-2:])
+    boxes = [asked.whole]
+    if images.do_image_splitting:
+        across, down = (float(length // 2) for length in asked.size)
+        left, top, right, bottom = asked.whole
+        boxes = [
+            (left, top, across, down),
+            (across, top, right, down),
+            (left, down, across, bottom),
+            (across, down, right, bottom),
+            asked.whole,
+        ]
+    grids = []
+    for number, box in enumerate(boxes):
+        pixels = asked.tensors["pixel_attention_mask"][0, asked.number * len(boxes) + number]
+        seen = int(pixels[:, 0].sum()), int(pixels[0].sum())
+        rows, columns = (length // patch for length in seen)
+        numbers = number * height * width + np.arange(height * width).reshape(height, width)
+        # The last pixels may be too few for a patch.
+        right = box[0] + (box[2] - box[0]) * columns * patch / seen[1]
+        bottom = box[1] + (box[3] - box[1]) * rows * patch / seen[0]
+        grids.append(PatchGrid(numbers[:rows, :columns], (box[0], box[1], right, bottom)))
+    return _Laid(grids, count * len(boxes))
+
+
 def _gemma3(asked: _Asked) -> _Laid:
     """The whole picture squeezed into a square."""
     count = asked.processor.image_seq_length
@@ -240,6 +281,7 @@ _FAMILIES: Mapping[str, Callable[[_Asked], _Laid]] = {
     "llava": _llava,
     "llava_next": _llava_next,
     "llava_onevision": _llava_onevision,
+    "idefics2": _idefics2,
     "idefics3": _idefics3,
     "smolvlm": _idefics3,
     "qwen2_vl": _qwen,

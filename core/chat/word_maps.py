@@ -14,7 +14,7 @@ from core.llava.decoding import DecodeLoop
 from core.llava.evidence import GeneratedAnswer
 from core.llava.forward import ForwardPass
 from core.llava.passes import ImageInput, SlotForward
-from core.llava.patch_grid import PatchGrid
+from core.llava.patch_grid import Canvas
 from core.llava.word_maps import LayerMapExaminer, MapCollector, MapExaminer
 from core.transcript import Request
 from core.words import Word
@@ -25,10 +25,10 @@ def map_examiner(
     decoder: TextDecoder,
     prepare: Callable[[Request], ChatInputs],
     plain_image: Callable[[Request], ImageInput],
-    grids: Callable[[Request, ChatInputs], Sequence[PatchGrid]],
+    canvas: Callable[[Request, ChatInputs], Canvas],
 ) -> MapExaminer[SlotForward]:
     """Returns what examines the answers of `loop`, whichever way it runs the model."""
-    more: Any = (decoder, prepare, plain_image, grids)
+    more: Any = (decoder, prepare, plain_image, canvas)
     if isinstance(loop.forward, ModuleForward):
         return ModuleMapExaminer(cast("DecodeLoop[ModuleForward]", loop), *more)
     return LayerMapExaminer(cast("DecodeLoop[ForwardPass]", loop), *more)

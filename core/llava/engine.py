@@ -24,7 +24,7 @@ from core.generation.streaming import PieceStreamer
 from core.llava.decoding import DecodeLoop, LoopInputs, decode_loop
 from core.llava.generate_path import GeneratePath
 from core.llava.loop_answers import LoopAnswers
-from core.llava.patch_grid import PatchGrid, square_grid
+from core.llava.patch_grid import Canvas, square_grid
 from core.llava.prompt import Inputs, prepare
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Tokenizer
 from core.llava.tracing import Stopwatch, make_trace
@@ -232,7 +232,7 @@ class LlavaEngine:
             size = self._model.config.vision_config.image_size
             values = pixel_values(plain, size, self._mean, self._std)
             self._examiner = LayerMapExaminer(
-                self._loop, self._tokenizer, self._prepare, lambda _: values, _grids
+                self._loop, self._tokenizer, self._prepare, lambda _: values, _canvas
             )
         try:
             yield self._examiner
@@ -302,5 +302,6 @@ class LlavaEngine:
         return engine_failure(failure, self._device, self.facts.dtype)
 
 
-def _grids(request: Request, inputs: LoopInputs) -> list[PatchGrid]:
-    return [square_grid(request.picture.pixels.size, inputs.positions.count(IMAGE_TOKEN_INDEX))]
+def _canvas(request: Request, inputs: LoopInputs) -> Canvas:
+    count = inputs.positions.count(IMAGE_TOKEN_INDEX)
+    return Canvas([square_grid(request.picture.pixels.size, count)])

@@ -45,11 +45,12 @@ def square_grid(size: tuple[int, int], count: int) -> PatchGrid:
 class Canvas:
     """A grid of cells over all that `grids` cover, as fine as the finest of them.
 
-    One grid alone is taken as it is.
+    One grid alone is taken as it is. With `shares`, float32 (image positions, patches), the grids
+    are of patches, which have so large shares in the image positions.
     """
 
-    def __init__(self, grids: Sequence[PatchGrid]):
-        self._grids = grids
+    def __init__(self, grids: Sequence[PatchGrid], shares: Tensor | None = None):
+        self._grids, self._shares = grids, shares
         lefts, tops, rights, bottoms = zip(*(grid.box for grid in grids), strict=True)
         self.box: Box = (min(lefts), min(tops), max(rights), max(bottoms))
         left, top, right, bottom = self.box
@@ -60,10 +61,15 @@ class Canvas:
     def sums(self, values: Tensor) -> Tensor:
         """float32 (words, image positions) → (words, rows, columns): shares of a whole, such as
         attention. What a patch has is spread over its area, and patches above each other add up."""
+        if self._shares is not None:
+            values = values @ self._shares.to(values)
         return self._alone(values) if len(self._grids) == 1 else self._spread(values)[0]
 
     def means(self, values: Tensor) -> Tensor:
         """The same for scores of patches: those above each other are averaged."""
+        if self._shares is not None:
+            shares = self._shares.to(values)
+            values = values @ (shares / shares.sum(0).clamp(min=1e-12))
         if len(self._grids) == 1:
             return self._alone(values)
         sums, covered = self._spread(values, is_share=False)

@@ -17,7 +17,7 @@ from core.llava.decoding import DecodeLoop, Forward_co, LoopInputs
 from core.llava.evidence import Examiner, GeneratedAnswer
 from core.llava.forward import ForwardPass
 from core.llava.passes import ImageInput
-from core.llava.patch_grid import Canvas, PatchGrid
+from core.llava.patch_grid import Canvas
 from core.transcript import Answer, Request
 from core.words import Box, Word, WordMap, strongest_region
 
@@ -37,7 +37,7 @@ _LEAST_TO_SMOOTH = 8
 class MapExaminer(Examiner[Forward_co], ABC):
     """An examiner that also shows where on the picture words rest.
 
-    `grids` returns where the image positions of a request lie on its picture.
+    `canvas` returns where the image positions of a request lie on its picture.
     """
 
     default_method: ClassVar[Method]
@@ -48,10 +48,10 @@ class MapExaminer(Examiner[Forward_co], ABC):
         decoder: TextDecoder,
         prepare: Callable[[Request], LoopInputs],
         plain_image: Callable[[Request], ImageInput],
-        grids: Callable[[Request, LoopInputs], Sequence[PatchGrid]],
+        canvas: Callable[[Request, LoopInputs], Canvas],
     ):
         super().__init__(loop, decoder, prepare, plain_image)
-        self._grids = grids
+        self._canvas = canvas
 
     def word_maps(
         self, request: Request, answer: Answer, words: Sequence[Word]
@@ -61,7 +61,7 @@ class MapExaminer(Examiner[Forward_co], ABC):
             return ()
         started = time.perf_counter()
         generated, method = self.generated(request, answer), self.default_method
-        canvas = Canvas(self._grids(generated.request, generated.inputs))
+        canvas = self._canvas(generated.request, generated.inputs)
         maps = self._maps(canvas, generated, words, [method])[method]
         seconds, size = time.perf_counter() - started, request.picture.pixels.size
         return tuple(_word_map(values, canvas.box, size, seconds) for values in maps)
@@ -73,9 +73,8 @@ class MapExaminer(Examiner[Forward_co], ABC):
         methods: Sequence[Method] = (DEFAULT_METHOD,),
     ) -> dict[Method, np.ndarray]:
         """Returns float32 (words, rows, columns) over the image's patches, at most 1, by method."""
-        return self._maps(
-            Canvas(self._grids(generated.request, generated.inputs)), generated, words, methods
-        )
+        canvas = self._canvas(generated.request, generated.inputs)
+        return self._maps(canvas, generated, words, methods)
 
     @torch.inference_mode()
     def _maps(

@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from core.chat.inputs import image_token_of
 from core.chat.processor import load_processor
 from core.engine import InspectableEngine
 from core.picture import Picture
@@ -47,6 +48,7 @@ SIZES: dict[str, tuple[tuple[Size, tuple[int, int]], ...]] = {
     "pixtral": (((56, 56), (4, 4)), ((112, 28), (1, 4))),
     "gemma4": (((128, 32), (4, 16)), ((32, 128), (16, 4)), ((96, 40), (5, 12))),
     "internvl": (((56, 56), (2, 2)), ((112, 112), (4, 4)), ((50, 200), (8, 2))),
+    "idefics2": (((56, 56), (4, 4)), ((112, 56), (2, 4)), ((42, 168), (4, 2))),
 }
 """Sizes of pictures, and how many rows and columns of patches a map of them has."""
 
@@ -64,14 +66,13 @@ def write_looking_model(folder: Path, family: str) -> Path:
     for name, tensor in tensors.items():
         if _mixes_positions(name):
             tensor.zero_()
+        elif name.endswith("resampler.latents"):
+            tensor[:, 0] = 10.0
     save_file(tensors, path, {"format": "pt"})
     dark, bright, ids = _features(folder)
-    # Keys of -1 where it is dark, and 1 where it is bright.
-    direction = torch.linalg.lstsq(
-        torch.stack([dark, bright]), torch.tensor([[-1.0], [1.0]])
-    ).solution[:, 0]
+    direction = _direction(dark, bright)
     for name, tensor in tensors.items():
-        if "visual" in name or "vision" in name:
+        if "visual" in name or "vision" in name or "resampler" in name:
             continue
         if name.endswith("embed_tokens.weight"):
             tensor.zero_()[ids, -1] = 1.0
@@ -83,8 +84,29 @@ def write_looking_model(folder: Path, family: str) -> Path:
                 heads[:, _SLOW] = direction
         elif name.endswith(("q_proj.bias", "k_proj.bias")):
             tensor.zero_()
+    if any("resampler" in name for name in tensors):
+        _let_resampler_look(folder, tensors)
     save_file(tensors, path, {"format": "pt"})
     return folder
+
+
+def _let_resampler_look(folder: Path, tensors: dict[str, Tensor]) -> None:
+    """All tokens of a resampler look at what is bright, in each of its layers."""
+    direction = _direction(*_contexts(folder))
+    for name, tensor in tensors.items():
+        if "resampler" in name and name.endswith(("q_proj.weight", "k_proj.weight")):
+            heads = tensor.zero_().view(-1, _head_dim(tensors, name), tensor.shape[1])
+            if name.endswith("q_proj.weight"):
+                heads[:, _SLOW, 0] = 2.0
+            else:
+                heads[:, _SLOW] = direction
+
+
+def _direction(dark: Tensor, bright: Tensor) -> Tensor:
+    """What gives keys of -1 where it is dark, and 1 where it is bright; where both are the same, 1
+    in both."""
+    wanted = torch.tensor([[1.0 if torch.equal(dark, bright) else -1.0], [1.0]])
+    return torch.linalg.lstsq(torch.stack([dark, bright]), wanted).solution[:, 0]
 
 
 def _head_dim(tensors: dict[str, Tensor], name: str) -> int:
@@ -95,35 +117,67 @@ def _head_dim(tensors: dict[str, Tensor], name: str) -> int:
 def _mixes_positions(name: str) -> bool:
     """Whether a tensor lets a position know of others, or of its place."""
     mixing = ("out_proj.", "attn.proj.", "o_proj.", "down_proj", "position_embedding", "pos_embed")
-    is_local = ("visual" in name or "vision" in name) and "down_proj" in name
+    local = ("visual", "vision", "modality_projection")
+    is_local = any(one in name for one in local) and "down_proj" in name
     return "image_newline" in name or (any(one in name for one in mixing) and not is_local)
 
 
 @torch.inference_mode()
 def _features(folder: Path) -> tuple[Tensor, Tensor, list[int]]:
     """What the layers see of a dark and of a bright patch, and the ids before the word's."""
-    from transformers import AutoModelForImageTextToText
-
-    model: Any = AutoModelForImageTextToText.from_pretrained(folder).eval()
-    processor = load_processor(folder, model.config)
-    content = [{"type": "image"}, {"type": "text", "text": "?"}]
-    prompt = processor.apply_chat_template([{"role": "user", "content": content}])
-    seen = []
+    model, processor = _read(folder)
+    seen: list[Tensor] = []
+    image: list[Tensor] = []
 
     def note(module: Any, given: Any, named: dict[str, Any]) -> None:
         seen.append(named["inputs_embeds"][0])
 
     language = getattr(model.model, "language_model", None) or model.model.text_model
     language.register_forward_pre_hook(note, with_kwargs=True)
-    for colour in ("black", "white"):
-        inputs = processor(
-            text=[prompt], images=[[Image.new("RGB", (56, 56), colour)]], return_tensors="pt"
-        )
+    for inputs in _dark_and_bright(processor):
         model(**inputs)
-    at = int((seen[0] != seen[1]).any(1).nonzero()[0])
+        image.append(inputs["input_ids"][0] == image_token_of(model.config))
+    # Behind a resampler they are the same, as its layers add nothing.
+    differs = (seen[0] != seen[1]).any(1) if _has_no_resampler(model) else image[0]
+    at = int(differs.nonzero()[0])
     norm = language.layers[0].input_layernorm
     ids = processor.tokenizer.convert_tokens_to_ids(list(_BEFORE_THE_WORD))
     return norm(seen[0][at]), norm(seen[1][at]), ids
+
+
+@torch.inference_mode()
+def _contexts(folder: Path) -> list[Tensor]:
+    """What the layers of a resampler see of a dark and of a bright patch."""
+    model, processor = _read(folder)
+    resampler = model.model.connector.perceiver_resampler
+    seen: list[Tensor] = []
+
+    def note(module: Any, given: Any, named: dict[str, Any]) -> None:
+        seen.append(resampler.layers[0].input_context_norm(named["context"][0, 0]))
+
+    resampler.register_forward_pre_hook(note, with_kwargs=True)
+    for inputs in _dark_and_bright(processor):
+        model(**inputs)
+    return seen
+
+
+def _has_no_resampler(model: Any) -> bool:
+    return not hasattr(model.config, "perceiver_config")
+
+
+def _read(folder: Path) -> tuple[Any, Any]:
+    from transformers import AutoModelForImageTextToText
+
+    model: Any = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    return model, load_processor(folder, model.config)
+
+
+def _dark_and_bright(processor: Any) -> Iterator[Any]:
+    content = [{"type": "image"}, {"type": "text", "text": "?"}]
+    prompt = processor.apply_chat_template([{"role": "user", "content": content}])
+    for colour in ("black", "white"):
+        pixels = Image.new("RGB", (56, 56), colour)
+        yield processor(text=[prompt], images=[[pixels]], return_tensors="pt")
 
 
 # ---- where it looks -----------------------------------------------------------------------------

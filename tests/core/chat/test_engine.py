@@ -323,8 +323,7 @@ def test_families_that_the_window_offers_none_of_say_what_generate_says(
     chat_engines, picture, family
 ):
     engine = chat_engines(family)
-    missing = set() if family != "idefics2" else {Capability.MAPS}
-    assert set(engine.facts.missing) == missing
+    assert not engine.facts.missing
     asked = [
         Request(one, (Turn("What is this?"),), Sampling(max_new_tokens=24), others=others)
         for one, others in ((picture, ()), (TALL, ()), (WIDE, ()), (picture, (TALL,)))
@@ -347,12 +346,6 @@ def test_model_that_reads_its_prompt_in_both_directions_is_left_to_generate(
     with closing(opened_as_tried(write_chat_model(tmp_path, "paligemma"))) as engine:
         assert Capability.EVIDENCE in engine.facts.missing
         assert len(ask(engine, picture).output_ids) == 10
-
-
-@pytest.mark.slow
-def test_tokens_of_a_resampler_have_no_place_in_the_image(chat_engines):
-    with pytest.raises(EngineError, match="condenses an image into a few tokens"):
-        inspectable(chat_engines("idefics2"), Capability.MAPS)
 
 
 # ---- one family stands for all
