@@ -43,8 +43,9 @@ def pixel_values(
     values = np.empty((1, 3, image_size, image_size), np.float32)
     tables = _normalised_bytes(tuple(mean), tuple(std))
     # One channel at a time, and mode="clip" skips the check of the indices: a fifth of the time.
-    for plane, table, channel in zip(values[0], tables, square.split(), strict=True):
-        table.take(np.asarray(channel), out=plane, mode="clip")
+    channels = np.moveaxis(np.asarray(square), -1, 0)
+    for plane, table, channel in zip(values[0], tables, channels, strict=True):
+        table.take(channel, out=plane, mode="clip")
     return values
 
 
