@@ -1,4 +1,4 @@
-"""All images of a workspace in memory, by columns, and the orders in which they are listed.
+"""All images of a workspace in memory, by columns.
 
 An image's id is its place in every column. Measured with 100,000 captions of 185 characters: a
 search of the column takes 11 to 77 ms, of a table in SQLite 100 to 300 ms, and of an FTS5 index
@@ -8,18 +8,16 @@ with trigrams 0 to 370 ms, which takes 12 s to build. The columns take some 100 
 from __future__ import annotations
 
 import os
-import zlib
 from array import array
-from bisect import bisect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from math import isnan, nan
 from pathlib import Path
-from typing import Any
 
 from core.captions.folding import all_findable, findable
 from core.picture import natural_key
 from core.workspace.data import Counts, ImageRow, ReviewState, Sort, SortKey
+from core.workspace.orders import in_order, sorted_in_parts
 
 
 class CaptionState(IntEnum):
@@ -34,7 +32,6 @@ class CaptionState(IntEnum):
 
 # Each random order is another one; with 100,000 images it takes a megabyte.
 _MOST_ORDERS = 8
-_MANY, _SORTED_PARTS = 20_000, 50
 
 REVIEWS = tuple(ReviewState)
 """Reviews by their codes in the column."""
@@ -326,37 +323,21 @@ class Images:
         if known is None:
             if len(self._orders) >= _MOST_ORDERS:
                 self._orders.clear()
-            known = self._orders[sort] = self._in_order(sort)
+            if sort.is_descending:
+                known = self.ordered(Sort(sort.key, seed=sort.seed))[::-1]
+            else:
+                if self.name_order is None:
+                    self.name_order = self._by_name()
+                known = in_order(self, sort, self.name_order)
+            self._orders[sort] = known
         return known
-
-    def _in_order(self, sort: Sort) -> list[int]:
-        if sort.is_descending:
-            return self.ordered(Sort(sort.key, seed=sort.seed))[::-1]
-        if self.name_order is None:
-            self.name_order = self._by_name()
-        by_name = self.name_order
-        match sort.key:
-            case SortKey.NAME:
-                return by_name
-            case SortKey.DATE:
-                return _sorted(by_name, self.modified.__getitem__)
-            case SortKey.SIZE:
-                return _sorted(by_name, lambda id: self.widths[id] * self.heights[id])
-            case SortKey.LENGTH:
-                return _sorted(by_name, list(map(len, self.captions)).__getitem__)
-            case SortKey.DOUBT:
-                # Those without a doubt known come before all others.
-                return _sorted(by_name, lambda id: -1.0 if isnan(d := self.doubts[id]) else d)
-            case SortKey.RANDOM:
-                keys = {id: self._random_key(id, sort.seed) for id in by_name}
-                return _sorted(by_name, keys.__getitem__)
 
     def _by_name(self) -> list[int]:
         prefixes = [f"{self._folder_key(folder)}\0\1" for folder in self.folders]
         keys = {
             id: f"{prefixes[self.folder_of[id]]}{natural_key(self.names[id])}" for id in self.ids
         }
-        return _sorted(list(keys), keys.__getitem__)
+        return sorted_in_parts(list(keys), keys.__getitem__)
 
     def _folder_key(self, folder: str) -> str:
         """Returns what folders are sorted by: each before its subfolders, in natural order."""
@@ -371,26 +352,11 @@ class Images:
         root = next((root for root in self.roots if is_inside(folder, root)), "")
         return folder[len(root.rstrip(os.sep)) + 1 :] if root else folder
 
-    def _random_key(self, id: int, seed: int) -> int:
-        """Returns a number that stays the same while images come and go."""
-        name = f"{seed}/{self.folders[self.folder_of[id]]}/{self.names[id]}"
-        return zlib.crc32(name.encode("utf-8", "surrogatepass")) * 2654435761 % 2**32
-
     def _note(self, id: int, *keys: SortKey) -> None:
         self.changed.add(id)
         if self._orders:
             for sort in [sort for sort in self._orders if sort.key in keys]:
                 del self._orders[sort]
-
-
-def _sorted(ids: Sequence[int], key: Callable[[int], Any]) -> list[int]:
-    """Sorts ids as `sorted` does, which keeps other threads waiting until it is done: many in parts
-    that follow one another."""
-    bounds = sorted(map(key, ids[:: len(ids) // _SORTED_PARTS])) if len(ids) > _MANY else []
-    parts: list[list[int]] = [[] for _ in range(len(bounds) + 1)]
-    for id in ids:
-        parts[bisect(bounds, key(id))].append(id)
-    return [id for part in parts for id in sorted(part, key=key)]
 
 
 def is_inside(path: str, folder: str) -> bool:
