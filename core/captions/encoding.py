@@ -142,6 +142,8 @@ class StoredText:
     def encoded(self, text: str) -> bytes:
         """Returns a file with another text: in the same encoding, or in UTF-8 if that lacks a
         character, or if it is not certain how to write one."""
+        if text.isascii() and self.encodings == ("utf-8",):  # As most are, in half of the time.
+            return self.bom + text.encode()
         with suppress(UnicodeEncodeError):
             written = {text.encode(encoding) for encoding in self.encodings}
             if len(written) == 1:

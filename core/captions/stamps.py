@@ -44,3 +44,17 @@ def stamp_after(path: str, written: bytes | None) -> tuple[int, int]:
         return UNSURE
     finally:
         os.close(file)
+
+
+def stamp_in_place(path: str, file: int, written: bytes) -> tuple[int, int]:
+    """As `stamp_after` for a file that is still open at `file` for reading and writing, in half of
+    the time: another file may be at its path by now."""
+    try:
+        own, status = os.fstat(file), os.lstat(path)
+        if not os.path.samestat(own, status) or status.st_size != len(written):
+            return UNSURE
+        os.lseek(file, 0, os.SEEK_SET)
+        is_same = os.read(file, len(written) + 1) == written
+    except OSError:
+        return UNSURE
+    return (status.st_mtime_ns, status.st_size) if is_same else UNSURE

@@ -3,7 +3,8 @@
 How the modules fit together, in the order in which to read them:
 
 - `data` is what all modules share. `workspace` is the face: an open workspace.
-- `changes` makes and undoes actions on its images, `statistics` counts what they have in common.
+- `changes` makes and undoes actions on its images, which `noting` notes; those of many captions
+  are made part by part (`ongoing`). `counting` counts what images have in common, by `statistics`.
 - `images` has all images in memory, by columns; `index` keeps them between two openings, with the
   columns in one piece by `packing`, and `listed_paths` are their files in the order of a list.
   `scan` reads folders, captions and sizes into them. `query` is a line that finds images among
@@ -16,9 +17,9 @@ How the modules fit together, in the order in which to read them:
   of them a folder has.
 - `opening` opens the database, and `records` are the reviews, drafts and notes in it, with the
   `kept_options` of folders. `drafts` are what a person is writing. `actions` keeps what an edit
-  changes before it is made, `edits` makes, undoes and finishes edits, `writing` writes their files,
-  and `syncing` brings these to the disk. `messages` keeps their names so that they can be
-  translated.
+  changes before it is made, `edits` makes, undoes and finishes edits by their `steps`, `writing`
+  writes their files, and `syncing` brings these to the disk. `messages` keeps their names so that
+  they can be translated.
 - `tags` reads and changes the tags in a caption, and `bulk` has the edits of many captions at once,
   and `preview` shows what they would do. `answers` are what models wrote.
 - `fingerprints` recognises files by their content, `duplicates` finds equal and similar images,
@@ -54,6 +55,7 @@ from core.workspace.data import (
     Conflict,
     Counts,
     Draft,
+    EditProgress,
     EditReport,
     Failure,
     Frequency,
@@ -70,6 +72,7 @@ from core.workspace.data import (
 from core.workspace.drafts import DraftOutside
 from core.workspace.fingerprints import fingerprint_of
 from core.workspace.listed_paths import ListedPaths
+from core.workspace.ongoing import OngoingEdit
 from core.workspace.presets import (
     LONGEST_NAME,
     PRESET_KEYS,
@@ -107,11 +110,13 @@ __all__ = [
     "Draft",
     "DraftOutside",
     "DropDuplicates",
+    "EditProgress",
     "EditReport",
     "Failure",
     "Frequency",
     "ImageRow",
     "ListedPaths",
+    "OngoingEdit",
     "Operation",
     "PatternError",
     "PossibleSources",

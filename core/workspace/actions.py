@@ -10,8 +10,9 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -23,11 +24,15 @@ from core.workspace.messages import text_from, text_of
 MOST_KEPT = 200
 """Older actions can no longer be undone."""
 _MOST_BYTES = 500_000_000
+# So many steps are kept, or read, at a time.
+_PART = 2_000
 
 
 class ActionState(StrEnum):
-    """How far an action is; stored."""
+    """How far an action is; stored. One that is `KEEPING` has not all of its steps in the database
+    yet, and none of them is made."""
 
+    KEEPING = "keeping"
     MAKING = "making"
     MADE = "made"
     UNDOING = "undoing"
@@ -134,28 +139,61 @@ class Actions:
         """Keeps an action that is to be made, or is already; what was undone can no longer be
         redone. It is on the disk on return."""
         folders = tuple(folders)
-        size = sum(len(step.before or b"") + len(step.after or b"") for step in steps)
         with self._connection as connection:
-            for action in self.recent(folders):
-                if action.state is ActionState.UNDONE:
-                    connection.execute("DELETE FROM action WHERE id = ?", (action.id,))
+            if state is not ActionState.KEEPING:
+                self._forget_undone(folders)
             id = connection.execute(
                 "INSERT INTO action (name, folders, state, bytes, at, mark)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    *(text_of(name), _folders_text(folders)),
-                    state,
-                    size,
-                    time.time(),
-                    mark,
-                ),
+                (*(text_of(name), _folders_text(folders), state), _size(steps), time.time(), mark),
             ).lastrowid
             assert id is not None
-            connection.executemany(
-                "INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (_values(id, number, step) for number, step in enumerate(steps)),
-            )
+            self._add(id, steps, 0)
         return Action(id, name, state, folders, mark)
+
+    def begin_in_parts(
+        self, name: Message, steps: Sequence[Step], folders: Iterable[Path], mark: str
+    ) -> Generator[int, None, Action]:
+        """As `begin`, some thousand steps at a time; yields how many are kept. If it is left before
+        the end, or the program is killed (`drop_begun`), it is as if there had been no action."""
+        first, state = steps[:_PART], ActionState.MAKING
+        if len(first) == len(steps):
+            return self.begin(name, steps, folders, mark, state)
+        action = self.begin(name, first, folders, mark, ActionState.KEEPING)
+        try:
+            for at in range(_PART, len(steps), _PART):
+                yield at
+                part = steps[at : at + _PART]
+                with self._connection as connection:
+                    connection.execute(
+                        "UPDATE action SET bytes = bytes + ? WHERE id = ?",
+                        (_size(part), action.id),
+                    )
+                    self._add(action.id, part, at)
+            with self._connection as connection:
+                self._forget_undone(action.folders)
+                connection.execute("UPDATE action SET state = ? WHERE id = ?", (state, action.id))
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self.drop_begun()
+            raise
+        return replace(action, state=state)
+
+    def drop_begun(self) -> None:
+        """Forgets the actions whose steps are not all kept: none of them is made."""
+        with self._connection as connection:
+            connection.execute("DELETE FROM action WHERE state = ?", (ActionState.KEEPING,))
+
+    def _add(self, action: int, steps: Sequence[Step], first: int) -> None:
+        self._connection.executemany(
+            "INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (_values(action, number, step) for number, step in enumerate(steps, first)),
+        )
+
+    def _forget_undone(self, folders: Sequence[Path]) -> None:
+        for action in self.recent(folders):
+            if action.state is ActionState.UNDONE:
+                self._connection.execute("DELETE FROM action WHERE id = ?", (action.id,))
 
     def set_state(self, action: Action, state: ActionState, mark: str) -> None:
         """Notes how far an action is, and whether its files are on the disk."""
@@ -202,18 +240,34 @@ class Actions:
 
     def steps(self, action: Action) -> list[Step]:
         """Returns the steps of an action in their order."""
-        rows = self._connection.execute(
-            "SELECT number, kind, image, path, before, after, was_edited, is_edited"
-            " FROM step WHERE action = ? ORDER BY number",
-            (action.id,),
-        )
-        return [
-            Step(
-                *(os.fsdecode(image), os.fsdecode(path), before, after),
-                *(bool(was_edited), bool(is_edited), StepKind(kind), number),
-            )
-            for number, kind, image, path, before, after, was_edited, is_edited in rows
-        ]
+        return [step for part in self.steps_in_parts(action) for step in part]
+
+    def steps_in_parts(self, action: Action) -> Generator[list[Step]]:
+        """Yields the steps of an action in their order, some thousand at a time."""
+        last = -1
+        while True:
+            rows = self._connection.execute(
+                "SELECT number, kind, image, path, before, after, was_edited, is_edited"
+                " FROM step WHERE action = ? AND number > ? ORDER BY number LIMIT ?",
+                (action.id, last, _PART),
+            ).fetchall()
+            if not rows:
+                return
+            yield [
+                Step(
+                    *(os.fsdecode(image), os.fsdecode(path), before, after),
+                    *(bool(was_edited), bool(is_edited), StepKind(kind), number),
+                )
+                for number, kind, image, path, before, after, was_edited, is_edited in rows
+            ]
+            last = rows[-1][0]
+
+    def count(self, action: Action) -> int:
+        """Returns how many steps an action has."""
+        (count,) = self._connection.execute(
+            "SELECT count(*) FROM step WHERE action = ?", (action.id,)
+        ).fetchone()
+        return count
 
     def recent(self, roots: Sequence[Path]) -> list[Action]:
         """Returns the actions on images inside these folders, the newest first."""
@@ -276,6 +330,10 @@ def _values(action: int, number: int, step: Step) -> tuple[object, ...]:
         *(action, number, step.kind, os.fsencode(step.image), os.fsencode(step.path)),
         *(step.before, step.after, step.was_edited, step.is_edited),
     )
+
+
+def _size(steps: Sequence[Step]) -> int:
+    return sum(len(step.before or b"") + len(step.after or b"") for step in steps)
 
 
 def _folders_text(folders: Iterable[Path]) -> str:

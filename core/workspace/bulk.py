@@ -6,7 +6,7 @@ An operation can be kept, shown by its name, previewed and repeated. Nothing her
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +19,7 @@ from core.captions.wording import Replaced, Replacement, Span, differing_words, 
 from core.message import Message, translatable
 from core.workspace.data import CaptionMode
 from core.workspace.expressions import ExpressionError, Patience, compiled
+from core.workspace.images import Images
 from core.workspace.tags import TagList, natural_key, tag_key
 
 
@@ -351,6 +352,22 @@ def changed_captions(
         operation.begin()
     applied = ((key, before, operation.apply(before, mode)) for key, before in captions.items())
     return {key: after for key, before, after in applied if after != before}
+
+
+def changes_of(
+    operation: Operation, images: Images, ids: Iterable[int], mode: CaptionMode
+) -> Generator[tuple[int, str | None]]:
+    """Yields what becomes of the captions of those images that are there, None for one that stays.
+
+    Raises PatternError, also if no caption matches.
+    """
+    if isinstance(operation, Replace):
+        operation.begin()
+    for id in ids:
+        if id in images:
+            before = images.captions[id]
+            after = operation.apply(before, mode)
+            yield id, None if after == before else after
 
 
 @contextmanager

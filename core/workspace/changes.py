@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
+from threading import Event
 
 from core.captions.encoding import plain
-from core.captions.stamps import stamp_after, stamp_of
-from core.captions.table import caption_of_raw
 from core.errors import StoreError
 from core.message import Message, translatable
 from core.workspace.actions import Action, Step, StepKind
 from core.workspace.answers import answer_from
-from core.workspace.data import Conflict, EditReport, Failure, ReviewState
-from core.workspace.edits import Edits, Outcome, line_bytes, moves_text
-from core.workspace.images import REVIEWS, Images, is_inside
+from core.workspace.data import Conflict, EditProgress, EditReport, Failure, ReviewState
+from core.workspace.edits import Doing, Edits, line_bytes
+from core.workspace.images import REVIEWS, Images
 from core.workspace.messages import as_message
 from core.workspace.move import FileMove
+from core.workspace.noting import Noting, Plan, caption_in, places_of, review_of
+from core.workspace.ongoing import Parts, whole
 from core.workspace.readers import CaptionReader
 from core.workspace.records import Records
-from core.workspace.scan import status_of
+from core.workspace.steps import Outcome, moves_text
 
 # Beyond it an action is said to be about the folders of the workspace.
 _MOST_FOLDERS = 50
+# So many captions are looked at between two looks at whether an edit is to be stopped.
+_LOOKED_AT = 50
+# Each time what is kept of images comes to the disk.
+_KEPT_AT_ONCE = 5_000
 
 
 class Changes:
@@ -34,21 +39,31 @@ class Changes:
     def __init__(self, images: Images, records: Records, edits: Edits, places: Sequence[Path]):
         self._images, self._records, self._edits = images, records, edits
         self._places = places
+        self._noting = Noting(images, places)
 
     def set_captions(
         self,
-        captions: Mapping[int, str],
+        captions: Iterable[tuple[int, str | None]],
+        total: int,
         name: Message,
         reader: CaptionReader,
         *,
-        overwrites: Collection[int],
-        seen: Mapping[int, str] | None,
-        is_by_person: bool,
-        reviews: Mapping[int, ReviewState],
-    ) -> EditReport:
-        """Writes captions, and sets reviews; see `Workspace.set_captions`."""
-        plan = _Plan(name)
-        for id, caption in captions.items():
+        overwrites: Collection[int] = (),
+        seen: Mapping[int, str] | None = None,
+        is_by_person: bool = True,
+        reviews: Mapping[int, ReviewState] | None = None,
+        stop: Event | None = None,
+    ) -> Parts:
+        """Writes captions, None for those that stay, of `total` images, and sets reviews; see
+        `Workspace.set_captions`."""
+        plan = Plan(name, total)
+        for number, (id, caption) in enumerate(captions):
+            if number % _LOOKED_AT == 0:
+                yield EditProgress(name, number, total)
+                if stop is not None and stop.is_set():
+                    return plan.stopped()
+            if caption is None:
+                continue
             if id in self._images:
                 was = self._images.captions[id] if seen is None else seen.get(id)
                 was = None if id in overwrites else was
@@ -59,16 +74,16 @@ class Changes:
                     "core", "“{name}” is not in its folder any more. Put it back, then try again."
                 )
                 plan.failures.append(Failure(image, text.format(name=image.name)))
-        for id, review in reviews.items():
+        for id, review in (reviews or {}).items():
             self._plan_review(plan, id, review)
-        return self._make(plan, reader)
+        return (yield from self._make(plan, reader, stop))
 
     def set_review(self, ids: Iterable[int], state: ReviewState) -> EditReport:
         """Sets what a person thinks of images."""
-        plan = _Plan(_REVIEWS[state])
+        plan = Plan(_REVIEWS[state])
         for id in dict.fromkeys(ids):
             self._plan_review(plan, id, state)
-        return self._make(plan)
+        return whole(self._make(plan))
 
     def move(
         self,
@@ -80,20 +95,20 @@ class Changes:
     ) -> EditReport:
         """Moves the files of images, of each the image itself last, and the rows of their captions
         in tables."""
-        plan = _Plan(name)
+        plan = Plan(name)
         for id, files in moves.items():
             if files:
                 self._plan_move(plan, id, files, reader, is_trash=is_trash)
-        return self._make(plan, reader)
+        return whole(self._make(plan, reader))
 
     def drop_rows(self, ids: Iterable[int], name: Message, reader: CaptionReader) -> EditReport:
         """Takes the rows of images that are gone out of tables."""
-        plan = _Plan(name)
+        plan = Plan(name)
         for id in ids:
             self._plan_rows(plan, id, None, reader)
-        return self._make(plan, reader)
+        return whole(self._make(plan, reader))
 
-    def _plan_rows(self, plan: _Plan, id: int, target: str | None, reader: CaptionReader) -> bool:
+    def _plan_rows(self, plan: Plan, id: int, target: str | None, reader: CaptionReader) -> bool:
         """Plans what becomes of an image's rows. Returns False if their table cannot be read."""
         image = self._images.path_text(id)
         try:
@@ -111,7 +126,7 @@ class Changes:
 
     def _plan_move(
         self,
-        plan: _Plan,
+        plan: Plan,
         id: int,
         files: Sequence[FileMove],
         reader: CaptionReader,
@@ -123,24 +138,22 @@ class Changes:
             number, content = len(plan.steps), moves_text(files)
             plan.add(id, Step(image, target, None, content, kind=StepKind.MOVE, number=number))
 
-    def undo(self, action: Action, reader: CaptionReader) -> EditReport:
+    def undo(self, action: Action, reader: CaptionReader, stop: Event | None = None) -> Parts:
         """Undoes an action, but for files that were changed since."""
-        return self._report(_Plan(action.name), self._edits.undo(action), reader)
+        plan = Plan(action.name, self._edits.actions.count(action))
+        return self._carried_out(plan, self._edits.begin_undo(action), reader, stop)
 
-    def redo(self, action: Action, reader: CaptionReader) -> EditReport:
+    def redo(self, action: Action, reader: CaptionReader, stop: Event | None = None) -> Parts:
         """Makes an action again."""
-        return self._report(_Plan(action.name), self._edits.redo(action), reader)
+        plan = Plan(action.name, self._edits.actions.count(action))
+        return self._carried_out(plan, self._edits.begin_redo(action), reader, stop)
 
     def recover(self) -> tuple[Message, ...]:
         """Finishes what was under way when the program was killed; returns what to say of it. The
         columns have no images yet, and are left so."""
         notes: list[Message] = []
         for action, outcome in self._edits.recover():
-            with self._records.transaction():
-                self._keep_records(outcome.made)
-                for step in outcome.made:
-                    if step.kind is StepKind.MOVE:
-                        self._records.move(*_places_of(step))
+            self._keep_records(outcome.made)
             left = len(outcome.not_made)
             text = translatable("core", "“{name}” was interrupted and is finished now.")
             if left:
@@ -156,7 +169,7 @@ class Changes:
 
     def _plan(
         self,
-        plan: _Plan,
+        plan: Plan,
         id: int,
         caption: str,
         was: str | None,
@@ -172,7 +185,7 @@ class Changes:
             return
         if was is not None and change.caption not in (was, caption):
             plan.conflicts.append(Conflict(id, Path(image), caption, change.caption))
-            self._note_caption(id, change.path, change.caption, change.kind, change.before)
+            self._noting.note_caption(id, change.path, change.caption, change.kind, change.before)
         elif change.after != change.before and change.caption != caption:
             plan.captions[id] = plain(caption)
             was_edited, number = bool(self._images.edited[id]), len(plan.steps)
@@ -182,7 +195,7 @@ class Changes:
             )
             plan.add(id, step)
 
-    def _plan_review(self, plan: _Plan, id: int, state: ReviewState) -> None:
+    def _plan_review(self, plan: Plan, id: int, state: ReviewState) -> None:
         if id not in self._images:
             return
         review = REVIEWS[self._images.reviews[id]]
@@ -192,34 +205,74 @@ class Changes:
             step = Step(*(path, path, before, after), kind=StepKind.REVIEW, number=number)
             plan.add(id, step)
 
-    def _make(self, plan: _Plan, reader: CaptionReader | None = None) -> EditReport:
+    def _make(
+        self, plan: Plan, reader: CaptionReader | None = None, stop: Event | None = None
+    ) -> Parts:
         if not plan.steps:
             return plan.report()
         images = self._images
         folders = {images.folders[images.folder_of[id]] for id in plan.ids}
         places = sorted(map(Path, folders)) if len(folders) <= _MOST_FOLDERS else self._places
-        return self._report(plan, self._edits.make(plan.name, plan.steps, places), reader)
+        begun = self._edits.begin(plan.name, plan.steps, places)
+        return (yield from self._carried_out(plan, begun, reader, stop))
 
-    def _report(self, plan: _Plan, outcome: Outcome, reader: CaptionReader | None) -> EditReport:
-        """Notes what an action has changed. Without a `reader` it changes no caption."""
-        changed: list[int] = []
-        with self._records.transaction():
-            self._keep_records(outcome.made)
-            for step in outcome.made:
-                if step.kind is StepKind.MOVE:
-                    changed += self._note_move(step)
-                elif (id := self._images.id_of_text(step.image)) is not None:
-                    changed.append(id)
-                    self._note_step(id, step, plan.captions.get(id), reader)
+    def _carried_out(
+        self,
+        plan: Plan,
+        begun: Generator[int, None, Doing],
+        reader: CaptionReader | None,
+        stop: Event | None,
+    ) -> Parts:
+        """Does what is kept in the database then, and notes what it has changed. Without a `reader`
+        it changes no caption."""
+        while True:
+            try:
+                next(begun)
+            except StopIteration as end:
+                doing: Doing = end.value
+                break
+            yield EditProgress(plan.name, 0, plan.total)
+            if stop is not None and stop.is_set():
+                begun.close()
+                return plan.stopped()
+        outcome = Outcome()
+        yield from self._written(plan, doing, outcome, reader, stop)
+        self._edits.finish(doing, outcome)
+        return self._report(plan, outcome, reader)
+
+    def _written(
+        self,
+        plan: Plan,
+        doing: Doing,
+        outcome: Outcome,
+        reader: CaptionReader | None,
+        stop: Event | None,
+    ) -> Generator[EditProgress]:
+        """Makes the steps of an action, and notes what they have changed."""
+        unkept: list[Step] = []
+        total, can_stop = len(doing.steps), doing.can_stop
+        for part in self._edits.written(doing, stop if can_stop else None):
+            outcome.add(part)
+            self._noting.note(plan, part, reader)
+            unkept += part.made
+            if len(unkept) >= _KEPT_AT_ONCE:
+                self._keep_records(unkept)
+                unkept.clear()
+            done = outcome.count
+            yield EditProgress(plan.name, done, total, is_writing=True, can_stop=can_stop)
+        self._keep_records(unkept)
+
+    def _report(self, plan: Plan, outcome: Outcome, reader: CaptionReader | None) -> EditReport:
         for step, reason in outcome.failed:
             plan.failures.append(Failure(Path(step.image), reason))
         for step, found in outcome.conflicts:
             if (id := self._images.id_of_text(step.image)) is not None:
-                ours = _caption_in(step, step.after, reader)
-                theirs = _caption_in(step, found, reader)
+                ours = caption_in(step, step.after, reader)
+                theirs = caption_in(step, found, reader)
                 plan.conflicts.append(Conflict(id, Path(step.image), ours, theirs))
-                self._note_if_own(id, step, theirs, found)
-        return plan.report(changed)
+                self._noting.note_if_own(id, step, theirs, found)
+        plan.left = len({step.image for step in outcome.left})
+        return plan.report()
 
     def _keep_records(self, made: Sequence[Step]) -> None:
         contents = [step for step in made if step.kind in (StepKind.CONTENT, StepKind.ROW)]
@@ -228,79 +281,13 @@ class Changes:
         edited = {
             step.image: step.is_edited for step in contents if step.is_edited != step.was_edited
         }
-        self._records.set("is_edited", edited)
-        self._records.set("review", {step.image: _review(step) for step in reviews})
-        self._records.set("answer", {step.image: answer_from(step.after) for step in answers})
-
-    def _note_step(
-        self, id: int, step: Step, caption: str | None, reader: CaptionReader | None
-    ) -> None:
-        if step.kind is StepKind.REVIEW:
-            self._images.set_review(id, _review(step))
-            return
-        if step.kind is StepKind.ANSWER:
-            return
-        if step.kind is StepKind.LINE:
-            # The caption is the same. Those of the workspace may be in others by now.
-            if Path(self._images.targets[id]).name == Path(step.path).name:
-                self._images.targets[id] = step.path
-            return
-        self._images.edited[id] = step.is_edited
-        if caption is None:
-            caption = _caption_in(step, step.after, reader)
-        self._note_if_own(id, step, caption, step.after)
-
-    def _note_move(self, step: Step) -> list[int]:
-        """Notes that an image is somewhere else; returns its id, none for one that came back."""
-        old, new = _places_of(step)
-        self._records.move(old, new)
-        id = self._images.id_of_text(old)
-        if any(is_inside(new, str(place)) for place in self._places):
-            is_back = id is None
-            id = self._images.place(id, new)
-            if is_back:  # Or the next scan would take it for changed, and forget what was read.
-                self._images.set_file(id, *status_of(Path(new)))
-        elif id is not None:
-            self._images.remove(id)
-        return [] if id is None else [id]
-
-    def _note_if_own(self, id: int, step: Step, caption: str, data: bytes | None) -> None:
-        """Notes what a file holds, unless the captions of the workspace are in others by now."""
-        if self._images.targets[id] in ("", step.path):
-            self._note_caption(id, step.path, caption, step.kind, data)
-
-    def _note_caption(
-        self, id: int, path: str, caption: str, kind: StepKind, data: bytes | None
-    ) -> None:
-        """Notes a caption that stands in `data`, the content of a file or a row in it. What another
-        program has written since is read the next time."""
-        self._images.targets[id] = path
-        # Tables look after themselves.
-        stamp = stamp_after(path, data) if kind is StepKind.CONTENT else stamp_of(path)
-        self._images.set_caption(id, caption, stamp)
-
-
-class _Plan:
-    """What an action is to do, by the images' ids, and what it will not."""
-
-    def __init__(self, name: Message):
-        self.name = name
-        self.steps: list[Step] = []
-        self.ids: set[int] = set()
-        self.captions: dict[int, str] = {}
-        self.failures: list[Failure] = []
-        self.conflicts: list[Conflict] = []
-        self.note: Message | None = None
-
-    def add(self, id: int, step: Step) -> None:
-        self.steps.append(step)
-        self.ids.add(id)
-
-    def report(self, changed: Iterable[int] = ()) -> EditReport:
-        """An image whose caption and review were changed counts once."""
-        ids = tuple(dict.fromkeys(changed))
-        failures, conflicts = tuple(self.failures), tuple(self.conflicts)
-        return EditReport(self.name, ids, failures, conflicts, self.note)
+        with self._records.transaction():
+            self._records.set("is_edited", edited)
+            self._records.set("review", {step.image: review_of(step) for step in reviews})
+            self._records.set("answer", {step.image: answer_from(step.after) for step in answers})
+            for step in made:
+                if step.kind is StepKind.MOVE:
+                    self._records.move(*places_of(step))
 
 
 def _new_table(path: Path) -> Message:
@@ -318,22 +305,3 @@ _REVIEWS = {
     ReviewState.REJECTED: translatable("core", "Reject"),
     ReviewState.NEEDS_WORK: translatable("core", "Mark as needs work"),
 }
-
-
-def _places_of(step: Step) -> tuple[str, str]:
-    """Returns where an image was, and where it is after a step."""
-    is_back = step.after is None
-    return (step.path, step.image) if is_back else (step.image, step.path)
-
-
-def _review(step: Step) -> ReviewState:
-    return ReviewState((step.after or b"").decode())
-
-
-def _caption_in(step: Step, data: bytes | None, reader: CaptionReader | None) -> str:
-    try:
-        if step.kind is StepKind.ROW:
-            return caption_of_raw(Path(step.path).name, data)
-        return reader.caption_in(step.path, data) if reader else ""
-    except StoreError:
-        return (data or b"").decode("utf-8", "replace").strip()

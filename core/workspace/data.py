@@ -207,15 +207,30 @@ class Conflict:
 
 
 @dataclass(frozen=True)
+class EditProgress:
+    """How far an edit called `name` is: `done` of `total` captions, 0 as long as that is unknown.
+    It `is_writing` once the first one may be another. Until it is, nothing has changed. It
+    `can_stop` between two captions."""
+
+    name: Message
+    done: int = 0
+    total: int = 0
+    is_writing: bool = False
+    can_stop: bool = True
+
+
+@dataclass(frozen=True)
 class EditReport:
     """What became of an edit, an undo or a redo: its name, the ids of the images that changed, and
-    those that did not. `note` says what else a person should know."""
+    those that did not. `left` are how many images it did not come to, as it was stopped. `note`
+    says what else a person should know."""
 
     name: Message
     changed: tuple[int, ...] = ()
     failures: tuple[Failure, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     note: Message | None = None
+    left: int = 0
 
 
 class StatisticsKind(StrEnum):

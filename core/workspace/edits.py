@@ -9,43 +9,42 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from core.captions.open_tables import OpenTables, RowChange, changed_outside
 from core.captions.table import TableLine
 from core.errors import StoreError
-from core.files import DiskFull
 from core.message import Message
 from core.syncing import sync_files
 from core.workspace.actions import Action, Actions, ActionState, Step, StepKind
 from core.workspace.messages import as_message
-from core.workspace.move import FileMove, perform, revert
+from core.workspace.steps import Outcome, is_durable, made_in_parts
 from core.workspace.syncing import Syncing, is_of_this_boot, new_mark
-from core.workspace.writing import ChangedOutside, Recovery, put
+from core.workspace.writing import Recovery
 
-# A few files are written so that a power cut loses none, which takes some milliseconds each.
-_MOST_DURABLE = 8
+_MOMENT_SECONDS = 0.02
 
 
-@dataclass
-class Outcome:
-    """Which steps of an action were made, and why the others were not."""
+@dataclass(frozen=True)
+class Doing:
+    """An action that is in the database as under way: its steps are to be `written`, and then it is
+    to be finished. It is `done` then; what of it is left to be tried again is `not_done`, None
+    where it is forgotten."""
 
-    made: list[Step] = field(default_factory=list[Step])
-    written: set[int] = field(default_factory=set[int])
-    """The numbers of those for which a caption file had to be written."""
-    failed: list[tuple[Step, Message]] = field(default_factory=list[tuple[Step, Message]])
-    conflicts: list[tuple[Step, bytes | None]] = field(
-        default_factory=list[tuple[Step, bytes | None]]
-    )
+    action: Action
+    steps: Sequence[Step]
+    mark: str
+    done: ActionState
+    not_done: ActionState | None = None
 
     @property
-    def not_made(self) -> list[int]:
-        """The numbers of the steps that were not made."""
-        return [step.number for step, _ in (*self.failed, *self.conflicts)]
+    def can_stop(self) -> bool:
+        """Whether it may be left between two images. Their rows move once all of them have."""
+        return all(step.kind is not StepKind.MOVE for step in self.steps)
 
 
 class Edits:
@@ -63,17 +62,17 @@ class Edits:
         self._roots = tuple(roots)
         self._tables, self._syncing = tables, syncing
 
-    def make(self, name: Message, steps: Sequence[Step], folders: Iterable[Path]) -> Outcome:
-        """Makes an action of these steps, which are numbered from 0."""
+    def begin(
+        self, name: Message, steps: Sequence[Step], folders: Iterable[Path]
+    ) -> Generator[int, None, Doing]:
+        """Keeps an action of these steps, which are numbered from 0, in the database. Yields now
+        and then how many are kept; one that is left until then is forgotten."""
         # What is written over, moved or forgotten has to be on the disk.
         if _needs_rest(steps) or self.last_undone is not None:
-            self._syncing.wait()
+            yield from self._rested()
         mark = _mark_of(steps)
-        action = self.actions.begin(name, steps, folders, mark)
-        outcome = self._written(steps)
-        self._finish(action, ActionState.MADE, mark, steps)
-        self.actions.drop(action, outcome.not_made)
-        return outcome
+        action = yield from self.actions.begin_in_parts(name, steps, folders, mark)
+        return Doing(action, steps, mark, ActionState.MADE)
 
     @property
     def last_made(self) -> Action | None:
@@ -87,35 +86,59 @@ class Edits:
         undone = [action for action in recent if action.state is ActionState.UNDONE]
         return undone[-1] if undone else None
 
-    def undo(self, action: Action) -> Outcome:
-        """Undoes an action, but for files that somebody has changed since. Those that cannot be
-        written now can be undone later."""
-        return self._carry_out(action, ActionState.UNDOING, ActionState.UNDONE, ActionState.MADE)
+    def begin_undo(self, action: Action) -> Generator[int, None, Doing]:
+        """Notes that an action is being undone, but for files that somebody has changed since.
+        Those that cannot be written now can be undone later. Yields as `begin`."""
+        return self._begun(action, ActionState.UNDOING, ActionState.UNDONE, ActionState.MADE)
 
-    def redo(self, action: Action) -> Outcome:
-        """Makes an action again that was undone; as `undo`."""
-        return self._carry_out(action, ActionState.MAKING, ActionState.MADE, ActionState.UNDONE)
+    def begin_redo(self, action: Action) -> Generator[int, None, Doing]:
+        """Notes that an action that was undone is being made again; as `begin_undo`."""
+        return self._begun(action, ActionState.MAKING, ActionState.MADE, ActionState.UNDONE)
 
-    def _carry_out(
+    def _begun(
         self, action: Action, begun: ActionState, done: ActionState, not_done: ActionState
-    ) -> Outcome:
-        steps = self._steps(action, is_undo=begun is ActionState.UNDOING)
+    ) -> Generator[int, None, Doing]:
+        steps: list[Step] = []
+        for part in self.actions.steps_in_parts(action):
+            steps += part
+            yield len(steps)
+        if begun is ActionState.UNDOING:
+            steps = [step.reversed() for step in reversed(steps)]
         if _needs_rest(steps):
-            self._syncing.wait(besides=action.id)
+            yield from self._rested(besides=action.id)
         mark = _mark_of(steps)
         self.actions.set_state(action, begun, mark)
-        outcome = self._written(steps)
-        if outcome.failed:
-            failed = [step.number for step, _ in outcome.failed]
-            self.actions.split(action, failed, not_done)
-        self._finish(action, done, mark, steps)
+        return Doing(action, steps, mark, done, not_done)
+
+    def _rested(self, besides: int | None = None) -> Generator[int]:
+        while not self._syncing.wait(_MOMENT_SECONDS, besides=besides):
+            yield 0
+
+    def written(self, doing: Doing, stop: Event | None = None) -> Generator[Outcome]:
+        """Makes the steps of an action, and yields what became of some after the other. Once `stop`
+        is set, which is only for one that `can_stop`, it leaves the others."""
+        return self._parts(doing.steps, stop=stop)
+
+    def finish(self, doing: Doing, outcome: Outcome) -> None:
+        """Notes that an action is made or undone. What was not made is forgotten, or can be tried
+        again."""
+        action = doing.action
+        if doing.not_done is None:
+            self._finish(action, doing.done, doing.mark, doing.steps)
+            self.actions.drop(action, outcome.not_made)
+            return
+        again = [step.number for step, _ in outcome.failed]
+        again += [step.number for step in outcome.left]
+        if again:
+            self.actions.split(action, again, doing.not_done)
+        self._finish(action, doing.done, doing.mark, doing.steps)
         self.actions.drop(action, [step.number for step, _ in outcome.conflicts])
-        return outcome
 
     def recover(self) -> list[tuple[Action, Outcome]]:
         """Writes again what was lost when the computer went off, and finishes what was under way
         when a program was killed, in all folders. What cannot be written now, as on a disk that is
         away, is left for the next time."""
+        self.actions.drop_begun()
         found = [(action, self._restored(action)) for action in self.actions.marked()]
         for action in self.actions.under_way():
             is_undo = action.state is ActionState.UNDOING
@@ -151,11 +174,28 @@ class Edits:
         return [step.reversed() for step in reversed(steps)] if is_undo else steps
 
     def _written(self, steps: Sequence[Step], recovery: Recovery = Recovery.NONE) -> Outcome:
+        """Makes steps, all in one go."""
+        outcome = Outcome()
+        for part in self._parts(steps, recovery):
+            outcome.add(part)
+        return outcome
+
+    def _parts(
+        self,
+        steps: Sequence[Step],
+        recovery: Recovery = Recovery.NONE,
+        stop: Event | None = None,
+    ) -> Generator[Outcome]:
         """Makes steps: the rows of each table at once. Those of an image that stayed stay too."""
         tables = (StepKind.ROW, StepKind.LINE)
-        outcome = _written([step for step in steps if step.kind not in tables], recovery)
-        moves = [(step, why) for step, why in outcome.failed if step.kind is StepKind.MOVE]
-        stayed = {image: why for step, why in moves for image in (step.image, step.path)}
+        stayed: dict[str, Message] = {}
+        for part in made_in_parts(
+            [step for step in steps if step.kind not in tables], recovery, stop
+        ):
+            moves = [(step, why) for step, why in part.failed if step.kind is StepKind.MOVE]
+            stayed |= {image: why for step, why in moves for image in (step.image, step.path)}
+            yield part
+        outcome = Outcome()
         rows: dict[tuple[StepKind, str], list[Step]] = {}
         for step in steps:
             if step.kind is StepKind.LINE and step.image in stayed:
@@ -163,12 +203,16 @@ class Edits:
             elif step.kind in tables:
                 rows.setdefault((step.kind, step.path), []).append(step)
         for (kind, path), changed in rows.items():
-            if kind is StepKind.LINE:
+            if stop is not None and stop.is_set():
+                outcome.left += changed
+            elif kind is StepKind.LINE:
                 self._put_lines(path, changed, outcome)
             else:
                 is_recovery = recovery is not Recovery.NONE
                 self._put_rows(path, changed, outcome, is_recovery=is_recovery)
-        return outcome
+            yield outcome
+            outcome = Outcome()
+        yield outcome
 
     def _put_lines(self, path: str, steps: list[Step], outcome: Outcome) -> None:
         changes = [(line_from(step.before), line_from(step.after)) for step in steps]
@@ -212,92 +256,21 @@ class Edits:
         return next((action for action in recent if action.state is state), None)
 
 
-def _is_durable(steps: Sequence[Step]) -> bool:
-    """Returns whether each file is brought to the disk as it is written."""
-    return len(steps) <= _MOST_DURABLE
-
-
 def _needs_rest(steps: Sequence[Step]) -> bool:
     """Returns whether an action has to wait until the one before is on the disk. A few captions
     need not: each is whole at any moment, and what it replaces is known."""
     kinds = {step.kind for step in steps}
-    return StepKind.MOVE in kinds or (StepKind.CONTENT in kinds and not _is_durable(steps))
+    return StepKind.MOVE in kinds or (StepKind.CONTENT in kinds and not is_durable(steps))
 
 
 def _mark_of(steps: Sequence[Step]) -> str:
     has_files = any(step.kind is StepKind.CONTENT for step in steps)
-    return new_mark() if has_files and not _is_durable(steps) else ""
+    return new_mark() if has_files and not is_durable(steps) else ""
 
 
 def _recovery_of(action: Action) -> Recovery:
     has_stayed_on = not action.mark or is_of_this_boot(action.mark)
     return Recovery.OF_KILL if has_stayed_on else Recovery.OF_POWER_CUT
-
-
-def _written(steps: Sequence[Step], recovery: Recovery = Recovery.NONE) -> Outcome:
-    outcome = Outcome()
-    is_durable = _is_durable(steps)
-    full: Message | None = None
-    for step in steps:
-        if full is not None and step.kind is not StepKind.REVIEW:
-            outcome.failed.append((step, full))
-            continue
-        try:
-            if _make(step, recovery, is_durable=is_durable):
-                outcome.written.add(step.number)
-        except ChangedOutside as error:
-            outcome.conflicts.append((step, error.found))
-        except DiskFull as error:
-            full = as_message(error.message)
-            outcome.failed.append((step, full))
-        except StoreError as error:
-            outcome.failed.append((step, as_message(error.message)))
-        else:
-            outcome.made.append(step)
-    return outcome
-
-
-def _make(step: Step, recovery: Recovery, *, is_durable: bool) -> bool:
-    """Returns whether a caption file was written, rather than had the content already."""
-    match step.kind:
-        case StepKind.CONTENT:
-            return put(step.path, step.before, step.after, recovery, is_durable=is_durable)
-        case StepKind.MOVE:
-            _move(step, is_recovery=recovery is not Recovery.NONE)
-        case StepKind.REVIEW | StepKind.ANSWER:
-            pass  # Only the database has it.
-        case StepKind.ROW | StepKind.LINE:
-            raise AssertionError("a table is written as a whole")
-    return False
-
-
-def _move(step: Step, *, is_recovery: bool) -> None:
-    """Moves all files of an image, or none."""
-    is_back = step.after is None
-    moves = moves_from(step.before if is_back else step.after)
-    done: list[FileMove] = []
-    try:
-        for move in reversed(moves) if is_back else moves:
-            if is_back:
-                revert(move)
-            else:
-                perform(move, is_resumed=is_recovery)
-            done.append(move)
-    except StoreError:
-        for move in reversed(done):
-            with suppress(StoreError):
-                perform(move, is_resumed=True) if is_back else revert(move)
-        raise
-
-
-def moves_text(moves: Sequence[FileMove]) -> bytes:
-    """Returns the moves of an image's files as a step keeps them."""
-    return json.dumps([move.to_json() for move in moves]).encode()
-
-
-def moves_from(stored: bytes | None) -> list[FileMove]:
-    """Returns the moves that a step keeps."""
-    return [FileMove.from_json(values) for values in json.loads(stored or b"[]")]
 
 
 def line_bytes(line: TableLine | None) -> bytes | None:

@@ -61,14 +61,16 @@ class Syncing:
                 self._thread = threading.Thread(target=self._work, name="sync", daemon=True)
                 self._thread.start()
 
-    def wait(self, seconds: float | None = None, *, besides: int | None = None) -> None:
-        """Returns once nothing is left to do, or only for the action `besides`, or after so many
-        seconds."""
+    def wait(self, seconds: float | None = None, *, besides: int | None = None) -> bool:
+        """Returns True once nothing is left to do, or only for the action `besides`; False if it is
+        not so after so many seconds."""
         with self._guard:
             thread, left = self._thread, {self._under_way, *self._waiting} - {None, besides}
-        if thread is not None and left:
-            self._is_wanted.set()
-            thread.join(seconds)
+        if thread is None or not left:
+            return True
+        self._is_wanted.set()
+        thread.join(seconds)
+        return not thread.is_alive()
 
     def _work(self) -> None:
         # What follows the action is quicker while the disk rests.

@@ -74,13 +74,18 @@ class TagList:
     @property
     def separator(self) -> str:
         """Returns what stands between most of its tags."""
-        counts = Counter(self.separators)
-        return counts.most_common(1)[0][0] if counts else USUAL_SEPARATOR
+        kinds = set(self.separators)
+        if len(kinds) > 1:
+            return Counter(self.separators).most_common(1)[0][0]
+        return kinds.pop() if kinds else USUAL_SEPARATOR
 
     @property
     def keys(self) -> list[str]:
         """Returns what its tags are compared by."""
-        return list(map(tag_key, self.tags))
+        text = ",".join(self.tags)
+        if not self.tags or text.count(",") != len(self.tags) - 1 or not _is_plain(text):
+            return list(map(tag_key, self.tags))
+        return text.lower().split(",")
 
     def with_added(self, tags: Iterable[str], *, at_start: bool = False) -> TagList:
         """Returns it with those of `tags` that it lacks, at the end or at the start."""
@@ -189,6 +194,20 @@ def _is_usual(text: str) -> bool:
         and ";" not in text
         and text[0] != ","
         and text[-1] != " "
+    )
+
+
+def _is_plain(tags: str) -> bool:
+    """Returns whether all of some tags, with a comma between them, differ from what they are
+    compared by only in case: they are ASCII, without two blanks in a row or blanks around them."""
+    return (
+        tags.isascii()
+        and tags.isprintable()
+        and "  " not in tags
+        and ", " not in tags
+        and " ," not in tags
+        and tags[:1] != " "
+        and tags[-1:] != " "
     )
 
 

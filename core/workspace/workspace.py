@@ -16,8 +16,9 @@ from core.captions.open_tables import OpenTables
 from core.files import is_folder
 from core.message import Message, translatable
 from core.workspace.answers import Answers
-from core.workspace.bulk import Operation, changed_captions
+from core.workspace.bulk import Operation, changes_of
 from core.workspace.changes import Changes
+from core.workspace.counting import Counting
 from core.workspace.data import (
     CaptionMode,
     Counts,
@@ -34,13 +35,14 @@ from core.workspace.data import (
 )
 from core.workspace.drafts import Drafts
 from core.workspace.edits import Edits
-from core.workspace.images import CaptionState, Images
+from core.workspace.images import Images
 from core.workspace.index import Index, index_path
 from core.workspace.kept_options import KeptOptions
 from core.workspace.listed_paths import ListedPaths
 from core.workspace.made_tables import MadeTables
 from core.workspace.messages import as_message
 from core.workspace.move import planned_moves
+from core.workspace.ongoing import OngoingEdit, Parts, whole
 from core.workspace.opening import FILE_NAME, failing, open_database, write_lock
 from core.workspace.preview import Preview, previewed
 from core.workspace.query import Query
@@ -49,9 +51,7 @@ from core.workspace.records import Records
 from core.workspace.search import Search
 from core.workspace.similar import groups_of_similar
 from core.workspace.sources import Sources, chosen_options
-from core.workspace.statistics import in_slices, look_like_tags, statistics_of
 from core.workspace.syncing import Syncing
-from core.workspace.tags import counted
 from core.workspace.trash import HAS_WAY_BACK, planned_deletions, send_to_trash
 
 _ALL = Sort()
@@ -79,7 +79,7 @@ class Workspace:
         self.left_out: tuple[Message, ...] = ()
         self._guard = threading.RLock()
         self._images = Images(self.roots)
-        self._tags: tuple[int, Mapping[str, int]] = (-1, {})
+        self._counting = Counting(self._guard, self._images)
         self._places = tuple(root if is_folder(root) else root.parent for root in self.roots)
         self._connection, notes = open_database(data)
         self._kept = KeptOptions(self._connection, self._places)
@@ -106,9 +106,9 @@ class Workspace:
             *(self._images, self._index, self._records, self._guard),
             *(self.roots, self._places, options, tables),
         )
+        with self._writing, self._guard, failing():
+            notes = (*notes, *self._changes.recover())
         with self._guard, failing():
-            with self._writing:
-                notes = (*notes, *self._changes.recover())
             self.notes = self._opening_notes = notes
             self._index.load(self._images)
             self._reading.note_records()
@@ -157,33 +157,15 @@ class Workspace:
         self, ids: Iterable[int] | None = None, *, give_way: GiveWay | None = None
     ) -> Statistics:
         """Counts what these images have in common, or all. Takes a second for 100,000."""
-        with self._guard:
-            images = self._images
-            chosen = list(images.ids) if ids is None else [id for id in ids if id in images]
-            captions = [images.captions[id] for id in chosen]
-            sizes = [(images.widths[id], images.heights[id]) for id in chosen]
-            unread = sum(images.states[id] == CaptionState.UNREAD for id in chosen)
-            are_all = len(chosen) == len(list(images.ids))
-        tags: Mapping[str, int] = {}
-        if self.options.mode is CaptionMode.TAGS:
-            tags = self.tags(give_way) if are_all else counted(in_slices(captions, give_way))
-        return statistics_of(captions, sizes, tags, unread=unread, give_way=give_way)
+        return self._counting.statistics(ids, self.options.mode, give_way)
 
     def guessed_mode(self) -> CaptionMode:
         """Returns what most captions look like that are read."""
-        with self._guard:
-            captions = [caption for caption in self._images.captions if caption]
-        return CaptionMode.TAGS if look_like_tags(captions) else CaptionMode.TEXT
+        return self._counting.guessed_mode()
 
     def tags(self, give_way: GiveWay | None = None) -> Mapping[str, int]:
         """Returns how many captions have each tag, counted once until one changes."""
-        with self._guard:
-            version, captions = self._images.caption_version, self._images.captions
-            is_new = self._tags[0] != version
-            present = [captions[id] for id in self._images.ids] if is_new else []
-        if is_new:
-            self._tags = version, counted(in_slices(present, give_way))
-        return self._tags[1]
+        return self._counting.tags(give_way)
 
     def settle_mode(self) -> CaptionMode:
         """Returns what the captions are: as a person has chosen for these folders, or else what
@@ -271,33 +253,33 @@ class Workspace:
         A caption file that another program has changed since it had the text in `seen`, which
         stands for what was read last, is left: a conflict, unless `overwrites` names its image.
         """
-        with self._guard, failing(), self._writing:
-            return self._changes.set_captions(
-                *(captions, name, self._reading.reader),
-                overwrites=overwrites,
-                seen=seen,
-                is_by_person=not is_by_model,
-                reviews=reviews or {},
+        with self._writing, self._guard, failing():
+            return whole(
+                self._changes.set_captions(
+                    *(captions.items(), len(captions), name, self._reading.reader),
+                    overwrites=overwrites,
+                    seen=seen,
+                    is_by_person=not is_by_model,
+                    reviews=reviews,
+                )
             )
 
-    def change_captions(
-        self, ids: Iterable[int], change: Callable[[str], str], name: Message
-    ) -> EditReport:
-        """Applies a function to the captions of these images, as one action."""
-        with self._guard:
-            images = self._images
-            captions = {id: change(images.captions[id]) for id in ids if id in images}
-            changed = {id: text for id, text in captions.items() if text != images.captions[id]}
-            return self.set_captions(changed, name)
-
-    def apply(self, ids: Iterable[int], operation: Operation) -> EditReport:
+    def apply(self, ids: Sequence[int], operation: Operation) -> EditReport:
         """Applies an operation to the captions of these images, as one action. Raises
         `bulk.PatternError`; then none is changed."""
-        with self._guard:
-            images = self._images
-            captions = {id: images.captions[id] for id in ids if id in images}
-            changed = changed_captions(operation, captions, self.options.mode)
-            return self.set_captions(changed, operation.name)
+        report = self.begin_apply(ids, operation).finish()
+        assert report is not None
+        return report
+
+    def begin_apply(self, ids: Sequence[int], operation: Operation) -> OngoingEdit:
+        """Returns the same edit, to be made part by part; none is changed before its first."""
+
+        def begin(stop: Event) -> Parts:
+            captions = changes_of(operation, self._images, ids, self.options.mode)
+            reader = self._reading.reader
+            return self._changes.set_captions(captions, len(ids), operation.name, reader, stop=stop)
+
+        return self._ongoing(begin)
 
     def preview(self, ids: Iterable[int], operation: Operation, most: int) -> Preview:
         """Returns what `apply` would do, with at most `most` captions shown. Raises as that."""
@@ -306,14 +288,14 @@ class Workspace:
 
     def set_review(self, ids: Iterable[int], state: ReviewState) -> EditReport:
         """Sets what a person thinks of these images, as one action."""
-        with self._guard, failing(), self._writing:
+        with self._writing, self._guard, failing():
             return self._changes.set_review(ids, state)
 
     def move_to(self, ids: Iterable[int], folder: Path) -> EditReport:
         """Moves images with the files beside them to another folder, as one action. Where a name is
         taken there, they get a number."""
         name = translatable("core", "Move to “{folder}”").format(folder=folder.name or folder)
-        with self._guard, failing(), self._writing:
+        with self._writing, self._guard, failing():
             images = self._by_path(ids)
             planned = planned_moves(list(images), folder, self.options.pattern)
             moves = {images[path]: files for path, files in planned.items()}
@@ -324,7 +306,7 @@ class Workspace:
         tables. It can be undone where `trash.HAS_WAY_BACK`; elsewhere only the rows come back.
         Raises StoreError if there is no trash."""
         name = translatable("core", "Move to trash")
-        with self._guard, failing(), self._writing:
+        with self._writing, self._guard, failing():
             images = self._by_path(ids)
             if HAS_WAY_BACK:
                 planned = planned_deletions(list(images), self.options.pattern)
@@ -356,15 +338,30 @@ class Workspace:
     def undo(self) -> EditReport | None:
         """Undoes the last action on images of this workspace, also of an earlier session, but for
         files that were changed since. Returns None if there is none."""
-        with self._guard, failing(), self._writing:
+        return self.begin_undo().finish()
+
+    def begin_undo(self) -> OngoingEdit:
+        """Returns the same edit, to be made part by part. What it has not come to when it is
+        stopped can be undone later."""
+
+        def begin(stop: Event) -> Parts | None:
             action = self._edits.last_made
-            return action and self._changes.undo(action, self._reading.reader)
+            return action and self._changes.undo(action, self._reading.reader, stop)
+
+        return self._ongoing(begin)
 
     def redo(self) -> EditReport | None:
         """Makes the action again that was undone last. Returns None if there is none."""
-        with self._guard, failing(), self._writing:
+        return self.begin_redo().finish()
+
+    def begin_redo(self) -> OngoingEdit:
+        """Returns the same edit, as `begin_undo`."""
+
+        def begin(stop: Event) -> Parts | None:
             action = self._edits.last_undone
-            return action and self._changes.redo(action, self._reading.reader)
+            return action and self._changes.redo(action, self._reading.reader, stop)
+
+        return self._ongoing(begin)
 
     # Notes
 
@@ -394,6 +391,9 @@ class Workspace:
             self._connection.close()
 
     # Helpers
+
+    def _ongoing(self, begin: Callable[[Event], Parts | None]) -> OngoingEdit:
+        return OngoingEdit(self._guard, self._writing, begin)
 
     def _by_path(self, ids: Iterable[int]) -> dict[Path, int]:
         return {self._images.path(id): id for id in ids if id in self._images}

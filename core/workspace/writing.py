@@ -17,6 +17,7 @@ from enum import Enum, auto
 from itertools import takewhile
 from pathlib import Path
 
+from core.captions.stamps import stamp_after, stamp_in_place
 from core.errors import StoreError
 from core.files import read_bytes, remove_partial, replace_file, sync_folder, write_error
 from core.message import translatable
@@ -56,8 +57,9 @@ def put(
     recovery: Recovery = Recovery.NONE,
     *,
     is_durable: bool,
-) -> bool:
-    """Gives a file the content `after` if it has the content `before`; returns False if it had it.
+) -> tuple[int, int] | None:
+    """Gives a file the content `after` if it has the content `before`. Returns the file's stamp
+    (`core.captions.stamps`); None if a recovery finds that it had the content already.
 
     With `is_durable` it is on the disk on return. In a recovery, what a killed program has left
     half written is replaced too. Raises ChangedOutside, StoreError, and DiskFull.
@@ -67,15 +69,15 @@ def put(
         if recovery is not Recovery.NONE:
             remove_partial(Path(path))
             if read_bytes(Path(path)) == after:
-                return False
+                return None
+        if not is_durable and (stamp := change.make_in_place()) is not None:
+            return stamp
+        change.make_anew(is_durable=is_durable)
         if is_durable:
-            change.make_anew(is_durable=True)
             sync_folder(Path(path).parent)
-        elif not change.make_in_place():
-            change.make_anew(is_durable=False)
     except OSError as error:
         raise write_error(Path(path), error) from error
-    return True
+    return stamp_after(path, after)
 
 
 @dataclass(frozen=True)
@@ -85,17 +87,19 @@ class _Change:
     after: bytes | None
     recovery: Recovery
 
-    def make_in_place(self) -> bool:
-        """Overwrites a small file, or writes a new one; returns False where that is not to be."""
+    def make_in_place(self) -> tuple[int, int] | None:
+        """Overwrites a small file, or writes a new one; returns its stamp, None where that is not
+        to be."""
         if self.after is None or len(self.after) > _PAGE:
-            return False
+            return None
         if self.before is None:
-            return self.recovery is Recovery.NONE and self._create(self.after)
+            return self._create(self.after) if self.recovery is Recovery.NONE else None
         if len(self.before) > _PAGE or b"\0" in self.after:
-            return False  # Blank lines at the end of UTF-16 would be half characters.
+            return None  # Blank lines at the end of UTF-16 would be half characters.
         descriptor = os.open(self.path, os.O_RDWR | _PLAIN)
         try:
-            return self._overwrite(descriptor, self.after)
+            is_written = self._overwrite(descriptor, self.after)
+            return stamp_in_place(self.path, descriptor, self.after) if is_written else None
         finally:
             os.close(descriptor)
 
@@ -116,22 +120,22 @@ class _Change:
             mode = path.stat().st_mode & 0o777
         replace_file(path, self.after, mode=mode, is_durable=is_durable)
 
-    def _create(self, data: bytes) -> bool:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN
+    def _create(self, data: bytes) -> tuple[int, int] | None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _PLAIN
         try:
             descriptor = os.open(self.path, flags, 0o666)
         except FileExistsError:
-            return False
+            return None
         try:
             if os.write(descriptor, data) == len(data):
-                return True
+                return stamp_in_place(self.path, descriptor, data)
         except OSError:
             Path(self.path).unlink(missing_ok=True)
             raise
         finally:
             os.close(descriptor)
         Path(self.path).unlink(missing_ok=True)
-        return False
+        return None
 
     def _overwrite(self, descriptor: int, data: bytes) -> bool:
         status = os.fstat(descriptor)

@@ -245,6 +245,10 @@ class BulkWiring(QObject):
         failures, window = report.failures, self._window
         if report.note and not failures:
             window.show_notice(translated(report.note))
+        if report.left:
+            text = self.tr("Stopped. Captions changed: {changed}. Left as they were: {left}.")
+            changed, left = f"{len(report.changed):,}", f"{report.left:,}"
+            window.show_notice(text.format(changed=changed, left=left))
         show = NoticeAction(NoticeActionKind.SHOW_EDIT_REPORT, self.tr("Show all"), report)
         if len(failures) == 1:
             window.show_notice(translated(failures[0].reason))

@@ -72,7 +72,7 @@ class CountsWiring(QObject):
         ids = self._listing.meant_ids
         if ids:
             self._editing.write()
-            self._workspace.edit(lambda workspace: workspace.apply(ids, AddTags(tags)))
+            self._workspace.edit_many(lambda workspace: workspace.begin_apply(ids, AddTags(tags)))
 
     @Slot(str)
     def _complete_tag(self, part: str) -> None:

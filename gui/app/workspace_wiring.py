@@ -108,6 +108,7 @@ class WorkspaceWiring(QObject):
         pane.close_asked.connect(self._on_close_asked)
         pane.reading_line.stop_asked.connect(self._pictures.stop_finding)
         pane.reading_line.more_asked.connect(self._workspace.reading.resume)
+        pane.editing_line.stop_asked.connect(self._workspace.edits.stop)
         pane.query_line.searched.connect(self._on_searched)
         pane.query_line.sort_chosen.connect(self._on_sort_chosen)
         self._page.unfold_asked.connect(self._toggle_fold)
@@ -168,6 +169,7 @@ class WorkspaceWiring(QObject):
                 sort=workspace.listing.sort.key,
                 unreviewed=workspace.counts.unreviewed,
                 reading=workspace.reading.progress,
+                editing=workspace.edits.progress,
                 is_cut=workspace.reading.is_cut,
                 shows_caption=settings.shows_caption,
                 is_known=self._current is not None,

@@ -3,10 +3,10 @@
 `picture_list` opens pictures and `saved_picture` copies them out, `session` is the conversation
 about the one shown (`conversation` its data) and `answer_inspection` what its answers rest on.
 `workspace` is the folder that is open (with `image_listing`, `folder_reading`, `folder_scans`,
-`watched_folders`, `worker_thread` and `workspace_reads`; `user_activity` lets its threads wait),
-and `view_memory` what was in view of images and folders; `caption_editing` is the caption in view,
-with `model_answers`, `caption_tokens` and `spell_checking`, and `folder_counts` what captions have
-in common.
+`watched_folders`, `worker_thread`, `workspace_reads` and `workspace_edits`; `user_activity` lets
+its threads wait), and `view_memory` what was in view of images and folders; `caption_editing` is
+the caption in view, with `model_answers`, `caption_tokens` and `spell_checking`, and
+`folder_counts` what captions have in common.
 `folder_run` is a run over many images, with `run_engines`, `run_items`, `run_end`,
 `existing_captions`, `caption_edits`, `run_pace`, and the `stoppable` ones `folder_trial`,
 `caption_again` and `doubt_search`; `power` puts the computer to sleep after it.

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from core.errors import StoreError
 from core.message import Message
 from core.workspace import Conflict, EditReport, Operation, PatternError, Preview, Workspace
 from gui.session.workspace import FolderWorkspace
@@ -64,7 +63,8 @@ class BulkEditing(QObject):
         """Change the captions of these images; the workspace reports what became of it."""
         self.last = operation
         self.last_changed.emit()
-        self._workspace.edit(partial(_applied, ids=list(ids), operation=operation))
+        wanted = list(ids)
+        self._workspace.edit_many(lambda workspace: workspace.begin_apply(wanted, operation))
 
     def repeat(self, ids: Sequence[int]) -> None:
         """Do the last edit to these images."""
@@ -98,13 +98,6 @@ def _previewed(
         return workspace.preview(ids, operation, most)
     except PatternError as error:
         return error
-
-
-def _applied(workspace: Workspace, *, ids: Sequence[int], operation: Operation) -> EditReport:
-    try:
-        return workspace.apply(ids, operation)
-    except PatternError as error:
-        raise StoreError(error.message) from error
 
 
 def _written(

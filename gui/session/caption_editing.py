@@ -310,6 +310,10 @@ class CaptionEditing(QObject):
         self.changed.emit()
 
     def _start(self, writing: CaptionWriting) -> None:
+        if self._workspace.edits.is_under_way and writing.replaces_draft:
+            # It is written once that of many captions is done.
+            draft = Draft(writing.text, writing.seen)
+            self._workspace.keep_draft(writing.id, draft)
         written = self._workspace.begin(partial(write_caption, writing=writing))
         if written is not None:
             self._under_way[written] = writing

@@ -14,7 +14,6 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from core.batch import captions_written
 from core.captions.formats import CaptionFormat
 from core.errors import AppError
 from core.message import joined
@@ -25,6 +24,7 @@ from core.workspace import (
     Draft,
     EditReport,
     ImageRow,
+    OngoingEdit,
     PossibleSources,
     ReviewState,
     Workspace,
@@ -34,7 +34,8 @@ from gui.session.folder_reading import FolderReading
 from gui.session.image_listing import ImageListing
 from gui.session.user_activity import UserActivity
 from gui.session.worker_thread import WorkerThread
-from gui.session.workspace_reads import first_wanted, state_of
+from gui.session.workspace_edits import WorkspaceEdits
+from gui.session.workspace_reads import first_wanted, note_answers, state_of
 from gui.widgets.translated import translated, translated_all
 
 _Result = TypeVar("_Result")
@@ -68,6 +69,7 @@ class FolderWorkspace(QObject):
         super().__init__(parent)
         self._data = data
         self._thread = WorkerThread("workspace", self)
+        self.edits = WorkspaceEdits(self._thread, self)
         self.activity = UserActivity()
         self.reading = FolderReading(self._thread, self.activity, self)
         self.listing = ImageListing(self._thread, self.activity, self)
@@ -81,6 +83,9 @@ class FolderWorkspace(QObject):
         self.reading.progressed.connect(self._on_read_on)
         self.reading.stopped_or_resumed.connect(self.changed)
         self.reading.ended.connect(self._on_all_read)
+        self.edits.progressed.connect(self.changed)
+        self.edits.ended.connect(self.take_report)
+        self.edits.failed.connect(self._on_failed)
         self._thread.failed.connect(self._on_failed)
 
     def _reset(self) -> None:
@@ -209,14 +214,7 @@ class FolderWorkspace(QObject):
         `answers_noted` follows. What the run with the journal `again` wrote anew can be undone as
         an edit."""
         if workspace := self._workspace:
-
-            def note() -> None:
-                if again is None:
-                    workspace.answers.note(answers, doubts)
-                else:
-                    wrote = captions_written(again, answers)
-                    workspace.answers.note_again(wrote, answers, doubts)
-
+            note = partial(note_answers, workspace, answers, doubts, again)
             self._thread.ask(self._on_answers_noted, note)
 
     def _on_answers_noted(self, _: object) -> None:
@@ -273,15 +271,23 @@ class FolderWorkspace(QObject):
         """Do an edit; `edited` follows."""
         self.activity.note()
         if workspace := self._workspace:
-            self._thread.ask(self.take_report, lambda: work(workspace))
+            self.edits.do(lambda: work(workspace))
+
+    def edit_many(self, begin: Callable[[Workspace], OngoingEdit]) -> None:
+        """Do an edit of many captions, beside which other things can be done; `edited` follows."""
+        self.activity.note()
+        if workspace := self._workspace:
+            self.edits.do_in_parts(lambda: begin(workspace))
 
     def begin(self, work: Callable[[Workspace], _Result]) -> asyncio.Future[_Result] | None:
-        """Begin `work` after all that was asked for before, and return what will come of it, also
-        if others are opened meanwhile; None if none is open. `take_report` follows for an edit."""
+        """Begin `work` after all edits that were asked for before, and return what will come of it,
+        also if others are opened meanwhile; None if none is open. `take_report` follows for an
+        edit."""
         self.activity.note()
         workspace = self._workspace
-        return self._thread.begin(lambda: work(workspace)) if workspace else None
+        return self.edits.begin(lambda: work(workspace)) if workspace else None
 
+    @Slot(object)
     def take_report(self, report: EditReport | None) -> None:
         """Show what an edit of this workspace has changed; `edited` follows."""
         if report is None:
@@ -298,11 +304,11 @@ class FolderWorkspace(QObject):
 
     def undo(self) -> None:
         """Undo the last edit of captions or reviews."""
-        self.edit(lambda workspace: workspace.undo())
+        self.edit_many(Workspace.begin_undo)
 
     def redo(self) -> None:
         """Make the edit again that was undone last."""
-        self.edit(lambda workspace: workspace.redo())
+        self.edit_many(Workspace.begin_redo)
 
     async def first(self, ids: Sequence[int], is_wanted: Callable[[ImageRow], bool]) -> int | None:
         """Return the first of these images that is wanted; None if none is."""
@@ -323,6 +329,7 @@ class FolderWorkspace(QObject):
         self._is_listed.set()
         if (workspace := self._workspace) is not None:
             self._workspace = None
+            self.edits.leave()
             self.listing.leave()
             self.reading.leave(lambda: self._thread.submit(workspace.close))
 

@@ -1,9 +1,11 @@
-"""What is read of an open workspace in its own thread."""
+"""What is read of an open workspace, and noted in it, in its own thread."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
+from core.batch import captions_written
 from core.workspace import Counts, ImageRow, Workspace
 
 _AT_ONCE = 500
@@ -23,3 +25,16 @@ def first_wanted(
 def state_of(workspace: Workspace) -> tuple[Counts, str, str]:
     """Return its counts, and what undo and redo would do, "" for nothing."""
     return workspace.counts, workspace.undo_name or "", workspace.redo_name or ""
+
+
+def note_answers(
+    workspace: Workspace,
+    answers: Mapping[Path, str],
+    doubts: Mapping[Path, float],
+    again: Path | None,
+) -> None:
+    """Keep what a model wrote, in a run that wrote it anew if `again` is its journal."""
+    if again is None:
+        workspace.answers.note(answers, doubts)
+    else:
+        workspace.answers.note_again(captions_written(again, answers), answers, doubts)

@@ -142,6 +142,8 @@ def _escape_text(state: ViewState) -> str:
             return translate("Menu", "Remove the rectangle")
         if state.workspace.reading:
             return translate("Menu", "Stop reading the folder")
+        if state.workspace.can_stop_editing:
+            return translate("Menu", "Stop editing captions")
     return translate("Menu", "Dismiss notice") if visible_notice(state) else ""
 
 
@@ -320,8 +322,8 @@ def _can_escape(state: ViewState) -> bool:
     """Whether Esc has something to stop or to close."""
     if visible_notice(state):
         return state.is_conversation or not state.run.is_running
-    talk = state.conversation
-    on_image = state.has_chosen_word or state.has_part or state.workspace.reading
+    talk, shown = state.conversation, state.workspace
+    on_image = state.has_chosen_word or state.has_part or shown.reading or shown.can_stop_editing
     return state.is_conversation and bool(talk.is_answering or talk.waiting or on_image)
 
 

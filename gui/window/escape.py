@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def end_innermost(window: MainWindow) -> None:
     """Ends an answer, a question that waits, a word, the rectangle on the image, the reading of a
-    folder, or a notice."""
+    folder, an edit of many captions, or a notice."""
     state, notice = window.state, visible_notice(window.state)
     if state.is_conversation and (state.conversation.is_answering or state.conversation.waiting):
         window.prompt_box.escape()
@@ -22,6 +22,8 @@ def end_innermost(window: MainWindow) -> None:
         window.drop_zone.part_frame.remove()
     elif state.is_conversation and state.workspace.reading:
         window.workspace_pane.reading_line.stop_asked.emit()
+    elif state.is_conversation and state.workspace.can_stop_editing:
+        window.workspace_pane.editing_line.stop_asked.emit()
     elif notice is not None and notice is window.notice_bar.notice:
         window.notice_bar.dismiss()
     else:

@@ -17,6 +17,7 @@ from core.picture import ImagePreprocessing, Sending
 from core.transcript import BUILT_IN
 from core.workspace import (
     CaptionSource,
+    EditProgress,
     PossibleSources,
     ReviewState,
     ScanProgress,
@@ -185,7 +186,7 @@ class WorkspaceState:
     is the place in the query that `query_error` is about.
 
     `reading` says how far the reading of the folder is while it is opened, and `is_cut` that it was
-    stopped.
+    stopped; `editing` says how far an edit of many captions is.
 
     The image in view is one of them if `is_known`; what it was found to be in a `review`, and the
     `problem` of a caption that cannot be read. Its caption `is_modified` while something typed is
@@ -218,6 +219,7 @@ class WorkspaceState:
     sort: SortKey = SortKey.NAME
     unreviewed: int = 0
     reading: ScanProgress | None = None
+    editing: EditProgress | None = None
     is_cut: bool = False
     shows_caption: bool = False
     is_known: bool = False
@@ -244,6 +246,11 @@ class WorkspaceState:
     def is_selection_meant(self) -> bool:
         """Whether Undo is about the selection of images, which was lost last."""
         return self.has_list and self.has_focus and self.is_lost_last and self.lost > 0
+
+    @property
+    def can_stop_editing(self) -> bool:
+        """Whether captions are being edited, and that can be stopped."""
+        return self.editing is not None and self.editing.can_stop
 
     @property
     def is_list_shown(self) -> bool:

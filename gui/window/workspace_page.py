@@ -62,6 +62,7 @@ class WorkspacePage(QWidget):
         if state.has_list:
             self.pane.show_counts(state.name, state.listed, state.total)
             self.pane.reading_line.show_reading(state.reading, state.is_cut)
+            self.pane.editing_line.show_editing(state.editing)
             self.pane.show_layout(state.is_grid, state.side)
             self.pane.show_selected(state.selected, state.unreviewed)
             self.pane.query_line.show_query(state.query, state.query_error, state.query_fault)

@@ -4,7 +4,8 @@ Read `image_rows` first, the list model; `image_list` shows it as a grid or a li
 by `cell_layout`, each image painted by `image_cell`, with `thumbnails` from `thumbnail_cache`.
 `selection_model` keeps what is selected, which `image_selection` reads; `scroll_anchor` keeps what
 is in view there. `pane` is the left side of the window around them, with `reading_line` for how far
-the reading of the folder is.
+the reading of the folder is, and `editing_line` for an edit of many captions: each is a
+`progress_line`.
 
 `export_dialog` hands captions over to other programs, with the choices of `export_form` and the
 words of `export_texts`; `import_dialog` takes theirs. `presets_dialog` changes presets, each with

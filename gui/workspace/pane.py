@@ -18,6 +18,7 @@ from gui.widgets.buttons import icon_button
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.focus_ring import paint_focus
 from gui.widgets.theme import Theme
+from gui.workspace.editing_line import EditingLine
 from gui.workspace.image_list import LARGEST, SMALLEST, ImageList
 from gui.workspace.image_rows import ImageRows
 from gui.workspace.query_line import QueryLine
@@ -77,6 +78,8 @@ class WorkspacePane(QWidget):
         self.column.addWidget(self.query_line)
         self.reading_line = ReadingLine()
         self.column.addWidget(self.reading_line)
+        self.editing_line = EditingLine()
+        self.column.addWidget(self.editing_line)
         self.statistics = StatisticsPanel(theme)
         self.parts = QSplitter(Qt.Orientation.Vertical)
         self.parts.setObjectName("pane_parts")

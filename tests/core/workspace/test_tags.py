@@ -209,3 +209,32 @@ def test_tags_are_counted_once_an_image_and_in_their_most_frequent_form():
     captions = ["Cat, dog, cat", "cat", "cat, red  car", "red car", "red car"]
     assert counted(captions) == Counter({"cat": 3, "red car": 3, "dog": 1})
     assert tag_key(" Red \n CAR") == "red car"
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ("A dog", "Cat"),
+        ("a  dog", "cat"),
+        ("Straße", "STRASSE"),
+        ("a\tdog", "cat"),
+        ("a, b", "c"),
+        (" a", "b "),
+        ("", "b"),
+        ("b", ""),
+        ("",),
+        (" ",),
+        (),
+        ("İ", "ı"),
+    ],
+)
+def test_keys_of_a_list_are_those_of_its_tags(tags):
+    assert TagList(tags).keys == [tag_key(tag) for tag in tags]
+
+
+@pytest.mark.parametrize(
+    ("separators", "usual"), [((), ", "), ((",",), ","), ((", ", ",", ","), ","), (("; ",), "; ")]
+)
+def test_separator_is_what_stands_between_most_tags(separators, usual):
+    tags = tuple("abcd"[: len(separators) + 1])
+    assert TagList(tags, separators).separator == usual

@@ -113,7 +113,8 @@ def test_captions_are_written_and_undone_also_tomorrow(opened, folder):
 
 def test_bulk_edit_overwrites_in_place(opened, folder):
     workspace = opened()
-    report = workspace.change_captions(workspace.ids(), lambda caption: f"x{caption}"[:5], EDIT)
+    rows = workspace.rows(workspace.ids())
+    report = workspace.set_captions({row.id: f"x{row.caption}"[:5] for row in rows}, EDIT)
     assert len(report.changed) == 10
     assert (folder / "2.txt").read_bytes() == b"xa do\n"
     assert len(workspace.undo().changed) == 10

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QMessageBox,
 )
 
+from core.workspace import AddTags, CaptionMode, ReviewState
 from gui.window.commands import Command
 from gui.workspace.bulk_dialog import BulkDialog
 from gui.workspace.bulk_fields import BulkKind
@@ -232,3 +233,108 @@ def test_images_are_trashed_and_moved_with_their_captions_and_come_back(live, fo
         assert QApplication.activeModalWidget() is None
 
     live(story)
+
+
+MANY = 6_000
+
+
+@pytest.fixture
+def large(tmp_path):
+    """More images than are edited in a moment."""
+    folder = tmp_path / "large"
+    folder.mkdir()
+    Image.new("RGB", (40, 30), "teal").save(folder / "0.png")
+    data = (folder / "0.png").read_bytes()
+    for number in range(MANY):
+        (folder / f"{number}.png").write_bytes(data)
+        (folder / f"{number}.txt").write_text(f"a cat, number {number}\n", encoding="utf-8")
+    return folder
+
+
+async def opened_as_tags(program, folder):
+    found = await opened(program, folder)
+    await until(lambda: program.workspace.mode is CaptionMode.TAGS)
+    return found
+
+
+def edited(program):
+    """What becomes of the edits from now on."""
+    reports = []
+    program.workspace.edited.connect(reports.append)
+    return reports
+
+
+async def under_way(program):
+    """An edit of many captions is made."""
+    await until(lambda: program.window.state.workspace.editing is not None)
+    assert program.workspace.edits.is_under_way
+
+
+def test_many_captions_are_edited_beside_what_a_person_does(live, large):
+    async def story(program):
+        window, images = await opened_as_tags(program, large)
+        workspace, reports = program.workspace, edited(program)
+        own = images.rows.id_at(images.currentIndex())
+        others = [id for id in workspace.ids if id != own]
+        program.bulk_editing.apply(others, AddTags(("sea",)))
+        await under_way(program)
+        # What is read is not kept waiting, and what is written waits.
+        assert await workspace.path_of(workspace.ids[-1]) == large / f"{MANY - 1}.png"
+        assert not reports
+        window.commands[Command.EDIT_CAPTION].trigger()
+        path = program.caption_editing.path
+        program.caption_editing.type("by hand")
+        program.caption_editing.write()
+        await until(lambda: len(reports) == 2)
+        assert [len(report.changed) for report in reports] == [MANY - 1, 1]
+        assert window.state.workspace.editing is None
+        await until(lambda: not window.workspace_pane.editing_line.isVisible())
+        assert sum(caption.endswith(", sea") for caption in captions(large)) == MANY - 1
+        await until(lambda: not program.caption_editing.has_unsaved)
+        assert path.with_suffix(".txt").read_text(encoding="utf-8") == "by hand\n"
+
+    live(story)
+
+
+@pytest.mark.parametrize("by_key", [True, False])
+def test_edit_of_many_captions_is_stopped(live, large, by_key):
+    async def story(program):
+        window, images = await opened_as_tags(program, large)
+        reports, line = edited(program), window.workspace_pane.editing_line
+        images.selectAll()
+        program.bulk_editing.apply(images.selected_ids, AddTags(("sea",)))
+        await under_way(program)
+        if by_key:
+            QTest.keyClick(images, KEY.Key_Escape)
+        else:
+            line.button.click()
+        await until(lambda: reports)
+        (report,) = reports
+        assert report.left > 0
+        assert len(report.changed) + report.left == MANY
+        assert "Stopped." in window.state.notices[0].text
+        assert sum("sea" in caption for caption in captions(large)) == len(report.changed)
+        window.commands[Command.UNDO].trigger()
+        if report.changed:
+            await until(lambda: len(reports) == 2)
+        assert not any("sea" in caption for caption in captions(large))
+
+    live(story)
+
+
+def test_edit_of_many_captions_is_made_whole_when_the_program_ends(live, large):
+    async def story(program):
+        _, images = await opened_as_tags(program, large)
+        images.selectAll()
+        program.bulk_editing.apply(images.selected_ids, AddTags(("sea",)))
+        program.bulk_editing.apply(images.selected_ids, AddTags(("sky",)))
+        program.workspace.review(images.selected_ids[:1], ReviewState.ACCEPTED)
+        await under_way(program)
+
+    async def again(program):
+        await opened_as_tags(program, large)
+        assert program.workspace.counts.reviews[ReviewState.ACCEPTED] == 1
+
+    live(story)
+    assert all(caption.endswith(", sea, sky") for caption in captions(large))
+    live(again)

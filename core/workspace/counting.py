@@ -1,0 +1,51 @@
+"""Counts what the captions and images of an open workspace have in common."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+
+from core.workspace.data import CaptionMode, GiveWay, Statistics
+from core.workspace.images import CaptionState, Images
+from core.workspace.statistics import in_slices, look_like_tags, statistics_of
+from core.workspace.tags import counted
+
+
+class Counting:
+    """Counts in the columns under `guard`; any thread may call."""
+
+    def __init__(self, guard: threading.RLock, images: Images):
+        self._guard, self._images = guard, images
+        self._tags: tuple[int, Mapping[str, int]] = (-1, {})
+
+    def statistics(
+        self, ids: Iterable[int] | None, mode: CaptionMode, give_way: GiveWay | None
+    ) -> Statistics:
+        """See `Workspace.statistics`."""
+        with self._guard:
+            images = self._images
+            chosen = list(images.ids) if ids is None else [id for id in ids if id in images]
+            captions = [images.captions[id] for id in chosen]
+            sizes = [(images.widths[id], images.heights[id]) for id in chosen]
+            unread = sum(images.states[id] == CaptionState.UNREAD for id in chosen)
+            are_all = len(chosen) == len(list(images.ids))
+        tags: Mapping[str, int] = {}
+        if mode is CaptionMode.TAGS:
+            tags = self.tags(give_way) if are_all else counted(in_slices(captions, give_way))
+        return statistics_of(captions, sizes, tags, unread=unread, give_way=give_way)
+
+    def guessed_mode(self) -> CaptionMode:
+        """See `Workspace.guessed_mode`."""
+        with self._guard:
+            captions = [caption for caption in self._images.captions if caption]
+        return CaptionMode.TAGS if look_like_tags(captions) else CaptionMode.TEXT
+
+    def tags(self, give_way: GiveWay | None = None) -> Mapping[str, int]:
+        """See `Workspace.tags`."""
+        with self._guard:
+            version, captions = self._images.caption_version, self._images.captions
+            is_new = self._tags[0] != version
+            present = [captions[id] for id in self._images.ids] if is_new else []
+        if is_new:
+            self._tags = version, counted(in_slices(present, give_way))
+        return self._tags[1]

@@ -1,0 +1,96 @@
+"""An edit of many captions that is made part by part: others read the workspace meanwhile, it says
+how far it is, and it can be stopped."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, ExitStack
+from threading import Event
+
+from core.workspace.data import EditProgress, EditReport
+from core.workspace.opening import failing
+
+# So long others wait at most, but for a part that takes longer itself.
+_SECONDS = 0.025
+
+Parts = Generator[EditProgress, None, EditReport]
+"""How an edit is made: it goes on each time the next progress is asked for, and ends with what
+became of it."""
+
+
+def whole(parts: Parts) -> EditReport:
+    """Makes an edit in one go, and returns what became of it."""
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            return end.value
+
+
+class OngoingEdit:
+    """An edit that is made while `go_on` is called, until it `is_done`: always by the same thread,
+    which keeps all others from writing captions until then. Calls raise what the edit raises, which
+    ends it.
+
+    `progress` is how far it is, None before the first call. `report` says what became of it; it
+    stays None where there was nothing to undo or redo.
+    """
+
+    def __init__(
+        self,
+        guard: threading.RLock,
+        writing: AbstractContextManager[object],
+        begin: Callable[[Event], Parts | None],
+    ):
+        """`guard` is held while a part is made, `writing` until the end. `begin` is called under
+        both, and gets what is set once the edit is to be stopped."""
+        self._guard, self._writing, self._begin = guard, writing, begin
+        self._held = ExitStack()
+        self._parts: Parts | None = None
+        self._stop = Event()
+        self.progress: EditProgress | None = None
+        self.report: EditReport | None = None
+        self.is_done = False
+
+    def stop(self) -> None:
+        """Leave the images that are not edited yet as they are. Any thread may call it."""
+        self._stop.set()
+
+    def go_on(self) -> None:
+        """Makes some more of the edit, for a moment. Raises StoreError, and PatternError."""
+        if self.is_done:
+            return
+        try:
+            if self._parts is None:
+                self._held.enter_context(self._writing)
+            with self._guard, failing():
+                self.is_done = self._is_at_end()
+        except BaseException:
+            self.is_done = True
+            raise
+        finally:
+            if self.is_done:
+                self._held.close()
+
+    def finish(self) -> EditReport | None:
+        """Makes all that is left, without letting others read meanwhile."""
+        with self._writing, self._guard:
+            while not self.is_done:
+                self.go_on()
+        return self.report
+
+    def _is_at_end(self) -> bool:
+        end = time.monotonic() + _SECONDS
+        if self._parts is None:
+            self._parts = self._begin(self._stop)
+        if self._parts is None:
+            return True
+        try:
+            while time.monotonic() < end:
+                self.progress = next(self._parts)
+        except StopIteration as ended:
+            self.report = ended.value
+            return True
+        return False
