@@ -22,7 +22,6 @@ from core.generation.listeners import Listeners
 from core.generation.pending import PendingAnswer
 from core.generation.streaming import PieceStreamer
 from core.llava.decoding import DecodeLoop, LoopInputs, decode_loop
-from core.llava.forward import ForwardPass
 from core.llava.generate_path import GeneratePath
 from core.llava.loop_answers import LoopAnswers
 from core.llava.patch_grid import Canvas, square_grid
@@ -113,12 +112,10 @@ class LlavaEngine:
         pending = PendingAnswer(request, self._tokenizer)
         if stop.is_set():
             return pending.stopped()
-        loop = self._loop
-        if loop is None or not loop.supports(request.sampling):
-            return self._generate(self._prepare(request), pending, on_piece, stop)
-        self._encode_early(loop, request)
         inputs = self._prepare(request)
-        return self._answers_of(loop).answer(inputs, pending, on_piece, stop)
+        if self._loop is not None and self._loop.supports(request.sampling):
+            return self._answers_of(self._loop).answer(inputs, pending, on_piece, stop)
+        return self._generate(inputs, pending, on_piece, stop)
 
     def answer_all(
         self,
@@ -143,19 +140,6 @@ class LlavaEngine:
         yield from answers.answer_all(requests, listeners, slots, self.answer)
         # Other programs may have taken memory meanwhile, or given some back.
         self.facts = replace(self.facts, slots_that_fit=self._slots_that_fit(self._loop))
-
-    def _encode_early(self, loop: DecodeLoop[ForwardPass], request: Request) -> None:
-        """Lets a card begin with an image that it has not seen, while the prompt is made."""
-        pixels, forward = request.picture.pixels, loop.forward
-        is_known = self._pixel_values is not None and self._pixel_values[0] is pixels
-        # Other slots than one are released first, and with them the features.
-        if is_known or not forward.runs_ahead or forward.cache.slots != 1:
-            return
-        values = self._values_of(request)
-        try:
-            forward.image_features(values)
-        except (RuntimeError, MemoryError) as failure:
-            raise self._failed(failure) from failure
 
     def _answers_of(self, loop: DecodeLoop) -> LoopAnswers:
         return LoopAnswers(
@@ -281,19 +265,6 @@ class LlavaEngine:
     # ---- helpers of both
 
     def _prepare(self, request: Request) -> Inputs:
-        return prepare(
-            request.turns,
-            self._values_of(request),
-            self._tokenizer,
-            max_new_tokens=request.sampling.max_new_tokens,
-            context_length=self.facts.context_length,
-            prompt_length=self._prompt_length,
-            patch_size=self._model.config.vision_config.patch_size,
-            beginning=request.beginning,
-        )
-
-    def _values_of(self, request: Request) -> np.ndarray:
-        """The pixel values of the request's image; the same array for questions about the same."""
         if self._is_closed:
             raise closed_engine()
         if request.others:
@@ -304,14 +275,23 @@ class LlavaEngine:
                 )
             )
         pixels = request.picture.pixels
+        vision = self._model.config.vision_config
         if self._pixel_values is None or self._pixel_values[0] is not pixels:
-            size = self._model.config.vision_config.image_size
             try:
-                values = pixel_values(pixels, size, self._mean, self._std)
+                values = pixel_values(pixels, vision.image_size, self._mean, self._std)
             except MemoryError as failure:
                 raise self._failed(failure) from failure
             self._pixel_values = pixels, values
-        return self._pixel_values[1]
+        return prepare(
+            request.turns,
+            self._pixel_values[1],
+            self._tokenizer,
+            max_new_tokens=request.sampling.max_new_tokens,
+            context_length=self.facts.context_length,
+            prompt_length=self._prompt_length,
+            patch_size=vision.patch_size,
+            beginning=request.beginning,
+        )
 
     def _failed(self, failure: BaseException) -> AppError:
         """Returns the error to raise for a failure of the model, whose memory is released."""
