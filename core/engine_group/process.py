@@ -135,9 +135,9 @@ class EngineProcess:
             while not this.is_over:
                 match self._receive(None if this.is_stopping else stop, this.newly_stopped):
                     case Wanted():
-                        self._send(this.next())
+                        self._ask_next(this)
                     case StopOne() as message:
-                        self._send(message)
+                        self._tell(message)
                     case Piece(number, text) if on_piece is not None:
                         on_piece(this.sent[number], text)
                     case Refused(number, error) if on_refused is not None:
@@ -151,7 +151,7 @@ class EngineProcess:
                         raise error
                     case _:
                         this.is_stopping = True
-                        self._send(Stop())
+                        self._tell(Stop())
         except EngineLost:
             this.is_over = True
             raise
@@ -195,6 +195,16 @@ class EngineProcess:
                 self.close()
                 raise _lost(f"exit status {self._process.returncode}")
             return message
+
+    def _ask_next(self, this: _Round) -> None:
+        if self._process.poll() is None:  # Else another engine gets the request.
+            self._tell(this.next())
+
+    def _tell(self, message: FromParent) -> None:
+        """Sends a message of a round. That the child has ended shows once all that it said before
+        is received: its last answers count."""
+        with suppress(EngineLost):
+            self._send(message)
 
     def _send(self, message: FromParent) -> None:
         try:
