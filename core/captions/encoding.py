@@ -18,8 +18,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
-from charset_normalizer import from_bytes
-
 from core.errors import StoreError
 from core.message import translatable
 
@@ -236,6 +234,8 @@ def _texts(data: bytes, encodings: Iterable[str]) -> dict[str, str | None]:
 
 def _asian(data: bytes) -> dict[str, str | None]:
     """Returns the texts in encodings with characters of two bytes that the file may well be."""
+    from charset_normalizer import from_bytes  # The window's start would wait for it.
+
     matches = list(from_bytes(data, cp_isolation=list(_COMMON), threshold=0.3))
     most = min((match.chaos for match in matches), default=0.0) + _MARGIN
     texts = _texts(data, [one.encoding for one in matches if one.chaos <= most])

@@ -16,8 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-import psutil
-
 from core.errors import Cancelled
 from core.isolation.protocol import (
     LONGEST_LINE,
@@ -186,8 +184,11 @@ class _Watch:
     def __init__(self, pid: int, limits: Limits | None):
         self._limits = limits
         self._begin = time.monotonic()
+        import psutil  # The window's start would wait for it.
+
+        self._errors = psutil.Error
         self._process: psutil.Process | None = None
-        with suppress(psutil.Error):
+        with suppress(self._errors):
             self._process = psutil.Process(pid)
         self._cpu_begin = self._cpu_seconds()
 
@@ -207,14 +208,14 @@ class _Watch:
         return None
 
     def _cpu_seconds(self) -> float:
-        with suppress(psutil.Error):
+        with suppress(self._errors):
             if self._process is not None:
                 times = self._process.cpu_times()
                 return times.user + times.system
         return 0.0
 
     def _memory_bytes(self) -> int:
-        with suppress(psutil.Error):
+        with suppress(self._errors):
             if self._process is not None:
                 return self._process.memory_info().rss
         return 0

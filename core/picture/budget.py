@@ -13,7 +13,6 @@ import threading
 from collections import deque
 from collections.abc import Generator
 
-import psutil
 from PIL import Image, ImageFile
 
 from core.errors import PictureError
@@ -122,6 +121,8 @@ def _return_free_memory() -> None:
 
 
 def _free_bytes() -> int:
+    import psutil  # The window's start would wait for it.
+
     return psutil.virtual_memory().available
 
 

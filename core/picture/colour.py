@@ -9,7 +9,6 @@ import io
 import math
 from typing import Any, Literal, cast
 
-import numpy as np
 from PIL import Image, ImageChops, ImageCms
 
 from core.message import translatable
@@ -47,6 +46,9 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     The range is that of 16 bits, or 0 to 1 for floating point. If the values exceed it, it is from
     the least to the greatest of them, as in scientific viewers.
     """
+    # It takes a tenth of a second to import, which the window's start would wait for.
+    import numpy as np
+
     values = np.asarray(image)
     if image.mode.startswith("I;16"):
         low, high = 0.0, 65535.0
@@ -141,6 +143,8 @@ def _standard_profile(name: Literal["LAB", "sRGB"]) -> ImageCms.ImageCmsProfile:
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
     """Whether the profile is sRGB itself, as most are: converting would add rounding errors."""
+    import numpy as np
+
     steps = np.arange(0, 256, 15, dtype=np.uint8)
     cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, len(steps), 3)
     changed = ImageCms.applyTransform(Image.fromarray(cube), transform)

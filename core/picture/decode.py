@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image, ImageChops, ImageFile
 
@@ -31,10 +31,12 @@ from core.picture.reading import (
 from core.picture.reduction import cut, join_reduced, kept_size
 from core.picture.strips import read_strips, strip_bytes
 from core.picture.tga import with_meant_alpha
-from core.picture.tiff_samples import SampleLayout, page_count, read_samples, sample_layout
 
 LARGEST_PIXELS = 30_000 * 30_000
 """The most pixels a file may have. Without it, a few bytes could claim any amount of memory."""
+
+if TYPE_CHECKING:
+    from core.picture.tiff_samples import SampleLayout
 
 # Above this, a file is decoded strip by strip if its format allows that.
 _STRIPWISE_PIXELS = 64 * 2**20
@@ -87,8 +89,12 @@ def decode(
                 "JPEG.",
             ).format(image=title, kind=kind)
         )
-    if picture_format is PictureFormat.TIFF and (layout := sample_layout(file, title)):
-        return _decode_samples(file, layout, title, orientation)
+    if picture_format is PictureFormat.TIFF:
+        # It imports numpy, which takes a tenth of a second: the window's start would wait for it.
+        from core.picture.tiff_samples import sample_layout
+
+        if layout := sample_layout(file, title):
+            return _decode_samples(file, layout, title, orientation)
     early = _decoded_at_opening(file, picture_format, title)
     with (
         without_pillow_limit(),
@@ -114,6 +120,8 @@ def decode(
 
 def _decode_samples(file: BinaryIO, layout: SampleLayout, title: str, orientation: int) -> Decoded:
     """Decodes a TIFF whose samples Pillow does not know."""
+    from core.picture.tiff_samples import page_count, read_samples
+
     _refuse_absurd((layout.width, layout.height), title)
     image, own_orientation, is_complete = read_samples(file, layout, title)
     kept = kept_size(*image.size)

@@ -7,8 +7,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from core.errors import EngineError, PromptError
 from core.message import translatable
 from core.transcript import Answer, TokenScore
@@ -72,6 +70,9 @@ def _plain(token: str) -> str:
 
 def evidence_of(answer: Answer) -> Evidence:
     """Returns how sure the model was of each word. Raises EngineError if its server did not say."""
+    # It takes a tenth of a second to import, which the window's start would wait for.
+    import numpy as np
+
     spans = _spans(answer.text, answer.scores)
     log_p = np.array([score.log_p for score in answer.scores], np.float32)
     words = judged_words(
@@ -155,8 +156,14 @@ def _yes_over_no(answer: Answer) -> float:
         if not (found["yes"] or found["no"]):
             break
         least = min(log_p for _, log_p in score.likeliest)
-        yes, no = (float(np.logaddexp.reduce(one)) if one else least for one in found.values())
+        yes, no = (_log_of_sum(one) if one else least for one in found.values())
         return yes - no
     raise EngineError(
         translatable("core", "The model answers such questions neither with yes nor with no.")
     )
+
+
+def _log_of_sum(log_p: Sequence[float]) -> float:
+    """The logarithm of the sum of probabilities."""
+    most = max(log_p)
+    return most + math.log(sum(math.exp(one - most) for one in log_p))

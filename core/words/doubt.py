@@ -7,10 +7,14 @@ the picture on the word (`Word.gain`) was tried as a further feature and added n
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from math import inf, log
+from typing import TYPE_CHECKING
 
 from core.words.evidence import Word
+
+if TYPE_CHECKING:
+    # It takes a tenth of a second to import, which the window's start would wait for.
+    import numpy as np
 
 # One weight per column of `features`, and the weighted sum at which doubt is 0.5. They are fitted
 # so that 4 % of the correct claims are in doubt in two kinds of captions (the built-in model's own
@@ -43,6 +47,8 @@ def doubts(words: Sequence[Word], log_p: np.ndarray) -> list[float | None]:
 
     `log_p`, float32 (tokens,), is the log-probability of each token of the answer.
     """
+    import numpy as np
+
     found = iter(1 / (1 + np.exp(-(features(words, log_p) @ WEIGHTS - THRESHOLD))))
     return [float(next(found)) if word.is_content else None for word in words]
 
@@ -55,20 +61,22 @@ def features(words: Sequence[Word], log_p: np.ndarray) -> np.ndarray:
     So the surprise that is usual in the answer counts as none, while a very large surprise counts
     in full. The narrower the range between the two, the less a count or a position adds.
     """
+    import numpy as np
+
     content = [word for word in words if word.is_content]
     texts = [word.text.lower() for word in content]
     is_count = [text in _NUMBERS.split() or text.isdigit() for text in texts]
     is_position = [text in _POSITIONS.split() for text in texts]
     surprises = _log_surprises(words, log_p)
     usual = _usual(surprises)
-    none = float(np.log(_FLOOR))
+    none = log(_FLOOR)
     scale = (_CEILING - min(usual, _CEILING - 1.0)) / (_CEILING - none)
     highest: dict[str, float] = {}
     for number, text in enumerate(texts):
         if not (is_count[number] or is_position[number]):
             # A thing that is named again is as doubtful as it was.
             name = text.removesuffix("s")
-            highest[name] = max(surprises[number], highest.get(name, -np.inf))
+            highest[name] = max(surprises[number], highest.get(name, -inf))
             surprises[number] = highest[name]
     stretched = _CEILING - (_CEILING - np.array(surprises)) / scale
     columns = [stretched, np.array(is_count) * scale, np.array(is_position) * scale]
@@ -86,7 +94,7 @@ def _log_surprises(words: Sequence[Word], log_p: np.ndarray) -> list[float]:
     for word in words:
         surprise = -float(log_p[word.first_token : word.end_token].sum())
         if word.is_content:
-            surprises.append(float(np.log(max(0.0, surprise + pending) + _FLOOR)))
+            surprises.append(log(max(0.0, surprise + pending) + _FLOOR))
             pending = 0.0
         elif not word.text.isdigit():
             # The number of a list item says nothing about the item itself.
@@ -96,7 +104,7 @@ def _log_surprises(words: Sequence[Word], log_p: np.ndarray) -> list[float]:
 
 def _usual(surprises: Sequence[float]) -> float:
     """Returns the median of the log surprises, closer to none the fewer there are."""
-    none = float(np.log(_FLOOR))
+    none = log(_FLOOR)
     if not surprises:
         return none
     median = sorted(surprises)[(len(surprises) - 1) // 2]

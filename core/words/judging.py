@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-
-import numpy as np
+from math import exp
+from typing import TYPE_CHECKING
 
 from core.words.doubt import doubts
 from core.words.evidence import Candidate, Word
 from core.words.splitting import is_function_word, is_list_number, split_words
+
+if TYPE_CHECKING:
+    # It takes a tenth of a second to import, which the window's start would wait for.
+    import numpy as np
 
 
 def judged_words(
@@ -35,7 +39,7 @@ def judged_words(
             text[begin:end],
             first,
             last,
-            probability=float(np.exp(log_p[tokens].sum())),
+            probability=exp(log_p[tokens].sum()),
             candidates=candidates(first),
             gain=gain(tokens),
             doubt=None,
