@@ -198,7 +198,7 @@ class Theme(QObject):
 
     def pixmap(self, name: str, side: int, ratio: float, token: str = "text_quiet") -> QPixmap:
         """Returns an icon of `side` logical pixels for a screen with this pixel ratio."""
-        pixmap = _draw(_svg(name, getattr(self.palette, token)), round(side * ratio))
+        pixmap = _draw(_drawing(name, getattr(self.palette, token)), round(side * ratio))
         pixmap.setDevicePixelRatio(ratio)
         return pixmap
 
@@ -357,21 +357,21 @@ def _qt_palette(palette: Palette) -> QPalette:
 def _tinted_icon(name: str, colour: str, disabled: str) -> QIcon:
     icon = QIcon()
     for mode, tint in ((QIcon.Mode.Normal, colour), (QIcon.Mode.Disabled, disabled)):
-        svg = _svg(name, tint)
+        drawing = _drawing(name, tint)
         for side in _ICON_SIDES:
-            icon.addPixmap(_draw(svg, side), mode)
+            icon.addPixmap(_draw(drawing, side), mode)
     return icon
 
 
-def _svg(name: str, colour: str) -> bytes:
+def _drawing(name: str, colour: str) -> QSvgRenderer:
     path = RESOURCES / "icons" / f"{name}.svg"
-    return path.read_bytes().replace(b"currentColor", colour.encode())
+    return QSvgRenderer(QByteArray(path.read_bytes().replace(b"currentColor", colour.encode())))
 
 
-def _draw(svg: bytes, side: int) -> QPixmap:
+def _draw(drawing: QSvgRenderer, side: int) -> QPixmap:
     pixmap = QPixmap(side, side)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
-    QSvgRenderer(QByteArray(svg)).render(painter, QRectF(0, 0, side, side))
+    drawing.render(painter, QRectF(0, 0, side, side))
     painter.end()
     return pixmap
