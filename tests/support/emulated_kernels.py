@@ -1,0 +1,185 @@
+"""The attention kernels of a decode step, compiled as C++ and run without a graphics card.
+
+`emulated_gpu.h` stands in for CUDA. What is written in PTX is replaced by what the manual says it
+does: the sources are otherwise those that NVRTC compiles.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import core.llava.kernels
+from core.llava.kernels.arguments import of_cache
+from core.llava.kernels.scratch import AttentionScratch
+from core.llava.kernels.shape import KernelShape
+from core.llava.quantized_cache import LayerCache
+
+_SOURCES = Path(core.llava.kernels.__file__).parent
+_HEADER = Path(__file__).with_name("emulated_gpu.h")
+
+# Functions with PTX, and what they do.
+_IN_PTX = {
+    "u16 to_half(float x)": "static u16 to_half(float x) { return rounded_to_bfloat16(x); }",
+    "float scale_to_float(u16 x)": "",
+    "uint4 read_once(const void* address)": "",
+    "void multiply(int* c, const u32* a, u32 b0, u32 b1)": (
+        "static void multiply(int* c, const u32* a, u32 b0, u32 b1) {"
+        " multiply_integers(c, a, b0, b1); }"
+    ),
+}
+_CALLS = """
+#if CACHE_BITS == 8
+#define DECODE decode_attention_int8
+#else
+#define DECODE decode_attention
+#endif
+
+struct Step {
+    const u16* states; Cached* cache; float* scales; const float *cosine, *sine;
+    const long long* positions; u16* out; float* partial; int* ended; int length, part; float scale;
+} of_step;
+
+struct Prompt {
+    const u16* states; u16* out; Cached* cache; float* scales; const float *cosine, *sine;
+    int key_heads, length; const long long* begin_and_slot; int count, before;
+} of_prompt;
+
+extern "C" void attend(Step given, int parts, int key_heads, int slots) {
+    of_step = given;
+    run(parts, key_heads, slots, 128, [] {
+        const Step& s = of_step;
+        DECODE(s.states, nullptr, nullptr, 1, s.cache, s.scales, s.cosine, s.sine, s.positions,
+               s.out, s.partial, s.ended, s.length, s.part, s.scale);
+    });
+}
+
+extern "C" void rotate_and_cache(Prompt given, int blocks) {
+    of_prompt = given;
+    run(blocks, 1, 1, 256, [] {
+        const Prompt& p = of_prompt;
+        rope_and_cache(p.states, nullptr, nullptr, 1, p.out, p.cache, p.scales, p.cosine, p.sine,
+                       p.key_heads, p.length, 0, p.begin_and_slot, p.count, p.before);
+    });
+}
+"""
+_POINTER, _INT = ctypes.c_void_p, ctypes.c_int
+
+
+class _Step(ctypes.Structure):
+    _fields_ = (
+        *((name, _POINTER) for name in ("states", "cache", "scales", "cosine", "sine")),
+        *((name, _POINTER) for name in ("positions", "out", "partial", "ended")),
+        *((name, _INT) for name in ("length", "part")),
+        ("scale", ctypes.c_float),
+    )
+
+
+class _Prompt(ctypes.Structure):
+    _fields_ = (
+        *((name, _POINTER) for name in ("states", "out", "cache", "scales", "cosine", "sine")),
+        *((name, _INT) for name in ("key_heads", "length")),
+        ("begin_and_slot", _POINTER),
+        *((name, _INT) for name in ("count", "before")),
+    )
+
+
+class EmulatedKernels:
+    """`Kernels` of bfloat16 on tensors of the CPU, as far as a KV cache is read and written.
+
+    `compiled_in` is a folder for the library. Skips the test where there is no C++ compiler, and
+    on other systems than Linux.
+    """
+
+    def __init__(self, compiled_in: Path, head_dim: int, group: int, cache_bits: int):
+        if sys.platform != "linux":
+            pytest.skip("threads that take turns are only there on Linux")
+        self._shape = KernelShape(
+            torch.bfloat16, 16, 4096, 11008, head_dim, group, cache_bits=cache_bits
+        )
+        attention = "attention_int8.cu" if cache_bits == 8 else "attention.cu"
+        sizes = {"HEAD_DIM": head_dim, "GROUP": group, "CACHE_BITS": cache_bits}
+        source = compiled_in / f"{head_dim}_{group}_{cache_bits}.cpp"
+        source.write_text(_translated(attention, "rotary.cu"), encoding="utf-8")
+        library = source.with_suffix(".so")
+        defined = [f"-D{name}={value}" for name, value in sizes.items()]
+        options = ["-std=c++17", "-O2", "-fno-strict-aliasing", "-w", "-shared", "-fPIC"]
+        command = ["c++", *options, *defined, "-DBFLOAT16=1", "-DWEIGHTS=16", "-o", library, source]
+        try:
+            subprocess.run(command, check=True, timeout=120)
+        except FileNotFoundError:
+            pytest.skip("there is no C++ compiler (on Debian: apt-get install g++)")
+        self._library = ctypes.CDLL(str(library))
+
+    def decode_attention(
+        self, states: Tensor, cache: LayerCache, positions: Tensor, cosine: Tensor, sine: Tensor
+    ) -> Tensor:
+        """See `Kernels.decode_attention`."""
+        shape, slots = self._shape, len(states)
+        key_heads, length = cache.shape[1] // 2, cache.shape[2]
+        scratch = AttentionScratch.allocate(slots, length, key_heads, shape, states.device)
+        out = torch.zeros(slots, key_heads * shape.group * shape.head_dim, dtype=states.dtype)
+        tensors = (states, *of_cache(cache), cosine, sine, positions, out)
+        given = _Step(
+            *map(_address, (*tensors, scratch.partial, scratch.ended)),
+            length,
+            scratch.part,
+            shape.head_dim**-0.5,
+        )
+        self._library.attend(given, -(-length // scratch.part), key_heads, slots)
+        assert not scratch.ended.any()
+        return out
+
+    def rope_and_cache_at(
+        self,
+        states: Tensor,
+        cache: LayerCache,
+        cosine: Tensor,
+        sine: Tensor,
+        begin_and_slot: Tensor,
+        before: int = 0,
+    ) -> Tensor:
+        """See `Kernels.rope_and_cache_at`."""
+        count, width = states.shape
+        out = states.new_empty(before + count, width) if before else states
+        given = _Prompt(
+            *map(_address, (states, out, *of_cache(cache), cosine, sine)),
+            cache.shape[1] // 2,
+            cache.shape[2],
+            _address(begin_and_slot),
+            count,
+            before,
+        )
+        self._library.rotate_and_cache(given, -(-(before + count) * width // (16 * 256)))
+        return out
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _translated(*names: str) -> str:
+    """The sources with their headers as one, in C++."""
+    seen: set[str] = set()
+
+    def whole(name: str) -> str:
+        if name in seen:
+            return ""
+        seen.add(name)
+        text = (_SOURCES / name).read_text(encoding="utf-8").replace("#pragma once", "")
+        return re.sub(r'#include "(.+?)"', lambda found: whole(found[1]), text)
+
+    text = "".join(map(whole, names))
+    for declared, instead in _IN_PTX.items():
+        begin = text.find(declared)
+        if begin >= 0:
+            begin, end = text.rindex("\n", 0, begin), text.index("\n}\n", begin)
+            text = f"{text[:begin]}\n{instead}\n{text[end + 3 :]}"
+    return f"{_HEADER.read_text(encoding='utf-8')}\n{text}\n{_CALLS}"
