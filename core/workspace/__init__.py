@@ -6,7 +6,7 @@ How the modules fit together, in the order in which to read them:
 - `changes` makes and undoes actions on its images, which `noting` notes; those of many captions
   are made part by part (`ongoing`). `counting` counts what images have in common, by `statistics`.
 - `images` has all images in memory, by columns; `index` keeps them between two openings, with the
-  columns in one piece by `packing`, and `listed_paths` are their files in the order of a list.
+  columns in one piece by `packing`, `orders` are those of lists, and `listed_paths` the files.
   `scan` reads folders, captions and sizes into them. `query` is a line that finds images among
   them: `term`, `terms` and `measures` make tests of its words, `globs` are its wildcards,
   `matching` makes the tests, `query_error` says what is wrong, and `completion` what may follow.
@@ -20,8 +20,9 @@ How the modules fit together, in the order in which to read them:
   changes before it is made, `edits` makes, undoes and finishes edits by their `steps`, `writing`
   writes their files, and `syncing` brings these to the disk. `messages` keeps their names so that
   they can be translated.
-- `tags` reads and changes the tags in a caption, and `bulk` has the edits of many captions at once,
-  and `preview` shows what they would do. `answers` are what models wrote.
+- `tags` reads and changes the tags in a caption, `tag_index` finds images by their tags, and `bulk`
+  has the edits of many captions at once, and `preview` shows what they would do. `answers` are what
+  models wrote.
 - `fingerprints` recognises files by their content, `duplicates` finds equal and similar images,
   and `similar` groups them.
 - `move` moves images with their sidecars, `trash` moves them to the system's trash: first a plan,

@@ -42,10 +42,13 @@ class Counting:
 
     def tags(self, give_way: GiveWay | None = None) -> Mapping[str, int]:
         """See `Workspace.tags`."""
-        with self._guard:
-            version, captions = self._images.caption_version, self._images.captions
-            is_new = self._tags[0] != version
-            present = [captions[id] for id in self._images.ids] if is_new else []
-        if is_new:
-            self._tags = version, counted(in_slices(present, give_way))
-        return self._tags[1]
+        images = self._images
+        while True:
+            if give_way is not None:
+                give_way()
+            with self._guard:
+                if self._tags[0] == images.caption_version:
+                    return self._tags[1]
+                if images.tag_index.go_on(images.captions):
+                    self._tags = images.caption_version, images.tag_index.counts(images.captions)
+                    return self._tags[1]

@@ -18,6 +18,8 @@ from core.captions.folding import all_findable, findable
 from core.picture import natural_key
 from core.workspace.data import Counts, ImageRow, ReviewState, Sort, SortKey
 from core.workspace.orders import in_order, sorted_in_parts
+from core.workspace.tag_index import TagIndex
+from core.workspace.tags import tags_of
 
 
 class CaptionState(IntEnum):
@@ -57,6 +59,9 @@ class Images:
         self.names: list[str] = []
         self.states = bytearray()
         self.captions: list[str] = []
+        self.tag_index = TagIndex()
+        self.tag_counts = array("i")
+        """How many tags captions have, -1 as long as they were not counted."""
         self.folded: list[str] = []
         self.caption_stamps: list[tuple[int, int]] = []
         """When the caption file was changed last, in nanoseconds, and its size."""
@@ -128,6 +133,7 @@ class Images:
         self.names.append(name)
         self.states.append(CaptionState.UNREAD)
         self.captions.append("")
+        self.tag_counts.append(-1)
         self.folded.append("")
         self.caption_stamps.append((0, 0))
         self.targets.append("")
@@ -150,6 +156,7 @@ class Images:
         if count and (max(self.states) > max(CaptionState) or min(self.folder_of) < 0):
             raise ValueError("there is no such state, or no such folder")
         self.folded = all_findable(self.captions)
+        self.tag_counts = array("i", [-1]) * count
         self.reviews, self.edited = bytearray(count), bytearray(count)
         self.doubts = array("d", [nan]) * count
         self.near_groups = [""] * count
@@ -181,8 +188,7 @@ class Images:
         """Forgets an image; its id is not used again."""
         self._ids[self.folder_of[id]].pop(self.names[id], None)
         self.states[id] = CaptionState.GONE
-        self.captions[id] = self.folded[id] = ""
-        self.caption_version += 1
+        self._note_caption(id, "", "")
         self.problems.pop(id, None)
         self._note(id, SortKey.NAME)
         self.name_order = None
@@ -217,13 +223,24 @@ class Images:
 
     def set_caption(self, id: int, caption: str, stamp: tuple[int, int]) -> None:
         """Notes the caption that is in the file, which has this time and size."""
-        self.captions[id] = caption
-        self.caption_version += 1
-        self.folded[id] = findable(caption)
+        self._note_caption(id, caption, findable(caption))
         self.states[id] = CaptionState.PRESENT if caption else CaptionState.NONE
         self.caption_stamps[id] = stamp
         self.problems.pop(id, None)
         self._note(id, SortKey.LENGTH)
+
+    def _note_caption(self, id: int, caption: str, folded: str) -> None:
+        self.captions[id], self.folded[id] = caption, folded
+        self.tag_counts[id] = -1
+        self.tag_index.note(id)
+        self.caption_version += 1
+
+    def count_tags(self, id: int) -> int:
+        """Returns how many tags a caption has, counted once."""
+        count = self.tag_counts[id]
+        if count < 0:
+            count = self.tag_counts[id] = len(tags_of(self.captions[id]))
+        return count
 
     def set_unreadable(self, id: int, problem: str, stamp: tuple[int, int] = (0, 0)) -> None:
         """Notes why a caption file cannot be read or used."""

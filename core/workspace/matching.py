@@ -22,6 +22,7 @@ from core.workspace.expressions import (
     compiled,
     is_quick,
 )
+from core.workspace.globs import Glob
 from core.workspace.images import Images
 from core.workspace.literals import literals_of
 from core.workspace.query_error import QueryError
@@ -31,11 +32,17 @@ LONG = 100
 
 
 class Test(Protocol):
-    """A test of images. `cost` says which of several to make first: the lowest."""
+    """A test of images. `cost` says which of several to make first: the lowest. It `needs_tags` if
+    it is only so quick once all tags are in the index (`tag_index`)."""
 
     @property
     def cost(self) -> int:
         """How long it takes, relative to others."""
+        ...
+
+    @property
+    def needs_tags(self) -> bool:
+        """Whether it looks into the index of tags."""
         ...
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
@@ -53,6 +60,11 @@ class All:
     def cost(self) -> int:
         """As long as the longest."""
         return max(test.cost for test in self.tests)
+
+    @property
+    def needs_tags(self) -> bool:
+        """Whether one of them does."""
+        return any(test.needs_tags for test in self.tests)
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
         """Makes the quickest test first, and the others of what is left."""
@@ -72,6 +84,11 @@ class Any:
     def cost(self) -> int:
         """All are made."""
         return sum(test.cost for test in self.tests)
+
+    @property
+    def needs_tags(self) -> bool:
+        """Whether one of them does."""
+        return any(test.needs_tags for test in self.tests)
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
         """Makes each test of what has passed none so far."""
@@ -94,6 +111,11 @@ class Not:
         """As long as the test."""
         return self.test.cost
 
+    @property
+    def needs_tags(self) -> bool:
+        """Whether the test does."""
+        return self.test.needs_tags
+
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
         """Returns the others."""
         found = set(self.test.among(images, ids))
@@ -108,6 +130,7 @@ class Where:
     column: Callable[[Images], Sequence[object]]
     accepts: Callable[[object], object]
     cost: int = 1
+    needs_tags: bool = False
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
         """Looks at each value."""
@@ -121,6 +144,7 @@ class Having:
 
     accepts: Callable[[Images, int], object]
     cost: int = 5
+    needs_tags: bool = False
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
         """Looks at each image."""
@@ -142,6 +166,7 @@ class Contains:
     columns: tuple[Column, ...]
     text: str
     cost: int = 2
+    needs_tags: bool = False
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
         """Looks at each text."""
@@ -150,6 +175,27 @@ class Contains:
             return [id for id in ids if text in first[id]]
         (second,) = others
         return [id for id in ids if text in first[id] or text in second[id]]
+
+
+@dataclass(frozen=True)
+class Globbed:
+    """Passes the images in one of whose texts wildcards match a part; they are folded."""
+
+    columns: tuple[Column, ...]
+    glob: Glob
+    cost: int = LONG
+    needs_tags: bool = False
+
+    def among(self, images: Images, ids: Sequence[int]) -> list[int]:
+        """Looks at each text."""
+        matches, part = self.glob.matches, self.glob.longest_part
+        found: set[int] = set()
+        for column in self.columns:
+            texts = column.folded(images)
+            for id in ids:
+                if part in (text := texts[id]) and id not in found and matches(text):
+                    found.add(id)
+        return [id for id in ids if id in found]
 
 
 class Pattern:
@@ -212,6 +258,7 @@ class Matches:
     columns: tuple[Column, ...]
     pattern: Pattern
     cost: int = LONG
+    needs_tags: bool = False
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
         """Looks at each text."""

@@ -25,6 +25,7 @@ class Search:
     def __init__(self, images: Images, guard: threading.RLock, query: Query | None, sort: Sort):
         self._images, self._guard = images, guard
         self._quick, self._slow = query.stages if query is not None else (None, None)
+        self._needs_tags = query is not None and query.test.needs_tags
         with guard:
             self._left = images.ordered(sort)
         self.found = array("q")
@@ -35,6 +36,11 @@ class Search:
         """Looks at some more images, for a moment. Raises QueryError."""
         if self.is_done:
             return
+        if self._needs_tags:
+            with self._guard:
+                self._needs_tags = not self._images.tag_index.go_on(self._images.captions)
+            if self._needs_tags:
+                return
         if self._quick is not None:
             with self._guard:
                 self._left, self._quick = self._quick.among(self._images, self._left), None

@@ -15,9 +15,20 @@ from core.message import translatable
 from core.workspace.data import ReviewState
 from core.workspace.globs import Glob, literal_of
 from core.workspace.images import REVIEWS, CaptionState, Images
-from core.workspace.matching import LONG, Column, Contains, Having, Matches, Pattern, Test, Where
+from core.workspace.matching import (
+    LONG,
+    Column,
+    Contains,
+    Globbed,
+    Having,
+    Matches,
+    Pattern,
+    Test,
+    Where,
+)
 from core.workspace.measures import MEASURES
 from core.workspace.query_error import QueryError
+from core.workspace.tag_index import Wanted
 from core.workspace.tags import tag_key, tags_of
 from core.workspace.term import Term
 
@@ -109,14 +120,7 @@ def _text(term: Term, columns: tuple[Column, ...]) -> Test:
     value = findable(term.value)
     if (literal := literal_of(value)) is not None:
         return Contains(columns, literal)
-    glob = Glob(value, is_whole=False)
-    part = glob.longest_part
-
-    def accepts(images: Images, id: int) -> bool:
-        texts = (column.folded(images)[id] for column in columns)
-        return any(part in text and glob.matches(text) for text in texts)
-
-    return Having(accepts, cost=LONG)
+    return Globbed(columns, Glob(value, is_whole=False))
 
 
 def _pattern(term: Term) -> Pattern:
@@ -128,7 +132,7 @@ class _HasTag:
     then at what stands around them, which takes a tenth of the time of reading all tags. Most tags
     stand after a comma and a blank, which is seen at once."""
 
-    cost = 4
+    cost, needs_tags = 4, False
 
     def __init__(self, key: str, *, is_beginning: bool = False):
         self._key, self._is_beginning = key, is_beginning
@@ -190,7 +194,7 @@ def _begins_tag(caption: str, start: int) -> bool:
 def _tag(term: Term) -> Test:
     if term.is_regex:
         pattern = _pattern(term)
-        return _TagMatches(pattern.candidates, lambda tags: pattern.among(tags, range(len(tags))))
+        return _TagMatches(lambda tags, keys: pattern.among(tags, range(len(tags))))
     value = comparable(term.value)
     if (literal := literal_of(value)) is not None:
         key = tag_key(literal)
@@ -201,32 +205,27 @@ def _tag(term: Term) -> Test:
     if beginning is not None and _is_beginning_of_tags(beginning):
         return _HasTag(beginning, is_beginning=True)
     glob = Glob(value, is_whole=True)
-    part = findable(glob.longest_part)
+    part = glob.longest_part
 
-    def candidates(texts: Sequence[str], ids: Sequence[int]) -> Sequence[int]:
-        return [id for id in ids if part in texts[id]]
+    def wanted(tags: Sequence[str], keys: Sequence[str]) -> Iterable[int]:
+        return (place for place, key in enumerate(keys) if part in key and glob.matches(key))
 
-    def among(tags: Sequence[str]) -> Iterable[int]:
-        return (place for place, tag in enumerate(tags) if glob.matches(tag_key(tag)))
-
-    return _TagMatches(candidates, among)
+    return _TagMatches(wanted)
 
 
 @dataclass(frozen=True)
 class _TagMatches:
-    """Passes the images one of whose tags is wanted: of the images that `candidates` leaves by
-    their folded captions, `wanted` looks once at each tag, and returns the places of those."""
+    """Passes the images one of whose tags is wanted."""
 
-    candidates: Callable[[Sequence[str], Sequence[int]], Sequence[int]]
-    wanted: Callable[[Sequence[str]], Iterable[int]]
-    cost: int = 2 * LONG
+    wanted: Wanted
+    cost: int = 10
+    needs_tags: bool = True
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
-        captions = images.captions
-        tags = {id: tags_of(captions[id]) for id in self.candidates(images.folded, ids)}
-        texts = list(set[str]().union(*tags.values()))
-        wanted = {texts[place] for place in self.wanted(texts)}
-        return [id for id in ids if id in tags and not wanted.isdisjoint(tags[id])]
+        while not images.tag_index.go_on(images.captions):
+            continue
+        found = images.tag_index.images_with(self.wanted, images.captions)
+        return [id for id in ids if id in found]
 
 
 # States
@@ -277,6 +276,7 @@ class _Repeated:
 
     column: Callable[[Images], Sequence[str]]
     cost: int = 10
+    needs_tags: bool = False
     start: int = 0
     end: int = 0
 
@@ -301,7 +301,7 @@ def _has(term: Term) -> Test:
         case Has.CAPTION:
             return Where(lambda images: images.states, lambda at: at == CaptionState.PRESENT)
         case Has.TAGS:
-            return Where(lambda images: images.captions, lambda text: tags_of(str(text)), 20)
+            return Having(lambda images, id: images.count_tags(id), LONG)
         case Has.DOUBT:
             return Having(lambda images, id: not isnan(images.doubts[id]))
         case Has.REVIEW:

@@ -303,4 +303,5 @@ class BulkWiring(QObject):
 
 
 def _mode_and_tags(workspace: Workspace) -> tuple[CaptionMode, dict[str, int]]:
-    return workspace.options.mode, dict(workspace.tags())
+    mode = workspace.options.mode
+    return mode, dict(workspace.tags()) if mode is CaptionMode.TAGS else {}
