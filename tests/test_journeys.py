@@ -210,6 +210,7 @@ def close_when(moment: str, picture: Path) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_closing_while_the_model_loads_ends_the_process_cleanly(home, pictures):
     closed = close_when("close_while_loading", pictures[0])
     assert (closed.returncode, closed.stderr) == (0, "")
@@ -217,6 +218,7 @@ def test_closing_while_the_model_loads_ends_the_process_cleanly(home, pictures):
     assert not (locations().logs / "crash.txt").exists()
 
 
+@pytest.mark.slow
 def test_closing_during_an_answer_keeps_its_half_and_ends_the_process_cleanly(home, pictures):
     closed = close_when("close_while_answering", pictures[0])
     assert (closed.returncode, closed.stderr) == (0, "")

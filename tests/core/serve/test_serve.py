@@ -241,6 +241,7 @@ def test_sampling_is_repeatable_with_a_seed(client):
     assert {say(4), say(5)} != {said}
 
 
+@pytest.mark.slow
 def test_many_clients_at_once_get_the_texts_of_the_local_engine(client, local):
     names = sorted(path.name for path in SAMPLES.glob("*.png"))[: SLOTS + QUEUE]
     assert len(names) == 8

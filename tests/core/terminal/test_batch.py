@@ -156,6 +156,7 @@ def whole_texts(folder, home):
     return len(texts)
 
 
+@pytest.mark.slow
 def test_first_ctrl_c_ends_after_the_captions_under_way_and_resume_does_the_rest(
     start, talkative, folder, tmp_path, monkeypatch
 ):

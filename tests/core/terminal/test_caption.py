@@ -249,6 +249,7 @@ def test_help_lists_the_options(capsys):
 # ---- as a process
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
 def test_interrupt_keeps_what_was_said_and_ends_with_status_130(tiny_original_layout, pictures):
     with start(

@@ -56,6 +56,7 @@ def test_tokens_have_their_probabilities_in_full_precision(caption, pictures, tm
     assert any(abs(value - round(value, 5)) > 1e-9 for value in values)
 
 
+@pytest.mark.slow
 def test_folder_run_writes_evidence_for_each_caption_and_goes_on(caption, pictures, tmp_path):
     evidence = tmp_path / "evidence.jsonl"
     status, _, err = caption(pictures, "--write", "txt", "--evidence", evidence)

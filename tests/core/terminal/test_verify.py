@@ -158,6 +158,7 @@ def verify_here(tmp_path, monkeypatch, capsys):
     return verify_here
 
 
+@pytest.mark.slow
 def test_report_about_the_built_in_model_has_everything_and_no_folder(verify_here, tmp_path):
     status, out, err, report = verify_here(tmp_path / "home", "built-in", "--offline")
     assert status == 0, err

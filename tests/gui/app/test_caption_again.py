@@ -154,6 +154,7 @@ def test_it_is_undone_as_an_edit_is_also_after_a_restart(live, folder):  # noqa:
     live(restarted)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_it_is_undone_as_an_edit_though_the_program_was_killed(live, folder, home):  # noqa: F811
     for number in range(4):

@@ -16,7 +16,6 @@ from gui.engines.state import Stage
 from gui.window.commands import Command
 from tests.gui.conftest import until
 from tests.support import driver_library
-from tests.support.tiers import mostly_slow
 
 ROOT = Path(__file__).parents[3]
 STORIES = Path(__file__).with_name("engine_stories.py")
@@ -25,16 +24,6 @@ NAMES = [
     for node in ast.parse(STORIES.read_text(encoding="utf-8")).body
     if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
 ]
-
-
-# One of each kind: an offer, a pack that works, one that fails, and what is going on at the end.
-SAMPLE = (
-    "test_offer_is_made_once_for_each_pack_and_version",
-    "test_driver_that_is_too_old_is_named_and_what_cannot_be_helped_is_not",
-    "test_pack_is_got_and_used_after_a_restart",
-    "test_failure_is_a_notice_where_no_panel_shows_it_and_names_what_to_do",
-    "test_closing_the_window_during_a_download_keeps_what_has_come",
-)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +51,8 @@ def outcomes(request, tmp_path_factory) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("name", mostly_slow(NAMES, SAMPLE))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 def test_story(outcomes, name):
     assert outcomes[name] == []
 
@@ -81,6 +71,7 @@ def test_from_source_nothing_is_offered_and_it_is_said_whose_pytorch_it_is(live)
     live(story)
 
 
+@pytest.mark.slow
 def test_program_that_ends_before_it_has_looked_does_not_look_later(live, qtbot):
     async def story(program: Program):
         pass

@@ -289,8 +289,9 @@ def test_earlier_conversation_is_opened_from_the_menu(live, picture_file):
     live(look)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
-@pytest.mark.parametrize("kind", [slowly(signal.SIGINT), signal.SIGTERM])
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_the_program_cleanly(start, home, kind):
     program = start()
     shown = wait_for_log(home, "Window shown")

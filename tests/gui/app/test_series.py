@@ -91,6 +91,7 @@ def test_runs_that_follow_wait_for_one_that_was_stopped(live, folder):  # noqa: 
     live(story)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_runs_that_follow_are_offered_after_the_program_was_killed(live, folder, home):  # noqa: F811
     killed("between", folder)
