@@ -46,7 +46,7 @@ class ModelServer(LoopbackServer):
 
     `refused` are names of fields that it answers with 422, or with `refusal`; `largest_body` the
     bytes above which it answers 413. `most_at_once` is how many requests it answers at once; more
-    get 429. An answer takes `seconds`, and waits until `gate` is set. `scores` returns the log
+    get 429. An answer waits until `gate` is set; it begins at once, and takes `seconds`. `scores` returns the log
     probabilities of a piece's tokens as OpenAI has them, where they are asked for; None for a
     server that ignores that. `has_left` is set once a client closes the connection inside an
     answer.
@@ -268,8 +268,8 @@ class _Handler(BaseHTTPRequestHandler):
         for number, piece in enumerate(pieces):
             if spoilt and number == 2:
                 break
-            if self.server.seconds:
-                time.sleep(self.server.seconds / len(pieces))
+            if self.server.seconds and number:
+                time.sleep(self.server.seconds / (len(pieces) - 1))
             choice: dict[str, Any] = {"index": 0, "delta": {"content": piece}}
             if self.server.scores and body.get("logprobs"):
                 choice["logprobs"] = {"content": self.server.scores(piece)}

@@ -2,6 +2,7 @@
 
     "say 40 words"              forty words, "word0 " to "word39 ", as fast as can be
     "say 40 words at 1000"      the same, 1,000 words per second
+    "say 40 words at 1000 once" the same, but only the first time that this is asked
     "hold"                      answers "Half an ", then waits to be stopped
     "fail"                      answers "Half an ", then fails as a device does
     "crash"                     answers "Half an ", then raises an unexpected exception
@@ -90,7 +91,9 @@ class ScriptedEngine:
         match script.split():
             case ["say", count, "words"]:
                 yield from (f"word{i} " for i in range(int(count)))
-            case ["say", count, "words", "at", rate]:
+            case ["say", count, "words", "at", _, "once"] if self._times_asked_before(script):
+                yield from (f"word{i} " for i in range(int(count)))
+            case ["say", count, "words", "at", rate] | ["say", count, "words", "at", rate, "once"]:
                 started = time.perf_counter()
                 for i in range(int(count)):
                     stop.wait(max(0.0, started + i / float(rate) - time.perf_counter()))

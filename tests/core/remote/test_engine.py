@@ -65,7 +65,7 @@ def test_image_is_let_go_once_its_answer_is_there(server, use, how):
     """Not only when the garbage collector comes by: a run would hold hundreds of images."""
     engine, stop = use(server), threading.Event()
     if how == "stopped":
-        server.seconds = 30
+        server.pieces, server.seconds = str.split, 30
     asked = [request(str(number)) for number in range(4)]
     kept = [weakref.ref(one.picture) for one in asked]
     if how == "alone":

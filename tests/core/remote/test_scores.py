@@ -105,8 +105,9 @@ def test_server_that_gives_no_scores_is_asked_for_none_in_a_folder_run(server, u
 
 
 def test_stopped_answer_has_the_scores_so_far(server, use):
-    server.scores, server.seconds = tokens_of, 2.0
+    server.scores = tokens_of
     engine, stop = use(server), threading.Event()
+    server.seconds = 2.0
     answer = engine.answer(REQUEST, lambda piece: stop.set(), stop)
     assert answer.ending is Ending.STOPPED
     assert TEXT.startswith(answer.text)

@@ -182,7 +182,7 @@ def test_caption_is_seen_as_it_comes_and_stopped_inside(live, folder, slots):
 
 def test_pause_finishes_the_caption_under_way_and_going_on_does_the_rest(live, folder):
     async def story(program, panel):
-        await begun(program, panel, folder, "say 20 words at 10")
+        await begun(program, panel, folder, "say 20 words at 10 once")
         await until(lambda: shown(panel)[0][1] == "Looking…")
         click(panel.controls.buttons[RunAction.PAUSE])
         await until(lambda: phase(program) is Phase.PAUSED)
@@ -541,8 +541,9 @@ def test_stopping_after_this_one_sums_up_and_can_be_gone_on_with(live, folder):
     (folder / "1.txt").write_text("mine")
 
     async def story(program, panel):
-        # So slowly that a busy machine has time to click while the third is captioned.
-        await begun(program, panel, folder, "say 20 words at 8")
+        # So slowly that a busy machine has time to click while the third, which is the first to be
+        # asked about, is captioned.
+        await begun(program, panel, folder, "say 20 words at 8 once")
         await until(lambda: shown(panel)[2][1] == "Looking…")
         click(panel.controls.buttons[RunAction.STOP_AFTER_THIS])
         await until(lambda: panel.summary_box.isVisible())
