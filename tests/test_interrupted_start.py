@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
-# Sends itself what Ctrl+C sends, when the module is about to be imported. What a shell starts in the
-# background ignores that, and so would this process.
+# Sends itself what Ctrl+C sends, when the module is about to be imported. What a shell starts in
+# the background ignores that, and so would this process.
 SCRIPT = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -46,10 +46,10 @@ class ModelServer(LoopbackServer):
 
     `refused` are names of fields that it answers with 422, or with `refusal`; `largest_body` the
     bytes above which it answers 413. `most_at_once` is how many requests it answers at once; more
-    get 429. An answer waits until `gate` is set; it begins at once, and takes `seconds`. `scores` returns the log
-    probabilities of a piece's tokens as OpenAI has them, where they are asked for; None for a
-    server that ignores that. `has_left` is set once a client closes the connection inside an
-    answer.
+    get 429. An answer waits until `gate` is set; it begins at once, and takes `seconds`. `scores`
+    returns the log probabilities of a piece's tokens as OpenAI has them, where they are asked for;
+    None for a server that ignores that. `has_left` is set once a client closes the connection
+    inside an answer.
     """
 
     def __init__(self, *, port: int = 0, certificate: tuple[str, str] | None = None) -> None:
