@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from tests.support.tiers import slowly
 ROOT = Path(__file__).parents[3]
 TRUTH = json.loads((ROOT / "tests" / "support" / "samples_truth.json").read_text("utf-8"))
 NEVER = threading.Event()
+DESCRIBE = "Please describe this image in detail."
 
 
 def open_built_in(dtype: str) -> LlavaEngine:
@@ -59,6 +61,35 @@ def written(text: str) -> Answer:
     return Answer(text, Ending.COMPLETE, 0, 0.0)
 
 
+@dataclass(frozen=True)
+class Captioned:
+    """An image's caption, and what its words rest on."""
+
+    request: Request
+    answer: Answer
+    evidence: Evidence
+
+
+@pytest.fixture(scope="module")
+def captioned(engine: LlavaEngine) -> Callable[[str], Captioned]:
+    """Captions a sample, once for all tests: what is said and found stays the same."""
+
+    @cache
+    def captioned(sample: str) -> Captioned:
+        request = request_for(sample)
+        answer = answered(engine, request)
+        return Captioned(request, answer, engine.evidence(request, answer, NEVER))
+
+    return captioned
+
+
+@pytest.fixture(scope="module")
+def described(engine: LlavaEngine) -> Evidence:
+    """What the words of a true description rest on."""
+    request = request_for("fruit.png", DESCRIBE)
+    return engine.evidence(request, written(TRUTH["fruit.png"]["description"]), NEVER)
+
+
 def word_in(evidence: Evidence, text: str) -> Word:
     return next(word for word in evidence.words if word.text == text)
 
@@ -77,12 +108,12 @@ def log_p_by_transformers(
     return leading[torch.arange(len(ids)), torch.tensor(ids)].numpy()
 
 
-def test_word_is_as_probable_as_its_tokens_together_and_gains_over_a_plain_picture(engine):
-    request = request_for("fruit.png")
-    answer = answered(engine, request)
+def test_word_is_as_probable_as_its_tokens_together_and_gains_over_a_plain_picture(
+    engine, captioned
+):
+    fruit = captioned("fruit.png")
+    request, answer, evidence = fruit.request, fruit.answer, fruit.evidence
     plain = replace(request, picture=Picture(None, Image.new("RGB", (336, 336), PAD_COLOUR)))
-
-    evidence = engine.evidence(request, answer, NEVER)
 
     seen = log_p_by_transformers(engine, request, answer.output_ids)
     unseen = log_p_by_transformers(engine, plain, answer.output_ids)
@@ -98,10 +129,8 @@ def test_word_is_as_probable_as_its_tokens_together_and_gains_over_a_plain_pictu
     assert gains[0] < 5 < gains[1]
 
 
-def test_candidates_begin_with_the_word_that_a_greedy_answer_said(engine):
-    request = request_for("fruit.png")
-    evidence = engine.evidence(request, answered(engine, request), NEVER)
-    banana = word_in(evidence, "banana")
+def test_candidates_begin_with_the_word_that_a_greedy_answer_said(captioned):
+    banana = word_in(captioned("fruit.png").evidence, "banana")
     assert banana.candidates[0].text == "banana"
     probabilities = [candidate.probability for candidate in banana.candidates]
     assert probabilities == sorted(probabilities, reverse=True)
@@ -109,7 +138,7 @@ def test_candidates_begin_with_the_word_that_a_greedy_answer_said(engine):
 
 
 def test_evidence_between_two_answers_changes_nothing_of_what_the_next_is_made_from(engine):
-    request = request_for("fruit.png", "Please describe this image in detail.")
+    request = request_for("fruit.png", DESCRIBE)
     first = answered(engine, request)
     turns = (Turn(request.turns[0].prompt, first.text), Turn("Where is the pineapple?"))
     follow_up = replace(request, turns=turns)
@@ -129,11 +158,10 @@ def test_evidence_between_two_answers_changes_nothing_of_what_the_next_is_made_f
 
 
 @pytest.mark.parametrize("sample", ["fruit.png", "harbour.png", "desk.png"])
-def test_map_of_a_name_is_strongest_on_the_thing_itself(engine, sample):
-    request = request_for(sample)
-    answer = answered(engine, request)
+def test_map_of_a_name_is_strongest_on_the_thing_itself(engine, captioned, sample):
+    found = captioned(sample)
+    request, answer, evidence = found.request, found.answer, found.evidence
     width, height = request.picture.pixels.size
-    evidence = engine.evidence(request, answer, NEVER)
     things = [thing for thing in TRUTH[sample]["things"] if thing["name"] in answer.text]
     assert len(things) > 2
     words = [word_in(evidence, thing["name"].split()[-1]) for thing in things]
@@ -160,12 +188,12 @@ def test_map_of_a_name_is_strongest_on_the_thing_itself(engine, sample):
 @pytest.mark.parametrize(
     ("right", "wrong"), [("banana", "lobster"), ("red", "blue"), ("on the left", "on the right")]
 )
-def test_what_is_not_there_is_the_word_most_in_doubt(engine, right, wrong):
-    request = request_for("fruit.png", "Please describe this image in detail.")
+def test_what_is_not_there_is_the_word_most_in_doubt(engine, described, right, wrong):
+    request = request_for("fruit.png", DESCRIBE)
     # In its last mention alone, for the place stands only there.
     true = TRUTH["fruit.png"]["description"]
     altered = wrong.join(true.rsplit(right, 1))
-    assert engine.evidence(request, written(true), NEVER).most_doubtful.doubt < 0.5
+    assert described.most_doubtful.doubt < 0.5
 
     doubtful = engine.evidence(request, written(altered), NEVER).most_doubtful
 
@@ -190,10 +218,9 @@ def test_looking_again_affirms_what_is_there_and_not_what_is_absent(engine):
 
 
 @pytest.mark.parametrize(("dtype", "apart"), [slowly("8-bit", 0.05), ("4-bit", 0.5)])
-def test_in_few_bits_the_evidence_stays_nearly_the_same(engine, dtype, apart):
-    request = request_for("fruit.png")
-    answer = answered(engine, request)
-    exact = engine.evidence(request, answer, NEVER)
+def test_in_few_bits_the_evidence_stays_nearly_the_same(engine, captioned, dtype, apart):
+    fruit = captioned("fruit.png")
+    request, answer, exact = fruit.request, fruit.answer, fruit.evidence
     quantised = open_built_in(dtype)
 
     evidence = quantised.evidence(request, answer, NEVER)
