@@ -6,6 +6,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from core.picture import Picture
@@ -97,6 +98,7 @@ def test_conversations_are_made_by_several_programs_at_once(tmp_path):
         assert found == [f"by {name}" for name in range(PROGRAMS)]
 
 
+@pytest.mark.slow
 def test_damaged_conversations_are_mended_by_one_of_several_programs(tmp_path):
     """What the others keep meanwhile is not lost, and only one says that it has mended them."""
     rounds = 4
@@ -137,6 +139,7 @@ def test_conversation_is_kept_in_the_file_that_another_program_has_mended(tmp_pa
         ]
 
 
+@pytest.mark.slow
 def test_reviews_are_made_by_several_programs_at_once(tmp_path):
     rounds = 8
     assert said_by_all(tmp_path, WORKSPACE, rounds) == [""] * PROGRAMS
@@ -144,6 +147,7 @@ def test_reviews_are_made_by_several_programs_at_once(tmp_path):
         assert noted(tmp_path / f"data {number}") == [*map(str, range(PROGRAMS))]
 
 
+@pytest.mark.slow
 def test_damaged_reviews_are_put_aside_by_one_of_several_programs(tmp_path):
     rounds = 8
     for number in range(rounds):

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("walk", "scale"),
     [
-        pytest.param("main", "2", id="a laptop at 200 %"),
+        pytest.param("main", "2", id="a laptop at 200 %", marks=pytest.mark.slow),
         pytest.param("main", "1.5", id="a laptop at 150 %", marks=pytest.mark.slow),
         pytest.param("workspace", "2", id="captions at 200 %", marks=pytest.mark.slow),
     ],
@@ -38,7 +38,7 @@ def test_every_page_and_dialog_is_on_the_screen_and_all_of_it_can_be_reached(tmp
         slowly("restore", [LARGE]),
         slowly("resolution", [LARGE]),
         ("removal", [LARGE, (1366, 0, 1920, 1080)]),
-        ("crossing", [LARGE, SMALL]),
+        slowly("crossing", [LARGE, SMALL]),
     ],
 )
 def test_window_stays_on_a_screen_that_changes(tmp_path, step, screens):
