@@ -19,6 +19,9 @@ from core.files import is_link, read_bytes, remove_partial, restore
 from core.message import Message, translatable
 from core.write_lock import replacing
 
+# So many rows are looked at between two looks at what else there is to do.
+_AT_ONCE = 500
+
 
 class RowChange(NamedTuple):
     """How the caption of an image is written in a table before a change and after it; None for no
@@ -123,28 +126,31 @@ class OpenTables:
         """Makes changes to rows of a table, if they are as before. Returns what those rows hold
         that another program has changed, by their place in `changes`. Raises StoreError, and
         DiskFull; then the table is as it was."""
-        with _alone(path):
-            return self._put(path, changes, is_recovery=is_recovery)
+        putting = self.put_in_parts(path, changes, is_recovery=is_recovery)
+        while True:
+            try:
+                next(putting)
+            except StopIteration as end:
+                return end.value
 
-    def _put(
-        self, path: str, changes: Sequence[RowChange], *, is_recovery: bool
-    ) -> dict[int, bytes | None]:
-        if is_recovery:
-            remove_partial(Path(path))
-        table = self.table(path, is_sure=True)
-        raws: list[tuple[str, str, bytes | None]] = []
-        left: dict[int, bytes | None] = {}
-        for number, change in enumerate(changes):
-            key, name = place_in(table, path, change.image)
-            found = table.raw(key)
-            caption = table.caption(found)
-            if caption == table.caption(change.before):
-                raws.append((key, name, change.after))
-            elif caption != table.caption(change.after):
-                left[number] = found
-        if raws:
-            self.write(path, table.with_raws(raws))
-        return left
+    def put_in_parts(
+        self, path: str, changes: Sequence[RowChange], *, is_recovery: bool = False
+    ) -> Generator[None, None, dict[int, bytes | None]]:
+        """As `put`; yields between some rows, so that others are not kept waiting. One that is left
+        half-way changes nothing."""
+        with _alone(path):
+            if is_recovery:
+                remove_partial(Path(path))
+            while True:
+                table = self.table(path, is_sure=True)
+                raws, left = yield from _raws(table, path, changes)
+                if not raws:
+                    return left
+                changed = yield from table.with_raws_in_parts(raws)
+                # Another program may have written it meanwhile, as one that knows no locks.
+                if table is self.table(path, is_sure=True):
+                    self.write(path, changed)
+                    return left
 
     def put_lines(
         self, path: str, changes: Sequence[tuple[TableLine | None, TableLine | None]]
@@ -161,6 +167,29 @@ class OpenTables:
             if changed.rows != table.rows:
                 self.write(path, changed)
             return left
+
+
+def _raws(
+    table: CaptionTable, path: str, changes: Sequence[RowChange]
+) -> Generator[None, None, tuple[list[tuple[str, str, bytes | None]], dict[int, bytes | None]]]:
+    """Returns what the table is to be given, and the rows that are not as before, by their place in
+    `changes`."""
+    raws: list[tuple[str, str, bytes | None]] = []
+    left: dict[int, bytes | None] = {}
+    for number, change in enumerate(changes):
+        if number % _AT_ONCE == _AT_ONCE - 1:
+            yield
+        key, name = place_in(table, path, change.image)
+        found = table.raw(key)
+        if found == change.before:
+            raws.append((key, name, change.after))
+            continue
+        caption = table.caption(found)
+        if caption == table.caption(change.before):
+            raws.append((key, name, change.after))
+        elif caption != table.caption(change.after):
+            left[number] = found
+    return raws, left
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import NamedTuple, Protocol
 from unicodedata import normalize
@@ -22,6 +22,9 @@ from core.errors import StoreError
 from core.message import translatable
 
 _PLAIN = re.compile(r"/?[^/\\.][^/\\]*+(?:/[^/\\.][^/\\]*+)*+")
+
+# So many rows are changed between two looks at what else there is to do.
+_AT_ONCE = 500
 
 LARGEST = 200_000_000
 """The bytes up to which a table is read."""
@@ -155,9 +158,20 @@ class CaptionTable(NamedTuple):
     def with_raws(self, raws: Sequence[tuple[str, str, bytes | None]]) -> CaptionTable:
         """Returns the table with other captions: of each image its key, the name for a new row, and
         how the caption is written. None takes a row away that has nothing else."""
+        changing = self.with_raws_in_parts(raws)
+        while True:
+            try:
+                next(changing)
+            except StopIteration as end:
+                return end.value
+
+    def with_raws_in_parts(
+        self, raws: Sequence[tuple[str, str, bytes | None]]
+    ) -> Generator[None, None, CaptionTable]:
+        """As `with_raws`; yields between some rows, so that others are not kept waiting."""
         rows, places, doubles = list(self.rows), dict(self.places), self.doubles
         gone: set[int] = set()
-        for key, name, raw in raws:
+        for number, (key, name, raw) in enumerate(raws, 1):
             place = places.get(key)
             if raw is None:
                 if place is not None:
@@ -167,6 +181,8 @@ class CaptionTable(NamedTuple):
                 self._append(rows, name, _text(raw))
             else:
                 rows[place] = self.form.with_raw(rows[place], _text(raw))
+            if number % _AT_ONCE == 0:
+                yield
         if gone:
             rows = [row for number, row in enumerate(rows) if number not in gone]
             places, doubles = _placed(rows)

@@ -96,9 +96,8 @@ class CellRows:
             end = row.text[len(text) :]
             (_, cells), *_ = _rows(text, _FIELDS[self._separator])
             text = f"{text}{self._separator * (self._caption_at + 1 - len(cells))}{raw}{end}"
-        else:
-            text = f"{row.text[: row.start]}{raw}{row.text[row.end :]}"
-        return self.row_of(text)
+            return self.row_of(text)
+        return row.with_caption_written(raw)
 
     def new_row(self, name: str, raw: str) -> Row:
         """Returns a row whose other cells are empty."""

@@ -74,11 +74,13 @@ class LineRows:
     def with_raw(self, row: Row, raw: str) -> Row:
         """Returns a line with another caption; "" takes the key away where it is the last."""
         text, (start, end) = row.text, (row.start, row.end)
+        if raw and start != end:
+            return row.with_caption_written(raw)
         if start == end:  # The object has no such key yet.
             if not raw:
                 return row
             raw = f", {json.dumps(self._caption_key)}: {raw}"
-        elif not raw:
+        else:
             added = f", {json.dumps(self._caption_key)}: "
             if text.endswith(added, 0, start) and text[end:].strip() == "}":
                 start -= len(added)

@@ -37,6 +37,11 @@ class Row(NamedTuple):
         """The caption as it is written; "" for none."""
         return self.text[self.start : self.end]
 
+    def with_caption_written(self, raw: str) -> Row:
+        """Returns the row with another caption at the place of its own."""
+        text = f"{self.text[: self.start]}{raw}{self.text[self.end :]}"
+        return Row(text, self.name, self.start, self.start + len(raw))
+
     def with_end(self, end: str) -> Row:
         """Returns the row with a line end."""
         return self._replace(text=self.text + end)

@@ -27,6 +27,7 @@ from core.workspace.syncing import Syncing, is_of_this_boot, new_mark
 from core.workspace.writing import Recovery
 
 _MOMENT_SECONDS = 0.02
+_NOTED_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
@@ -203,15 +204,11 @@ class Edits:
             elif step.kind in tables:
                 rows.setdefault((step.kind, step.path), []).append(step)
         for (kind, path), changed in rows.items():
-            if stop is not None and stop.is_set():
-                outcome.left += changed
-            elif kind is StepKind.LINE:
+            if kind is StepKind.LINE:
                 self._put_lines(path, changed, outcome)
             else:
                 is_recovery = recovery is not Recovery.NONE
-                self._put_rows(path, changed, outcome, is_recovery=is_recovery)
-            yield outcome
-            outcome = Outcome()
+                yield from self._put_rows(path, changed, stop, is_recovery=is_recovery)
         yield outcome
 
     def _put_lines(self, path: str, steps: list[Step], outcome: Outcome) -> None:
@@ -229,17 +226,30 @@ class Edits:
                 outcome.made.append(step)
 
     def _put_rows(
-        self, path: str, steps: list[Step], outcome: Outcome, *, is_recovery: bool
-    ) -> None:
-        try:
-            changes = [RowChange(step.image, step.before, step.after) for step in steps]
-            others = self._tables.put(path, changes, is_recovery=is_recovery)
-        except StoreError as error:
-            reason = as_message(error.message)
-            outcome.failed += [(step, reason) for step in steps]
-            return
-        outcome.made += [step for number, step in enumerate(steps) if number not in others]
-        outcome.conflicts += [(steps[number], found) for number, found in others.items()]
+        self, path: str, steps: list[Step], stop: Event | None, *, is_recovery: bool
+    ) -> Generator[Outcome]:
+        """Changes captions in a table, all or none of those that are as before."""
+        changes = [RowChange(step.image, step.before, step.after) for step in steps]
+        putting = self._tables.put_in_parts(path, changes, is_recovery=is_recovery)
+        while True:
+            if stop is not None and stop.is_set():
+                putting.close()
+                yield Outcome(left=steps)
+                return
+            try:
+                next(putting)
+            except StopIteration as end:
+                others: dict[int, bytes | None] = end.value
+                break
+            except StoreError as error:
+                reason = as_message(error.message)
+                yield Outcome(failed=[(step, reason) for step in steps])
+                return
+            yield Outcome()
+        yield Outcome(conflicts=[(steps[number], found) for number, found in others.items()])
+        for at in range(0, len(steps), _NOTED_AT_ONCE):
+            part = range(at, min(at + _NOTED_AT_ONCE, len(steps)))
+            yield Outcome([steps[number] for number in part if number not in others])
 
     def _finish(self, action: Action, state: ActionState, mark: str, steps: Sequence[Step]) -> None:
         """Notes that an action is made or undone, and brings its files to the disk."""

@@ -42,7 +42,7 @@ class Reading:
         tables: OpenTables,
     ):
         """`places` are the folders of `roots`, which may be images."""
-        self._tables = tables
+        self._tables, self._has_read_tables = tables, False
         self._images, self._index, self._records, self._guard = images, index, records, guard
         self._roots, self._places, self._options = roots, places, options
         self.reader = self._new_reader()
@@ -78,6 +78,7 @@ class Reading:
                 self._index.save(self._images)
             if not stop.is_set() and _STAGES.index(stage) <= _STAGES.index(until):
                 work()
+                self._has_read_tables |= stage is ScanStage.CAPTIONS and not stop.is_set()
         with self._guard, failing():
             self._index.save(self._images)
             self._records.forget_old()
@@ -88,15 +89,17 @@ class Reading:
         ids, images = self._images.ordered(_ALL), self._images
         if self._options.table:
             # One of them may have the rows of all folders; what we write ourselves is known.
-            paths = [str(folder / self._options.table) for folder in folders or ()]
-            if self._tables.take_changes(paths) or folders is None:
+            places = map(Path, images.folders) if folders is None else folders
+            paths = [str(folder / self._options.table) for folder in places]
+            if self._tables.take_changes(paths) or not self._has_read_tables:
                 return ids
             folders = ()
         elif folders is None:
             return ids
         wanted = {images.folder_id(str(folder)) for folder in folders}
-        folder_of, states, unread = images.folder_of, images.states, CaptionState.UNREAD
-        return [id for id in ids if folder_of[id] in wanted or states[id] == unread]
+        folder_of, states = images.folder_of, images.states
+        unknown = (CaptionState.UNREAD, CaptionState.UNREADABLE)
+        return [id for id in ids if folder_of[id] in wanted or states[id] in unknown]
 
     def find_similar(self, stop: Event, on_progress: Callable[[ScanProgress], None]) -> None:
         """See `Workspace.find_similar`."""
