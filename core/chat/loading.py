@@ -73,14 +73,15 @@ def load_chat_model(
 
 
 def _incomplete(missing: Sequence[str]) -> CheckpointError:
-    return CheckpointError(
-        translatable(
-            "core", "The weights lack {count} tensors ({names}). Download the model again."
-        ).format(
-            count=len(missing),
-            names=", ".join(missing[:3]) + (" …" if len(missing) > 3 else ""),
-        )
+    text = translatable(
+        "core", "The weights lack {count} tensors ({names}). Download the model again."
     )
+    if len(missing) == 1:
+        text = translatable(
+            "core", "The weights lack a tensor ({names}). Download the model again."
+        )
+    names = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+    return CheckpointError(text.format(count=len(missing), names=names))
 
 
 class _Progress:

@@ -19,6 +19,8 @@ def require_answerable(request: Request, most_pictures: int) -> None:
         )
     if 1 + len(request.others) > most_pictures:
         text = translatable("core", "At most {most} images can be sent at a time. Choose fewer.")
+        if most_pictures == 1:
+            text = translatable("core", "One image can be sent at a time. Choose one.")
         raise PromptError(text.format(most=most_pictures))
     if request.sampling.banned_words:
         raise PromptError(

@@ -24,6 +24,7 @@ from gui.app.tasks import Begin
 from gui.batch.preset_options import with_preset
 from gui.batch.run_controls import RunAction
 from gui.session.folder_run import FolderRun
+from gui.widgets.counted import counted
 from gui.widgets.file_manager import reveal
 from gui.widgets.file_urls import url_of
 from gui.widgets.notice import NoticeAction, NoticeActionKind, StandsWhile
@@ -272,9 +273,8 @@ class BatchWiring(QObject):
         self.refresh()
         one = self.tr("Kept the text in the file. What you wrote can be put in its place.")
         many = self.tr("Kept the text in {count} files. Your texts can be put in their place.")
-        text = one if count == 1 else many.format(count=f"{count:,}")
         use = NoticeAction(NoticeActionKind.REDO_EDIT, self.tr("Use my text"))
-        stands = StandsWhile.LAST_EDIT
+        text, stands = counted(count, one, many), StandsWhile.LAST_EDIT
         self._window.show_notice(text, use, stands=stands, about=self._edits, on_run_page=True)
 
     def _begin_step(self, work: Coroutine[Any, Any, None]) -> None:

@@ -13,6 +13,7 @@ from shiboken6 import isValid
 from core.batch import AnsweredRun, answered_runs
 from core.message import translatable
 from core.workspace import ImageRow
+from gui.app.open_dialog import OpenDialog
 from gui.app.tasks import Begin
 from gui.session.caption_editing import CaptionEditing
 from gui.session.workspace import FolderWorkspace
@@ -58,7 +59,7 @@ class CompareWiring(QObject):
         super().__init__(parent)
         self._window, self._workspace, self._editing = window, workspace, editing
         self._journals, self._begin = journals, begin
-        self._dialog: CompareDialog | None = None
+        self._dialog = OpenDialog[CompareDialog]()
         window.command_actions.bind(Command.COMPARE_ANSWERS, self._open)
         workspace.changed.connect(self._on_workspace_changed)
 
@@ -66,7 +67,7 @@ class CompareWiring(QObject):
         self._editing.write()
         dialog = CompareDialog(self._window.theme, self._window.thumbnails, self._window)
         shown = _Comparison(dialog)
-        self._dialog = dialog
+        self._dialog.keep(dialog)
         self._on_workspace_changed()
         dialog.columns_chosen.connect(partial(self._on_columns_chosen, shown))
         dialog.image_wanted.connect(partial(self._on_image_wanted, shown))
@@ -77,8 +78,8 @@ class CompareWiring(QObject):
 
     @Slot()
     def _on_workspace_changed(self) -> None:
-        if self._dialog is not None and isValid(self._dialog):
-            self._dialog.show_can_undo(self._workspace.undo_text)
+        if dialog := self._dialog.now:
+            dialog.show_can_undo(self._workspace.undo_text)
 
     async def _read(self, shown: _Comparison) -> None:
         rows = await self._workspace.read(lambda workspace: workspace.rows(workspace.ids()))

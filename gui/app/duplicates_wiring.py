@@ -7,6 +7,7 @@ from shiboken6 import isValid
 
 from core.message import translatable
 from core.workspace import TRASH_HAS_WAY_BACK, EditReport, ScanProgress, ScanStage, Workspace
+from gui.app.open_dialog import OpenDialog
 from gui.app.tasks import Begin
 from gui.session.duplicate_search import DuplicateSearch
 from gui.session.workspace import FolderWorkspace
@@ -32,7 +33,7 @@ class DuplicatesWiring(QObject):
         super().__init__(parent)
         self._window, self._workspace, self._search = window, workspace, search
         self._begin = begin
-        self._dialog: DuplicatesDialog | None = None
+        self._dialog = OpenDialog[DuplicatesDialog]()
         window.command_actions.bind(Command.FIND_DUPLICATES, self._open)
         search.progressed.connect(self._on_progressed)
         workspace.edited.connect(self._on_edited)
@@ -48,8 +49,7 @@ class DuplicatesWiring(QObject):
         dialog.trash_asked.connect(self._on_trash_asked)
         dialog.copy_asked.connect(self._on_copy_asked)
         dialog.undo_asked.connect(self._workspace.undo)
-        dialog.destroyed.connect(self._on_destroyed)
-        self._dialog = dialog
+        self._dialog.keep(dialog)
         open_without_waiting(dialog)
         self._begin(self._find(dialog))
 
@@ -60,21 +60,17 @@ class DuplicatesWiring(QObject):
         if isValid(dialog):
             dialog.show_groups(groups)
 
-    @Slot()
-    def _on_destroyed(self) -> None:
-        self._dialog = None
-
     @Slot(object)
     def _on_progressed(self, progress: ScanProgress) -> None:
-        if self._dialog is not None and progress.total:
+        if progress.total and (dialog := self._dialog.now):
             # Two stages: reading files whole, then decoding images.
             is_second = progress.stage is ScanStage.SIMILARITY
-            self._dialog.show_searching((is_second + progress.done / progress.total) / 2)
+            dialog.show_searching((is_second + progress.done / progress.total) / 2)
 
     @Slot(object)
     def _on_group_wanted(self, ids: tuple[int, ...]) -> None:
-        if self._dialog is not None and ids:
-            self._begin(self._show_rows(self._dialog, ids))
+        if ids and (dialog := self._dialog.now):
+            self._begin(self._show_rows(dialog, ids))
 
     async def _show_rows(self, dialog: DuplicatesDialog, ids: tuple[int, ...]) -> None:
         rows = await self._workspace.read(lambda workspace: workspace.rows(ids))
@@ -95,15 +91,15 @@ class DuplicatesWiring(QObject):
 
     @Slot(object)
     def _on_edited(self, report: EditReport) -> None:
-        if self._dialog is not None:
-            self._begin(self._find(self._dialog))
+        if dialog := self._dialog.now:
+            self._begin(self._find(dialog))
 
     @Slot()
     def _on_kind_changed(self) -> None:
-        if self._dialog is not None:
-            self._begin(self._find(self._dialog))
+        if dialog := self._dialog.now:
+            self._begin(self._find(dialog))
 
     @Slot()
     def _on_workspace_changed(self) -> None:
-        if self._dialog is not None:
-            self._dialog.show_can_undo(self._workspace.undo_text)
+        if dialog := self._dialog.now:
+            dialog.show_can_undo(self._workspace.undo_text)

@@ -9,6 +9,7 @@ from shiboken6 import isValid
 
 from core.errors import AppError
 from core.version import program_version
+from gui.app.open_dialog import OpenDialog
 from gui.app.tasks import Begin
 from gui.engines import wording
 from gui.engines.dialog import EngineDialog
@@ -45,7 +46,7 @@ class EnginesWiring(QObject):
         super().__init__(parent)
         self._window, self._packs = window, packs
         self._settings_file, self._begin = settings_file, begin
-        self._dialog: EngineDialog | None = None
+        self._dialog = OpenDialog[EngineDialog]()
         self._panels: list[EnginePanel] = []
         self._soon = QTimer(self, singleShot=True, interval=LOOK_AFTER_MS)
         self._soon.timeout.connect(self._look)
@@ -67,12 +68,13 @@ class EnginesWiring(QObject):
     @Slot()
     def open(self) -> None:
         """Show the dialog, or bring it forward."""
-        if self._dialog is None:
-            self._dialog = EngineDialog(self.make_panel(), self._window)
-            self._dialog.destroyed.connect(self._on_dialog_destroyed)
-        self._dialog.show()
-        self._dialog.raise_()
-        self._dialog.activateWindow()
+        dialog = self._dialog.in_sight
+        if dialog is None:
+            dialog = EngineDialog(self.make_panel(), self._window)
+            self._dialog.keep(dialog)
+        dialog.show()
+        dialog.raise_()
+        dialog.activateWindow()
 
     def make_panel(self) -> EnginePanel:
         """Return a new panel that shows the packs and acts on them; it looks for them again."""
@@ -173,10 +175,6 @@ class EnginesWiring(QObject):
         if self._packs.state.stage is Stage.NEEDS_RESTART:
             await self._packs.use_pack()
         self.restart_asked.emit()
-
-    @Slot()
-    def _on_dialog_destroyed(self) -> None:
-        self._dialog = None
 
 
 def _key_of(state: EnginesState) -> str:

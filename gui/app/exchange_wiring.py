@@ -11,10 +11,13 @@ from shiboken6 import isValid
 from core.errors import AppError, Cancelled
 from core.workspace import EditReport
 from core.workspace.export import FilesInTheWay, common_root
+from gui.app.open_dialog import OpenDialog
 from gui.app.tasks import Begin
 from gui.session.caption_editing import CaptionEditing
 from gui.session.exchange import IMPORT_NAME, Exchange, ExportRequest
+from gui.session.worker_thread import unforeseen
 from gui.session.workspace import FolderWorkspace
+from gui.widgets.counted import counted
 from gui.widgets.file_manager import reveal
 from gui.widgets.translated import translated
 from gui.window.commands import Command
@@ -22,7 +25,6 @@ from gui.window.file_dialogs import open_without_waiting
 from gui.window.main_window import MainWindow
 from gui.workspace.export_dialog import ExportDialog
 from gui.workspace.export_form import ExportChoice, Scope, ScopeCounts
-from gui.workspace.export_texts import counted
 from gui.workspace.import_dialog import ImportDialog
 
 
@@ -43,7 +45,7 @@ class ExchangeWiring(QObject):
         self._exchange, self._begin = exchange, begin
         self._last: ExportChoice | None = None
         self._is_importing = self._has_reviews = False
-        self._dialog: ExportDialog | None = None
+        self._export_dialog = OpenDialog[ExportDialog]()
         window.command_actions.bind(Command.EXPORT_CAPTIONS, self._open_export)
         window.command_actions.bind(Command.IMPORT_CAPTIONS, self._open_import)
         exchange.progressed.connect(self._on_progressed)
@@ -61,18 +63,13 @@ class ExchangeWiring(QObject):
         dialog.asked.connect(self._on_export_asked)
         dialog.stopped.connect(self._exchange.stop)
         dialog.reveal_asked.connect(reveal)
-        dialog.destroyed.connect(self._on_dialog_destroyed)
-        self._dialog = dialog
+        self._export_dialog.keep(dialog)
         open_without_waiting(dialog)
-
-    @Slot()
-    def _on_dialog_destroyed(self) -> None:
-        self._dialog = None
 
     @Slot(float)
     def _on_progressed(self, share: float) -> None:
-        if self._dialog is not None:
-            self._dialog.show_progress(share)
+        if dialog := self._export_dialog.now:
+            dialog.show_progress(share)
 
     @Slot(object, bool)
     def _on_export_asked(self, choice: ExportChoice, replaces: bool) -> None:
@@ -95,13 +92,16 @@ class ExchangeWiring(QObject):
             self._show_refusal(translated(error), can_replace=True)
         except AppError as error:
             self._show_refusal(translated(error))
+        except Exception:
+            self._show_refusal(translated(unforeseen()))  # Otherwise it could not be closed.
+            raise
         else:
-            if self._dialog is not None:
-                self._dialog.show_report(report)
+            if dialog := self._export_dialog.now:
+                dialog.show_report(report)
 
     def _show_refusal(self, reason: str, *, can_replace: bool = False) -> None:
-        if self._dialog is not None:
-            self._dialog.show_refusal(reason, can_replace=can_replace)
+        if dialog := self._export_dialog.now:
+            dialog.show_refusal(reason, can_replace=can_replace)
 
     # Importing
 
@@ -124,6 +124,10 @@ class ExchangeWiring(QObject):
         except AppError as error:
             if isValid(dialog) and dialog.waits_for(source):
                 dialog.show_refusal(translated(error))
+        except Exception:
+            if isValid(dialog) and dialog.waits_for(source):
+                dialog.show_refusal(translated(unforeseen()))
+            raise
         else:
             if isValid(dialog) and dialog.waits_for(source):
                 dialog.show_found(found)

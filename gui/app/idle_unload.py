@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from core.engine import Absent, ModelState, Ready
 from core.settings import Settings
 from gui.session.model_thread import ModelThread
+from gui.widgets.counted import counted
 from gui.widgets.notice import StandsWhile
 from gui.window.main_window import MainWindow
 
@@ -61,6 +62,6 @@ class IdleUnload(QObject):
             "Unloaded after {count} minutes idle. The next question loads the model again."
         )
         self._window.show_notice(
-            one if minutes == 1 else many.format(count=minutes),
+            counted(minutes, one, many),
             stands=StandsWhile.UNLOADED_WHEN_IDLE,
         )

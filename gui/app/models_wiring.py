@@ -15,6 +15,7 @@ from core.model_reference import short_name
 from core.settings import Settings
 from core.transcript import Precision
 from gui.app.engines_wiring import EnginesWiring
+from gui.app.open_dialog import OpenDialog
 from gui.app.servers_wiring import ServersWiring
 from gui.app.tasks import Begin
 from gui.models.dialog import ModelsDialog
@@ -23,6 +24,7 @@ from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import ModelThread
 from gui.widgets.file_urls import url_of
 from gui.widgets.theme import Theme
+from gui.widgets.translated import translated
 from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 
@@ -50,7 +52,7 @@ class ModelsWiring(QObject):
         self._settings, self._engines, self._begin = settings, engines, begin
         self._servers = servers
         self._state: ModelState | None = None
-        self._dialog: ModelsDialog | None = None
+        self._dialog = OpenDialog[ModelsDialog]()
         library.jobs.changed.connect(self._on_job_changed)
         library.moved.connect(self._on_moved)
         loaded.remembered.connect(self._on_remembered)
@@ -60,9 +62,10 @@ class ModelsWiring(QObject):
 
     def open(self) -> None:
         """Show the dialog, or bring it forward."""
-        if self._dialog is None:
-            self._dialog = self._make_dialog()
-        dialog = self._dialog
+        dialog = self._dialog.in_sight
+        if dialog is None:
+            dialog = self._make_dialog()
+            self._dialog.keep(dialog)
         match self._state:
             case Failed(CheckpointError(missing_id=str() as hub_id)) if hub_id:
                 dialog.want(hub_id)
@@ -73,7 +76,7 @@ class ModelsWiring(QObject):
     @Slot()
     def _on_remembered(self) -> None:
         """Show a server that is used for the first time in the list."""
-        if self._dialog:
+        if self._dialog.now:
             self._begin(self._library.refresh())
 
     @Slot(object)
@@ -81,9 +84,10 @@ class ModelsWiring(QObject):
         was_ready = isinstance(self._state, Ready)
         is_other = type(state) is not type(self._state)
         self._state = state
-        if self._dialog is None:
+        dialog = self._dialog.now
+        if dialog is None:
             return
-        self._dialog.show_model_state(state, self._model.choice.model)
+        dialog.show_model_state(state, self._model.choice.model)
         if is_other and (was_ready or isinstance(state, Ready)):
             self._begin(self._library.refresh(_bytes_of(state)))
 
@@ -114,13 +118,8 @@ class ModelsWiring(QObject):
         requests.server_asked.connect(self._on_server_asked)
         requests.folder_opened.connect(self._on_folder_opened)
         requests.page_opened.connect(self._on_page_opened)
-        dialog.destroyed.connect(self._on_dialog_destroyed)
         self._begin(library.refresh(_bytes_of(self._state)))
         return dialog
-
-    @Slot()
-    def _on_dialog_destroyed(self) -> None:
-        self._dialog = None
 
     @Slot(str, object)
     def _on_job_changed(self, key: str, job: ModelJob | None) -> None:
@@ -134,12 +133,12 @@ class ModelsWiring(QObject):
                 break
         else:
             self._window.status_line.show_download("", 0.0)
-        if job and job.error and self._dialog is None:
-            self._window.show_notice(str(job.error))
+        if job and job.error and self._dialog.in_sight is None:
+            self._window.show_notice(translated(job.error))
 
     @Slot(str)
     def _on_noticed(self, text: str) -> None:
-        (self._dialog or self._window).show_notice(text)
+        (self._dialog.in_sight or self._window).show_notice(text)
 
     @Slot(str, str)
     def _on_load_asked(self, key: str, precision: str) -> None:
@@ -182,8 +181,8 @@ class ModelsWiring(QObject):
 
     @Slot(str, str)
     def _on_moved(self, before: str, folder: str) -> None:
-        if self._dialog:
-            self._dialog.choose(folder)
+        if dialog := self._dialog.now:
+            dialog.choose(folder)
 
     @Slot(str)
     def _on_remove_asked(self, key: str) -> None:
@@ -212,8 +211,8 @@ class ModelsWiring(QObject):
 
     @Slot()
     def _on_server_asked(self) -> None:
-        if self._dialog:
-            self._servers.open(self._dialog)
+        if dialog := self._dialog.now:
+            self._servers.open(dialog)
 
     @Slot(Path)
     def _on_folder_opened(self, folder: Path) -> None:

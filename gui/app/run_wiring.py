@@ -16,6 +16,7 @@ from gui.session.caption_editing import CaptionEditing
 from gui.session.folder_run import FolderRun
 from gui.session.picture_list import PictureList
 from gui.session.workspace import FolderWorkspace
+from gui.widgets.counted import counted
 from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 from gui.window.notification import notify
@@ -147,8 +148,9 @@ class RunWiring(QObject):
         if self._run.options and self._run.options.then:
             return  # Further runs follow.
         done, failed = summary.tally.done, summary.tally.failed
-        text = self.tr("{count} images captioned.").format(count=f"{done:,}")
+        one, many = self.tr("1 image captioned."), self.tr("{count} images captioned.")
         if failed:
-            text = self.tr("{count} images captioned, {failed} failed.")
-            text = text.format(count=f"{done:,}", failed=f"{failed:,}")
+            one = self.tr("1 image captioned, {failed} failed.")
+            many = self.tr("{count} images captioned, {failed} failed.")
+        text = counted(done, one, many).replace("{failed}", f"{failed:,}")
         notify(self._window, self.tr("Folder run finished"), text)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.batch import Conflict
+from gui.widgets.counted import counted
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 from gui.widgets.text_direction import PlainTextEdit
@@ -99,7 +100,7 @@ class ConflictDialog(QDialog):
         self.caption_edit.setPlainText(conflict.caption)
         one = self.tr("Do the same for the other image")
         many = self.tr("Do the same for the other {count} images")
-        self.all_box.setText(one if left == 2 else many.format(count=f"{left - 1:,}"))
+        self.all_box.setText(counted(left - 1, one, many))
         self.all_box.setVisible(left > 1)
         self.keep_button.setFocus()
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QApplication, QDialog, QPushButton, QVBoxLayout, QWidget
 
 from gui.batch.after_run import AfterRun
+from gui.widgets.counted import counted
 from gui.widgets.labels import paragraph
 
 _CANCELLING = (
@@ -73,9 +74,11 @@ class CountdownDialog(QDialog):
             self._show()
 
     def _show(self) -> None:
-        text = {
-            AfterRun.SLEEP: self.tr("The computer goes to sleep in {seconds} seconds."),
-            AfterRun.SHUT_DOWN: self.tr("The computer shuts down in {seconds} seconds."),
-        }[self._action].format(seconds=self._left)
+        one = self.tr("The computer goes to sleep in 1 second.")
+        many = self.tr("The computer goes to sleep in {count} seconds.")
+        if self._action is AfterRun.SHUT_DOWN:
+            one = self.tr("The computer shuts down in 1 second.")
+            many = self.tr("The computer shuts down in {count} seconds.")
+        text = counted(self._left, one, many)
         self.text_label.setText(text)
         self.setAccessibleDescription(text)

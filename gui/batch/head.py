@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from core.picture import PICTURE_SUFFIXES
 from gui.widgets.buttons import icon_button
+from gui.widgets.counted import counted
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.theme import Theme
 
@@ -59,8 +60,7 @@ class RunHead(QWidget):
         else:
             one = self.tr("Caption 1 image in {where}")
             many = self.tr("Caption {count} images in {where}")
-        title = one if count == 1 else many
-        text = title.format(count=f"{count:,}", where=where)
+        text = counted(count, one, many).replace("{where}", where)
         self._title = text if roots else self.tr("Caption folder")
         self._show_title()
         self.folder_button.setEnabled(bool(roots))
@@ -90,7 +90,8 @@ def name_of(roots: Sequence[Path]) -> str:
 def places_text(roots: Sequence[Path]) -> str:
     """Returns in how many folders they are."""
     folders = {root.parent if _is_image(root) else root for root in roots}
-    return QCoreApplication.translate("RunHead", "{count} folders").format(count=len(folders))
+    one = QCoreApplication.translate("RunHead", "1 folder")
+    return counted(len(folders), one, QCoreApplication.translate("RunHead", "{count} folders"))
 
 
 def _is_image(root: Path) -> bool:

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from core.captions.wording import Replacement
 from gui.widgets.buttons import icon_button, key_text
+from gui.widgets.counted import counted
 from gui.widgets.theme import Theme
 
 _SHOWN_AFTER_MS = 150
@@ -92,9 +93,8 @@ class ReplaceBar(QFrame):
         """Says in how many captions it would replace something."""
         is_shown = self.replacement is not None and not self._changed_timer.isActive()
         self._count = count if is_shown else 0
-        text = self.tr("Replace in {count} captions").format(count=f"{self._count:,}")
-        if self._count == 1:
-            text = self.tr("Replace in 1 caption")
+        one, many = self.tr("Replace in 1 caption"), self.tr("Replace in {count} captions")
+        text = counted(self._count, one, many)
         self.replace_button.setText(text if is_shown else self.tr("Replace"))
         self.replace_button.setEnabled(self._count > 0)
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
 from core.batch import ItemState, Phase, Progress
 from core.formatting import format_duration
 from gui.batch.run_controls import has_begun
+from gui.widgets.counted import counted
 from gui.widgets.translated import translated
 
 translate = QCoreApplication.translate
@@ -89,7 +90,7 @@ def progress_text(phase: Phase, progress: Progress) -> str:
             undone = counts.get(ItemState.UNDONE, 0)
             one = translate("RunProgress", "Undone, 1 image is as before the run")
             many = translate("RunProgress", "Undone, {count} images are as before the run")
-            parts = [one if undone == 1 else many.format(count=f"{undone:,}")]
+            parts = [counted(undone, one, many)]
     return "  ·  ".join(part for part in parts if part)
 
 
@@ -97,4 +98,5 @@ def rate_text(rate: float) -> str:
     """Returns images per second, or per minute where that would be a fraction."""
     if rate >= 1:
         return translate("RunProgress", "{count} images/s").format(count=f"{rate:.1f}")
-    return translate("RunProgress", "{count} images/min").format(count=f"{rate * 60:.0f}")
+    one = translate("RunProgress", "1 image/min")
+    return counted(round(rate * 60), one, translate("RunProgress", "{count} images/min"))

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.batch import Summary
 from core.captions.formats import CaptionFormat
+from gui.widgets.counted import counted
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 from gui.widgets.translated import translated
@@ -85,7 +86,7 @@ def _undone_headline(summary: Summary) -> str:
     tally = summary.tally
     one = translate("SummaryBox", "Undone: 1 image is as before the run")
     many = translate("SummaryBox", "Undone: {count} images are as before the run")
-    parts = [one if tally.undone == 1 else many.format(count=f"{tally.undone:,}")]
+    parts = [counted(tally.undone, one, many)]
     if tally.edited:
         kept = translate("SummaryBox", "{count} edited by hand and kept")
         parts.append(kept.format(count=f"{tally.edited:,}"))

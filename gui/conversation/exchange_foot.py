@@ -10,6 +10,7 @@ from PySide6.QtCore import QCoreApplication
 from core.transcript import Answer, Ending, Exchange
 from core.vocabulary import unknown_note
 from gui.inspector.wording import ending_text
+from gui.widgets.counted import counted
 from gui.widgets.translated import translated
 
 translate = QCoreApplication.translate
@@ -49,7 +50,7 @@ def foot_line(answer: Answer) -> str:
     """Returns a line that says how long the answer is, how long it took, and what ended it if it
     is not whole."""
     one, several = translate("ExchangeView", "1 token"), translate("ExchangeView", "{count} tokens")
-    facts = [one if answer.tokens == 1 else several.format(count=answer.tokens)]
+    facts = [counted(answer.tokens, one, several)]
     if answer.tokens and answer.seconds_to_first_token:
         seconds = f"{answer.seconds_to_first_token:.2f}"
         first = translate("ExchangeView", "first word after {seconds} s")

@@ -28,6 +28,7 @@ from gui.inspector.facts_table import FactsTable, quiet_label, section_title
 from gui.inspector.token_flow import TokenFlow
 from gui.inspector.wording import ending_text, memory_text, stage_text
 from gui.picture.patch_figure import PatchFigure
+from gui.widgets.counted import counted
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import make_selectable
 from gui.widgets.line_break import breakable
@@ -86,10 +87,11 @@ class Inspector(QDialog):
         self.input_flow.show_tokens(trace.input.ids, trace.input.pieces, trace.image_tokens)
         self.output_flow.show_tokens(trace.output.ids, trace.output.pieces)
         self.input_title.setText(self.tr("Input, {count} positions").format(count=trace.positions))
-        output = self.tr("Output, {count} ids")
+        one, many = self.tr("Output, 1 id"), self.tr("Output, {count} ids")
         if not trace.is_output_exact:
-            output = self.tr("Output, {count} ids, encoded again from the saved text")
-        self.output_title.setText(output.format(count=len(trace.output.ids)))
+            one = self.tr("Output, 1 id, encoded again from the saved text")
+            many = self.tr("Output, {count} ids, encoded again from the saved text")
+        self.output_title.setText(counted(len(trace.output.ids), one, many))
         self.message.hide()
         self.scroll_area.show()
         self.scroll_area.verticalScrollBar().setValue(0)
@@ -273,7 +275,7 @@ class Inspector(QDialog):
             (self.tr("Stop string"), trace.stop_string),
             (
                 self.tr("Maximum length"),
-                self.tr("{count} tokens").format(count=trace.max_new_tokens),
+                counted(trace.max_new_tokens, self.tr("1 token"), self.tr("{count} tokens")),
             ),
         ]
         if trace.seed is not None:

@@ -16,6 +16,7 @@ from core.captions.wording import Replacement
 from core.errors import AppError
 from gui.session.inbox import Inbox
 from gui.session.run_items import RunItems
+from gui.widgets.counted import counted
 from gui.widgets.translated import translated, translated_all
 
 _Result = TypeVar("_Result")
@@ -131,7 +132,7 @@ class CaptionEdits(QObject):
 
         one = self.tr("Replaced in 1 caption. Undo edit restores it.")
         many = self.tr("Replaced in {count} captions. Undo edit restores them.")
-        await self._done(work, overwrite, partial(_counted, one, many))
+        await self._done(work, overwrite, partial(counted, one=one, many=many))
 
     async def undo(self) -> None:
         """Undo the last edit; a replacement in many captions is one."""
@@ -140,7 +141,7 @@ class CaptionEdits(QObject):
         work = partial(self._batch.undo_edit, self._inbox.put)
         one = self.tr("Edit undone in 1 caption.")
         many = self.tr("Edit undone in {count} captions.")
-        await self._done(work, work, partial(_counted, one, many))
+        await self._done(work, work, partial(counted, one=one, many=many))
 
     async def redo(self) -> None:
         """Make the edit again that was undone last."""
@@ -149,7 +150,7 @@ class CaptionEdits(QObject):
         work = partial(self._batch.redo_edit, self._inbox.put)
         one = self.tr("Edit redone in 1 caption.")
         many = self.tr("Edit redone in {count} captions.")
-        await self._done(work, work, partial(_counted, one, many))
+        await self._done(work, work, partial(counted, one=one, many=many))
 
     async def resolve(self, overwritten: Collection[int], kept: Collection[int]) -> None:
         """Write, in the images with these numbers, what the files were left without, and keep what
@@ -272,10 +273,6 @@ class CaptionEdits(QObject):
     def _notice(self, sentence: str) -> None:
         if text := translated_all(filter(None, (sentence, *taken_notes(self._batch)))):
             self.noticed.emit(text)
-
-
-def _counted(one: str, many: str, count: int) -> str:
-    return one if count == 1 else many.format(count=f"{count:,}")
 
 
 def taken_notes(batch: Batch | None) -> list[str]:

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.widgets.buttons import icon_button
+from gui.widgets.counted import counted
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 from gui.widgets.notice import Notice, NoticeAction, NoticeActionKind
@@ -113,7 +114,7 @@ class NoticeBar(QFrame):
 
     def _count(self, more: int) -> None:
         one, many = self.tr("1 more notice"), self.tr("{count} more notices")
-        self.more_label.setText(one if more == 1 else many.format(count=more))
+        self.more_label.setText(counted(more, one, many))
         self.more_label.setVisible(more > 0)
         self._below.setVisible(more > 0 or self.action_kind is not None)
 

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.workspace import ImageRow
+from gui.widgets.counted import counted
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 
@@ -75,8 +76,7 @@ class AgainDialog(QDialog):
         column.setContentsMargins(24, 20, 24, 16)
         column.setSpacing(8)
         one, many = self.tr("Caption 1 image again"), self.tr("Caption {count} images again")
-        count = len(self._rows)
-        title = QLabel(one if count == 1 else many.format(count=f"{count:,}"))
+        title = QLabel(counted(len(self._rows), one, many))
         title.setProperty("class", "section")
         for part in (title, self.prompt_label, self.kept_label, self.person_box, self.list_label):
             column.addWidget(part)
@@ -97,10 +97,10 @@ class AgainDialog(QDialog):
         replaced = [row for row in self._rows if row.has_caption and row.id not in left_alone]
         one = self.tr("1 caption that a person wrote or changed is kept.")
         many = self.tr("{count} captions that a person wrote or changed are kept.")
-        self.kept_label.setText(one if len(kept) == 1 else many.format(count=f"{len(kept):,}"))
+        self.kept_label.setText(counted(len(kept), one, many))
         self.kept_label.setVisible(bool(kept))
         one, many = self.tr("1 caption is replaced:"), self.tr("{count} captions are replaced:")
-        text = one if len(replaced) == 1 else many.format(count=f"{len(replaced):,}")
+        text = counted(len(replaced), one, many)
         self.list_label.setText(text if replaced else self.tr("No caption is replaced."))
         self.list.clear()
         self.list.addItems([f"{r.path.name}: {r.caption}" for r in replaced[:_MOST_LISTED]])

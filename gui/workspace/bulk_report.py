@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.workspace import TRASH_HAS_WAY_BACK, Failure
+from gui.widgets.counted import counted
 from gui.widgets.labels import paragraph
 from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.translated import translated
@@ -31,8 +32,10 @@ class FailuresDialog(QDialog):
         super().__init__(parent)
         self.setObjectName("failures_dialog")
         self.setWindowTitle(self.tr("Not all images were changed"))
-        text = self.tr("“{name}” failed for {count} images.")
-        self.what_label = paragraph(text.format(name=name, count=f"{len(failures):,}"))
+        one = self.tr("“{name}” failed for 1 image.")
+        many = self.tr("“{name}” failed for {count} images.")
+        what = counted(len(failures), one, many).replace("{name}", name)
+        self.what_label = paragraph(what)
         self.list_edit = PlainTextEdit()
         self.list_edit.setProperty("class", "field")
         self.list_edit.setAccessibleName(self.tr("Images and reasons"))
@@ -68,8 +71,7 @@ class TrashDialog(QMessageBox):
         self.setWindowTitle(self.tr("Move to trash"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         one = self.tr("Move “{name}” to the trash?").format(name=name)
-        many = self.tr("Move {count} images to the trash?").format(count=f"{count:,}")
-        self.setText(one if count == 1 else many)
+        self.setText(counted(count, one, self.tr("Move {count} images to the trash?")))
         self.setInformativeText(way_back(has_way_back=TRASH_HAS_WAY_BACK, table=table))
         move = self.addButton(self.tr("Move to trash"), QMessageBox.ButtonRole.AcceptRole)
         self.setDefaultButton(move)

@@ -8,6 +8,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from core.clip_tokens import CLIP_CONTEXT
+from gui.widgets.counted import counted
 from gui.widgets.elided_label import ElidedLabel
 
 _SPACING = 8
@@ -58,16 +59,14 @@ class CaptionCounter(QWidget):
             self._show()
 
     def _show(self) -> None:
-        words = len(self._text.split())
+        one, many = self.tr("1 character"), self.tr("{count} characters")
         parts = [
-            self.tr("{count} characters").format(count=f"{len(self._text):,}"),
-            self.tr("1 word")
-            if words == 1
-            else self.tr("{count} words").format(count=f"{words:,}"),
+            counted(len(self._text), one, many),
+            counted(len(self._text.split()), self.tr("1 word"), self.tr("{count} words")),
         ]
         if self._tokens and self._tokens.model is not None:
-            tokens = self.tr("{count} tokens").format(count=f"{self._tokens.model:,}")
-            parts.append(self.tr("1 token") if self._tokens.model == 1 else tokens)
+            one, many = self.tr("1 token"), self.tr("{count} tokens")
+            parts.append(counted(self._tokens.model, one, many))
         self._parts = parts
         self._show_clip()
         self._place()
@@ -95,8 +94,8 @@ class CaptionCounter(QWidget):
             tip = self.tr("Image generators that use CLIP may not read the last {extra} tokens.")
         fields = {"count": f"{clip:,}", "limit": CLIP_CONTEXT, "extra": f"{too_many:,}"}
         self.clip_label.setText(text.format(**fields))
-        counted = "  ·  ".join(self._parts)
-        self.setToolTip(f"{counted}\n{tip.format(**fields)}" if clip else counted)
+        counts = "  ·  ".join(self._parts)
+        self.setToolTip(f"{counts}\n{tip.format(**fields)}" if clip else counts)
         if self.clip_label.property("warns") != bool(too_many):
             self.clip_label.setProperty("warns", bool(too_many))
             self.clip_label.style().unpolish(self.clip_label)

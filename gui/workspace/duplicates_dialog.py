@@ -8,7 +8,6 @@ from functools import partial
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QFrame,
     QHBoxLayout,
@@ -22,10 +21,11 @@ from PySide6.QtWidgets import (
 
 from core.formatting import format_bytes
 from core.workspace import ImageRow
+from gui.widgets.counted import counted
+from gui.widgets.elided_combo_box import ElidedComboBox
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import paragraph
 from gui.widgets.text_direction import PlainTextEdit
-from gui.workspace.export_texts import counted
 from gui.workspace.thumbnails import Thumbnails
 
 _SIZE = (900, 600)
@@ -149,7 +149,7 @@ class DuplicatesDialog(QDialog):
     def _build(self) -> None:
         self.what_label = paragraph(is_selectable=False)
         self.what_label.setObjectName("duplicates_what")
-        self.kind_box = QComboBox()
+        self.kind_box = ElidedComboBox()
         self.kind_box.setAccessibleName(self.tr("Which images are duplicates"))
         self.kind_box.addItem(self.tr("Look alike"))
         self.kind_box.addItem(self.tr("Equal files"))

@@ -22,6 +22,8 @@ from PySide6.QtWidgets import (
 
 from core.captions.formats import SEPARATORS
 from core.workspace.export import ExportFormat, ExportOptions, ImageFiles
+from gui.widgets.counted import counted
+from gui.widgets.elided_combo_box import ElidedComboBox
 from gui.widgets.labels import paragraph
 from gui.widgets.number_boxes import WholeNumberBox
 from gui.workspace.export_texts import format_names, summary
@@ -169,11 +171,14 @@ class ExportForm(QWidget):
     def _scopes(self) -> list[tuple[Scope, str, int]]:
         """Returns what there is to choose from: a filter or a selection only if there is one."""
         counts = self._counts
-        found = [(Scope.ALL, self.tr("All {count} images"), counts.all)]
+        every = counted(counts.all, self.tr("The image"), self.tr("All {count} images"))
+        found = [(Scope.ALL, every, counts.all)]
         if counts.listed < counts.all:
-            found.append((Scope.LISTED, self.tr("The {count} images listed now"), counts.listed))
+            one, many = self.tr("The image listed now"), self.tr("The {count} images listed now")
+            found.append((Scope.LISTED, counted(counts.listed, one, many), counts.listed))
         if counts.selected > 1:
-            found.append((Scope.SELECTED, self.tr("The {count} selected images"), counts.selected))
+            text = self.tr("The {count} selected images").format(count=f"{counts.selected:,}")
+            found.append((Scope.SELECTED, text, counts.selected))
         return found
 
     def _build_options(self) -> None:
@@ -301,7 +306,7 @@ class ExportForm(QWidget):
 
 
 def _combo(name: str, words: str) -> QComboBox:
-    box = QComboBox()
+    box = ElidedComboBox()
     box.setObjectName(name)
     box.setAccessibleName(words)
     return box

@@ -11,6 +11,7 @@ from core.workspace.export import (
     ExportReport,
     ImageFiles,
 )
+from gui.widgets.counted import counted
 
 translate = QCoreApplication.translate
 
@@ -165,8 +166,3 @@ def failed(count: int) -> str:
         translate("Export", "1 image could not be exported:"),
         translate("Export", "{count} images could not be exported:"),
     )
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """Returns one of two texts, with the count in the second."""
-    return one if count == 1 else many.replace("{count}", f"{count:,}")

@@ -23,9 +23,9 @@ from PySide6.QtWidgets import (
 
 from core.workspace import ReviewState
 from core.workspace.export import FoundCaption, FoundInFile, FoundReview
+from gui.widgets.counted import counted
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
-from gui.workspace.export_texts import counted
 
 _SIZE = (720, 480)
 _LEAST_SIZE = (480, 300)

@@ -6,6 +6,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from core.workspace import ScanProgress, ScanStage
+from gui.widgets.counted import counted
 from gui.workspace.progress_line import ProgressLine
 
 
@@ -38,7 +39,8 @@ class ReadingLine(ProgressLine):
         done, total = f"{progress.done:,}", f"{progress.total:,}"
         text = self.tr("{done} of {total} captions read").format(done=done, total=total)
         if progress.stage is ScanStage.FOLDERS:
-            text = self.tr("{count} images found").format(count=done)
+            one, many = self.tr("1 image found"), self.tr("{count} images found")
+            text = counted(progress.done, one, many)
         self.button.setText(self.tr("Stop"))
         self.show_soon(text, progress.done, progress.total)
 

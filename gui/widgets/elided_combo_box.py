@@ -1,0 +1,55 @@
+"""A box to choose from whose text is elided to its width, which Qt's own cuts off."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QHelpEvent, QPaintEvent
+from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter, QToolTip
+
+from gui.widgets.text_direction import elided
+
+_CONTROL, _FIELD = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_ComboBoxEditField
+
+
+class ElidedComboBox(QComboBox):
+    """May be narrower than its choices. The tool tip then begins with the whole text, and the list
+    that opens is as wide as the choices, if the screen is."""
+
+    @property
+    def room(self) -> int:
+        """How wide the text may be."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        return self.style().subControlRect(_CONTROL, option, _FIELD, self).width()
+
+    def showPopup(self) -> None:
+        """Widens the list."""
+        view = self.view()
+        frame = view.sizeHintForColumn(0) + 2 * view.frameWidth()
+        bar = view.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+        view.setMinimumWidth(min(frame + bar, self.screen().availableGeometry().width()))
+        super().showPopup()
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            text = self.currentText()
+            if self.fontMetrics().horizontalAdvance(text) > self.room:
+                tip = "\n".join(filter(None, (text, self.toolTip())))
+                QToolTip.showText(event.globalPos(), tip, self)
+                return True
+        return super().event(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self.isEditable():
+            super().paintEvent(event)
+            return
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        text = elided(
+            self.fontMetrics(), self.currentText(), Qt.TextElideMode.ElideRight, self.room
+        )
+        option.currentText = text  # type: ignore[attr-defined]
+        painter = QStylePainter(self)
+        painter.drawComplexControl(_CONTROL, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
