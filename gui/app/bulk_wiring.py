@@ -95,7 +95,7 @@ class BulkWiring(QObject):
             dialog = self._dialog = BulkDialog(self._window.theme, self._window)
             dialog.preview_asked.connect(self._on_preview_asked)
             dialog.apply_asked.connect(self._on_apply_asked)
-            dialog.closed.connect(self._bulk.leave)
+            dialog.preview_left.connect(self._bulk.leave)
         self._editing.write()
         self._shown_images = ()
         self._on_state_changed(self._window.state)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -34,11 +35,17 @@ class BulkEditing(QObject):
         self._newest = 0
         self.last: Operation | None = None
 
-    async def preview(self, ids: Sequence[int], operation: Operation | None) -> None:
-        """Find out what an edit would do; another call takes the place of one under way."""
+    def preview(self, ids: Sequence[int], operation: Operation | None) -> Coroutine[Any, Any, None]:
+        """Return what finds out what an edit would do. Another call takes the place of one whose
+        work is under way or has not begun yet, and so does `leave`."""
         self._newest += 1
         self._workspace.activity.note()
-        mine, known = self._newest, Preview()
+        return self._preview(self._newest, ids, operation)
+
+    async def _preview(self, mine: int, ids: Sequence[int], operation: Operation | None) -> None:
+        known = Preview()
+        if mine != self._newest:
+            return
         if operation is None:
             self.previewed.emit(known, True)
             return

@@ -20,6 +20,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.workspace import Change, EditReport, Operation, Preview
+from gui.widgets.counted import counted
+from gui.widgets.elided_combo_box import ElidedComboBox
 from gui.widgets.labels import paragraph
 from gui.widgets.screen_fit import ScreenFit
 from gui.widgets.theme import Theme
@@ -40,20 +42,21 @@ class Scope(Enum):
 class BulkDialog(QDialog):
     """Stands beside the list of images, in which others can be selected meanwhile.
 
-    `preview_asked(Operation | None, Scope)`: what would it do? `apply_asked(Operation, Scope)`: it
-    is to be done. `closed()`: no preview is wanted any more.
+    `preview_asked(Operation | None, Scope)`: what would it do? `preview_left()`: no answer to that
+    is wanted any more. `apply_asked(Operation, Scope)`: it is to be done.
     """
 
     preview_asked = Signal(object, object)
+    preview_left = Signal()
     apply_asked = Signal(object, object)
-    closed = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("bulk_dialog")
         self.setWindowTitle(self.tr("Edit captions"))
         self._changed = 0
-        self._has_chosen_scope = self._is_applied = False
+        self._has_chosen_scope = False
+        self._applied: Operation | None = None
         self._timer = QTimer(self, interval=_PAUSE_MS, singleShot=True)
         self._timer.timeout.connect(self._ask_preview)
         self._fields = FieldPages()
@@ -101,13 +104,14 @@ class BulkDialog(QDialog):
 
     def show_images(self, selected: int, listed: int, *, is_searched: bool) -> None:
         """Says how many images are selected, and listed."""
-        one = self.tr("The selected image") if selected else self.tr("No image is selected")
-        many = self.tr("{count} selected images").format(count=f"{selected:,}")
-        self.scope_box.setItemText(0, many if selected > 1 else one)
-        every = self.tr("All {count} images")
-        found = self.tr("All {count} images found")
-        text = (found if is_searched else every).format(count=f"{listed:,}")
-        self.scope_box.setItemText(1, text)
+        chosen = counted(
+            selected, self.tr("The selected image"), self.tr("{count} selected images")
+        )
+        self.scope_box.setItemText(0, chosen if selected else self.tr("No image is selected"))
+        one, many = self.tr("The image"), self.tr("All {count} images")
+        if is_searched:
+            one, many = self.tr("The image found"), self.tr("All {count} images found")
+        self.scope_box.setItemText(1, counted(listed, one, many))
         if not self._has_chosen_scope:
             self.scope_box.setCurrentIndex(0 if selected > 1 else 1)
         self.ask_soon()
@@ -143,31 +147,32 @@ class BulkDialog(QDialog):
         self.error_label.show()
 
     def show_report(self, report: EditReport) -> None:
-        """Says what has become of the edit that was applied here."""
-        if self._is_applied:
-            self._is_applied = False
+        """Says what has become of the edit that was applied here. After another one, the outcome
+        may be another one too."""
+        if self._applied is None:
+            self.ask_soon()
+        elif report.name == self._applied.name:
+            self._applied = None
             one = self.tr("1 caption was changed.")
             many = self.tr("{count} captions were changed.")
-            count = len(report.changed)
-            self._show_outcome((), one if count == 1 else many.format(count=f"{count:,}"))
+            self._show_outcome((), counted(len(report.changed), one, many))
 
     @Slot()
     def ask_soon(self) -> None:
         """The outcome may be another one now."""
         if self.isVisible():
-            self._changed = 0
-            self._show_apply()
+            self._leave_preview()
             self._timer.start()
 
     # Parts
 
     def _build_choices(self) -> None:
-        self.kind_box = QComboBox()
+        self.kind_box = ElidedComboBox()
         self.kind_box.setObjectName("bulk_kind_box")
         self.kind_box.setAccessibleName(self.tr("Edit"))
         for kind in BulkKind:
             self.kind_box.addItem(kind_text(kind), kind)
-        self.scope_box = QComboBox()
+        self.scope_box = ElidedComboBox()
         self.scope_box.setObjectName("bulk_scope_box")
         self.scope_box.setAccessibleName(self.tr("Images"))
         self.scope_box.addItems(["", ""])
@@ -230,15 +235,17 @@ class BulkDialog(QDialog):
     def _count_text(self, preview: Preview, is_whole: bool) -> str:
         if self.operation is None:
             return ""
-        parts = [
-            self.tr("{changed} of {total} captions change").format(
-                changed=f"{preview.changed:,}", total=f"{preview.changed + preview.unchanged:,}"
-            )
-        ]
+        total = preview.changed + preview.unchanged
+        one = self.tr("1 of {total} captions changes")
+        many = self.tr("{count} of {total} captions change")
+        if total == 1:
+            one, many = self.tr("The caption changes"), self.tr("The caption stays as it is")
+        parts = [counted(preview.changed, one, many).replace("{total}", f"{total:,}")]
         if len(preview.first) < preview.changed:
             parts.append(self.tr("first {count} shown").format(count=len(preview.first)))
         if preview.unread:
-            parts.append(self.tr("{count} are not read yet").format(count=f"{preview.unread:,}"))
+            one, many = self.tr("1 is not read yet"), self.tr("{count} are not read yet")
+            parts.append(counted(preview.unread, one, many))
         if not is_whole:
             parts.append(self.tr("counting…"))
         return ", ".join(parts) + "."
@@ -251,6 +258,12 @@ class BulkDialog(QDialog):
 
     def _show_apply(self) -> None:
         self.apply_button.setEnabled(self._changed > 0)
+
+    def _leave_preview(self) -> None:
+        """What was found out, or still is, is about other captions or fields."""
+        self.preview_left.emit()
+        self._changed = 0
+        self._show_apply()
 
     # What the person does
 
@@ -267,13 +280,13 @@ class BulkDialog(QDialog):
     def _on_apply_clicked(self) -> None:
         operation = self.operation
         if operation is not None and self._changed:
-            self._is_applied = True
-            self._changed = 0
-            self._show_apply()
+            self._applied = operation
+            self._timer.stop()
+            self._leave_preview()
             self.apply_asked.emit(operation, self.scope)
 
     @Slot()
     def _on_finished(self) -> None:
         self._timer.stop()
-        self._has_chosen_scope = False
-        self.closed.emit()
+        self._has_chosen_scope, self._applied = False, None
+        self._leave_preview()

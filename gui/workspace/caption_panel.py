@@ -183,7 +183,7 @@ class CaptionPanel(QWidget):
             self._show_parts()
         is_by_model = found is not None and self._answer is not None and found == self._answer
         by_model = self.tr("The model wrote another caption meanwhile")
-        by_others = self.tr("Changed by another program")
+        by_others = self.tr("Changed meanwhile, by another program or another edit")
         self.conflict_label.setText(by_model if is_by_model else by_others)
         self.found_label.setText(found or self.tr("(no caption)"))
 

@@ -1,5 +1,7 @@
 """Many captions are edited at once, and many images moved, in the whole program."""
 
+import asyncio
+
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
@@ -338,3 +340,88 @@ def test_edit_of_many_captions_is_made_whole_when_the_program_ends(live, large):
     live(story)
     assert all(caption.endswith(", sea, sky") for caption in captions(large))
     live(again)
+
+
+def test_outcome_of_earlier_fields_never_enables_apply(live, folder):
+    """The fields change just when their outcome is asked for."""
+
+    async def story(program):
+        window, _ = await opened(program, folder)
+        window.commands[Command.BULK_REPLACE].trigger()
+        dialog = dialog_of(window)
+        find = field(dialog, "bulk_find_edit")
+        await focuses(find)
+        seen = []
+
+        def change_once():
+            if find.text() == "cat":
+                QTest.keyClicks(find, "xyz")
+
+        def note():
+            seen.append((find.text(), dialog.apply_button.isEnabled()))
+
+        dialog.preview_asked.connect(change_once)
+        program.window.states.changed.connect(note)
+        QTest.keyClicks(find, "cat")
+        outcomes = []
+        while not outcomes:
+            await asyncio.sleep(0)
+            note()
+            if find.text() == "catxyz" and dialog.count_label.text():
+                outcomes.append(dialog.count_label.text())
+        assert outcomes == ["0 of 5 captions change."]
+        assert not any(is_enabled for _, is_enabled in seen)
+
+    live(story)
+
+
+def test_what_is_typed_while_many_captions_are_edited_stays(live, folder):
+    """The caption in view is one of those that the edit is about to change."""
+
+    async def story(program):
+        window, _ = await opened(program, folder)
+        window.commands[Command.EDIT_CAPTION].trigger()
+        panel = window.caption_panel
+        await until(panel.editor.hasFocus)
+        window.commands[Command.BULK_REPLACE].trigger()
+        dialog = dialog_of(window)
+        find = field(dialog, "bulk_find_edit")
+        await focuses(find)
+        QTest.keyClicks(find, "cat")
+        await until(dialog.apply_button.isEnabled)
+        dialog.apply_button.click()
+        # In the same moment, before the edit has begun.
+        QTest.keyClicks(panel.editor, " sleeps")
+        await until(lambda: "3 captions were changed" in dialog.count_label.text())
+        await until(panel.conflict_bar.isVisible)
+        assert panel.editor.toPlainText() == "a cat sleeps"
+        assert captions(folder)[0] == "a"
+        panel.ours_button.click()
+        await until(lambda: captions(folder)[0] == "a cat sleeps")
+
+    live(story)
+
+
+def test_report_of_another_edit_is_not_taken_for_that_of_the_dialog(live, folder):
+    """What is typed is written before the edit, and reported before it."""
+
+    async def story(program):
+        window, _ = await opened(program, folder)
+        window.commands[Command.EDIT_CAPTION].trigger()
+        panel = window.caption_panel
+        await until(panel.editor.hasFocus)
+        window.commands[Command.BULK_REPLACE].trigger()
+        dialog = dialog_of(window)
+        find = field(dialog, "bulk_find_edit")
+        await focuses(find)
+        QTest.keyClicks(find, "cat")
+        await until(dialog.apply_button.isEnabled)
+        said = set()
+        program.workspace.edited.connect(lambda _: said.add(dialog.count_label.text()))
+        QTest.keyClicks(panel.editor, " and a cat")
+        dialog.apply_button.click()
+        await until(lambda: captions(folder)[0] == "a  and a")
+        await until(lambda: "3 captions were changed." in said)
+        assert "1 caption was changed." not in said
+
+    live(story)
