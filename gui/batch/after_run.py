@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import StrEnum
 
-from PySide6.QtWidgets import QComboBox, QSizePolicy
+from PySide6.QtWidgets import QSizePolicy
+
+from gui.widgets.elided_combo_box import ElidedComboBox
 
 
 class AfterRun(StrEnum):
@@ -16,7 +18,7 @@ class AfterRun(StrEnum):
     SHUT_DOWN = "shut-down"
 
 
-class AfterRunBox(QComboBox):
+class AfterRunBox(ElidedComboBox):
     """Offers what the computer can do."""
 
     def __init__(self) -> None:

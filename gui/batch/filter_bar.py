@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from core.batch import ItemState
 from gui.batch.row_filter import StateFilter
 from gui.batch.rows import state_text
 from gui.widgets.buttons import key_button, key_text
+from gui.widgets.elided_combo_box import ElidedComboBox
 
 _FILTER_MS = 30
 
@@ -98,7 +99,7 @@ class FilterBar(QWidget):
         self.find_edit.selectAll()
 
     def _build(self) -> None:
-        self.state_box = QComboBox()
+        self.state_box = ElidedComboBox()
         self.state_box.setObjectName("state_box")
         self.state_box.setAccessibleName(self.tr("Show rows in this state"))
         self.state_box.addItem(self.tr("All"), StateFilter.ALL)

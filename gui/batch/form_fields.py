@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QWidget
 
+from gui.widgets.elided_combo_box import ElidedComboBox
+
 
 def key_label(text: str) -> QLabel:
     """Returns the quiet label in front of a field."""
@@ -14,7 +16,7 @@ def key_label(text: str) -> QLabel:
 
 def combo(name: str, words: str) -> QComboBox:
     """Returns a combo box with this object name and accessible name, as narrow as its content."""
-    box = QComboBox()
+    box = ElidedComboBox()
     box.setObjectName(name)
     box.setAccessibleName(words)
     box.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)

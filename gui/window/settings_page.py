@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
-    QComboBox,
     QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
@@ -20,9 +19,9 @@ from PySide6.QtWidgets import (
 )
 
 from core.settings import Settings
+from gui.widgets.elided_combo_box import ElidedComboBox
 
 _CONTROL_SIZE = (184, 30)
-_LIST_MARGIN = 24
 
 
 class SettingsPage(QScrollArea):
@@ -111,8 +110,6 @@ class SettingsPage(QScrollArea):
         control = _ChoiceBox()
         for value, shown in choices:
             control.addItem(shown, value)
-        # The list may be wider than the box, for the names of cards.
-        control.view().setMinimumWidth(control.view().sizeHintForColumn(0) + _LIST_MARGIN)
         self.add_row(name, title, words, control)
 
     def end(self) -> None:
@@ -138,7 +135,7 @@ class _FractionBox(QDoubleSpinBox):
             event.ignore()
 
 
-class _ChoiceBox(QComboBox):
+class _ChoiceBox(ElidedComboBox):
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
             super().wheelEvent(event)

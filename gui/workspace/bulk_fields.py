@@ -30,6 +30,7 @@ from core.workspace import (
     Suffix,
     tags_of,
 )
+from gui.widgets.elided_combo_box import ElidedComboBox
 from gui.widgets.number_boxes import WholeNumberBox
 
 translate = QCoreApplication.translate
@@ -210,7 +211,7 @@ class FieldPages:
         return fields
 
     def _sort_tags(self) -> Fields:
-        order, fixed = QComboBox(), WholeNumberBox()
+        order, fixed = ElidedComboBox(), WholeNumberBox()
         order.setObjectName("tag_order_box")
         order.addItem(translate("BulkDialog", "By name"), False)
         order.addItem(translate("BulkDialog", "Most frequent first"), True)

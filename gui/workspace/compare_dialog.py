@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from core.captions.wording import Span, differing_words, joined
 from core.workspace import ImageRow
+from gui.widgets.elided_combo_box import ElidedComboBox
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import paragraph
 from gui.widgets.plain_text import text_of
@@ -81,7 +82,8 @@ class CompareDialog(QDialog):
                 column.box.addItem(self.tr("None"), -1)
             for place, label in enumerate(labels):
                 column.box.addItem(label, place)
-                column.box.setItemData(place, label, Qt.ItemDataRole.ToolTipRole)
+                last = column.box.count() - 1
+                column.box.setItemData(last, label, Qt.ItemDataRole.ToolTipRole)
             column.box.setCurrentIndex(number if number < 2 else 0)
             column.box.blockSignals(False)
         self._on_columns_chosen()
@@ -333,7 +335,7 @@ class AnswerColumn(QWidget):
         super().__init__()
         self._theme = theme
         self.answer: str | None = None
-        self.box = QComboBox()
+        self.box = ElidedComboBox()
         self.box.setAccessibleName(self.tr("Run {number}").format(number=number))
         self.box.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon

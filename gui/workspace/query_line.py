@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import QTimer, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
 from core.workspace import Completion, SortKey
 from gui.widgets.buttons import icon_button
+from gui.widgets.elided_combo_box import ElidedComboBox
 from gui.widgets.suggestions import Suggestion, Suggestions
 from gui.widgets.theme import Theme
 from gui.workspace.query_field import QueryField
@@ -58,7 +59,7 @@ class QueryLine(QWidget):
         self.filter_button = icon_button(theme, "filter", self.tr("Filters"))
         self.filter_button.setObjectName("filter_button")
         self.filter_button.clicked.connect(self._open_filters)
-        self.sort_box = QComboBox()
+        self.sort_box = ElidedComboBox()
         self.sort_box.setObjectName("sort_box")
         self.sort_box.setAccessibleName(self.tr("Sort images by"))
         for key, text in self._sorts():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QApplication,
-    QComboBox,
     QHBoxLayout,
     QLabel,
     QSizePolicy,
@@ -16,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from core.workspace import Bar, Frequency, Statistics, StatisticsKind, query_term
 from gui.widgets.buttons import icon_button
+from gui.widgets.elided_combo_box import ElidedComboBox
 from gui.widgets.theme import Theme
 from gui.workspace.frequency_list import FrequencyList
 from gui.workspace.length_histogram import LengthHistogram
@@ -92,7 +92,7 @@ class StatisticsPanel(QWidget):
         self.fold_button = icon_button(self._theme, "chevron-down", self.tr("Hide statistics"))
         self.fold_button.setObjectName("fold_statistics_button")
         self.fold_button.clicked.connect(self.fold_asked)
-        self.kind_box = QComboBox()
+        self.kind_box = ElidedComboBox()
         self.kind_box.setObjectName("statistics_kind")
         self.kind_box.setAccessibleName(self.tr("Statistics"))
         self.kind_box.activated.connect(self._on_kind_activated)

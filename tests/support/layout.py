@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QAbstractScrollArea,
     QAbstractSpinBox,
     QComboBox,
     QLabel,
+    QLineEdit,
     QScrollArea,
+    QStyle,
+    QStyleOptionComboBox,
     QWidget,
 )
 
+from gui.widgets.elided_button import ElidedButton
+from gui.widgets.elided_combo_box import ElidedComboBox
+from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import RoomyLabel
 
 # What a layout may round away, and what a focus frame adds.
 _TOLERANCE = 2
 # So much of what scrolls must be seen at once.
 _LEAST_SCROLLED = 56
+# What the frame and the padding of a line to type into take at each end.
+_FIELD_MARGIN = 9
 
 
 def cut_off(window: QWidget) -> list[str]:
@@ -62,7 +71,32 @@ def _faults_of_part(part: QWidget) -> list[str]:
         needed = min(_LEAST_SCROLLED, part.sizeHint().height())
     if part.height() + _TOLERANCE < min(needed, most):
         faults.append(f"{name} is {part.height()} high and needs {needed}")
+    wanted, room = _line_of(part)
+    if wanted > room + _TOLERANCE:
+        faults.append(f"{name} has a line that is {wanted} wide in {room}")
     return faults
+
+
+def _line_of(part: QWidget) -> tuple[int, int]:
+    """Returns how wide a line is that the part cuts off without an ellipsis, and its room."""
+    match part:
+        case ElidedComboBox() | ElidedButton() | ElidedLabel():
+            return 0, 0
+        case QComboBox() if not part.isEditable():
+            option = QStyleOptionComboBox()
+            part.initStyleOption(option)
+            field = QStyle.SubControl.SC_ComboBoxEditField
+            control = QStyle.ComplexControl.CC_ComboBox
+            room = part.style().subControlRect(control, option, field, part).width()
+            return part.fontMetrics().horizontalAdvance(part.currentText()), room
+        case QLineEdit() if not part.text():
+            room = part.width() - 2 * _FIELD_MARGIN
+            return part.fontMetrics().horizontalAdvance(part.placeholderText()), room
+        case QLabel() if part.text() and not part.wordWrap():
+            return part.minimumSizeHint().width(), part.width()
+        case QAbstractButton() if part.text():
+            return part.minimumSizeHint().width(), part.width()
+    return 0, 0
 
 
 def _parents(part: QWidget) -> list[QWidget]:

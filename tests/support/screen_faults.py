@@ -29,6 +29,8 @@ from tests.gui.conftest import until
 from tests.support.accessible import misunderstandings
 from tests.support.focus_rings import hidden_focus
 from tests.support.layout import cut_off, described_rect
+from tests.support.menu_screens import menu_screens
+from tests.support.models_screens import models_screens
 from tests.support.screens import FACTS, Screen, screens
 from tests.support.scripted_engine import ScriptedCheckpoint
 from tests.support.text_contrast import hard_to_read
@@ -50,7 +52,12 @@ LOOKS: dict[str, Callable[[QWidget], list[str]]] = {
     "contrast": hard_to_read,
     "focus": hidden_focus,
 }
-WALKS = {"main": screens, "workspace": workspace_screens}
+WALKS = {
+    "main": screens,
+    "workspace": workspace_screens,
+    "models": models_screens,
+    "menus": menu_screens,
+}
 # Their faults depend on the theme.
 _IN_BOTH_THEMES = {"contrast", "focus"}
 

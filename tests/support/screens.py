@@ -111,7 +111,7 @@ async def _conversation(
         edit = window.prompt_box.prompt_edit
         QTest.keyClicks(edit, prompt)
         QTest.keyClick(edit, KEY.Key_Return)
-        await _answered(program, number)
+        await answered(program, number)
     yield Screen("answer", window)
     last = window.transcript_view.exchange_views[-1]
     QTest.keyClick(window.prompt_box.prompt_edit, KEY.Key_F2)
@@ -170,7 +170,7 @@ async def _workspace(program: Program, pictures: Sequence[Path]) -> AsyncIterato
 async def _dialogs(program: Program) -> AsyncIterator[Screen]:
     window = program.window
     window.commands[Command.SETTINGS].trigger()
-    settings = await _dialog("settings_dialog")
+    settings = await dialog_named("settings_dialog")
     tabs = _visible(settings, QTabWidget)
     for number in range(tabs.count()):
         tabs.setCurrentIndex(number)
@@ -178,7 +178,7 @@ async def _dialogs(program: Program) -> AsyncIterator[Screen]:
     settings.reject()
     for command, name in ((Command.KEYS, "keys_dialog"), (Command.ABOUT, "about_dialog")):
         window.commands[command].trigger()
-        dialog = await _dialog(name)
+        dialog = await dialog_named(name)
         yield Screen(name.replace("_", " "), dialog)
         dialog.reject()
     updates = UpdatesDialog("# 9.9.9\n\nNews, [in full](https://example.org/news).", window)
@@ -195,22 +195,22 @@ async def _dialogs(program: Program) -> AsyncIterator[Screen]:
     yield Screen("captions not saved", unsaved)
     unsaved.reject()
     program.faults.report(ZeroDivisionError("nobody foresaw this"))
-    fault = await _dialog("fault_dialog")
+    fault = await dialog_named("fault_dialog")
     yield Screen("fault", fault)
     fault.reject()
     window.commands[Command.MODELS].trigger()
-    models = await _dialog("models_dialog")
+    models = await dialog_named("models_dialog")
     assert isinstance(models, ModelsDialog)
     await until(lambda: models.model.count)
     await until(lambda: program.engine_packs.state.overview and _is_laid_out(models))
     yield Screen("models", models)
     models.options_menu.token_action.trigger()
-    token = await _dialog("token_dialog")
+    token = await dialog_named("token_dialog")
     yield Screen("token", token)
     token.reject()
     models.close()
     window.commands[Command.ENGINES].trigger()
-    engines = await _dialog("engines_dialog")
+    engines = await dialog_named("engines_dialog")
     assert isinstance(engines, EngineDialog)
     await until(lambda: program.engine_packs.state.overview)
     for name in ("from source", "offered, with a damaged pack", "getting", "lost", "in use"):
@@ -246,7 +246,7 @@ async def _folder_run(program: Program, folder: Path) -> AsyncIterator[Screen]:
     await until(lambda: any("Half an" in row[-1] for row in shown(panel)))
     yield Screen("running", window)
     window.close()
-    leave = await _dialog("leave_run_dialog")
+    leave = await dialog_named("leave_run_dialog")
     yield Screen("leaving a run", leave)
     leave.reject()
     _button(panel, "stop_run_button").click()
@@ -275,16 +275,17 @@ async def _finished_run(program: Program) -> AsyncIterator[Screen]:
     yield Screen("finished, without its images", window)
     await until(window.commands[Command.CAPTION_AGAIN].isEnabled)
     window.commands[Command.CAPTION_AGAIN].trigger()
-    again = await _dialog("again_dialog")
+    again = await dialog_named("again_dialog")
     yield Screen("caption again", again)
     again.reject()
     _button(panel, "undo_button").click()
-    undo = await _dialog("undo_dialog")
+    undo = await dialog_named("undo_dialog")
     yield Screen("undoing a run", undo)
     undo.reject()
 
 
-async def _answered(program: Program, count: int) -> None:
+async def answered(program: Program, count: int) -> None:
+    """Waits until so many questions are answered."""
     session, view = program.session, program.window.transcript_view
     await until(
         lambda: (
@@ -297,7 +298,9 @@ async def _answered(program: Program, count: int) -> None:
     await until(lambda: view.exchange_views[-1].evidence)
 
 
-async def _dialog(name: str) -> QDialog:
+async def dialog_named(name: str) -> QDialog:
+    """Returns a dialog by its object name, once it is shown."""
+
     def found() -> list[QDialog]:
         return [
             widget

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
-from PySide6.QtCore import QRect
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QColor, QImage, QPalette
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QAbstractItemView,
     QAbstractSpinBox,
     QComboBox,
     QLabel,
     QLineEdit,
+    QMenu,
     QPlainTextEdit,
     QTextEdit,
     QWidget,
@@ -22,12 +25,13 @@ from gui.widgets.theme import contrast
 
 # WCAG AA; disabled text is exempt there, and yet is to be read.
 _ENABLED, _DISABLED = 4.5, 3.0
+_MOST_ROWS = 200
 
 
 def hard_to_read(window: QWidget) -> list[str]:
     """Returns the widgets whose text has too little contrast, example texts of fields included."""
     image = window.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
-    faults = []
+    faults = _faults_of_rows(image, window)
     for part in window.findChildren(QWidget):
         seen = part.visibleRegion().boundingRect()
         if part.isVisible() and part.window() is window and not seen.isEmpty():
@@ -42,6 +46,41 @@ def hard_to_read(window: QWidget) -> list[str]:
                         f"{name}: {what}, {ink.name()} on {ground.name()}, is {ratio:.1f} : 1"
                     )
     return faults
+
+
+def _faults_of_rows(image: QImage, window: QWidget) -> list[str]:
+    """Returns the entries of menus and the rows of lists whose text stands out too little."""
+    faults = []
+    for text, is_enabled, place in _rows(window):
+        colours = _colours(image, place)
+        ground = QColor.fromRgb(colours.most_common(1)[0][0])
+        ink = _farthest(ground, colours)
+        ratio = contrast(ink.name(), ground.name())
+        if ratio < (_ENABLED if is_enabled else _DISABLED):
+            faults.append(f"{text}: {ink.name()} on {ground.name()} is {ratio:.1f} : 1")
+    return faults
+
+
+def _rows(window: QWidget) -> Iterator[tuple[str, bool, QRect]]:
+    """Yields the text of each row that is seen, whether it can be chosen, and its place."""
+    if isinstance(window, QMenu):
+        for action in window.actions():
+            place = window.actionGeometry(action).intersected(window.rect())
+            if action.text() and not action.isSeparator() and not place.isEmpty():
+                yield f"entry “{action.text()}”", action.isEnabled(), place
+    views = [*window.findChildren(QAbstractItemView)]
+    for view in [*views, window] if isinstance(window, QAbstractItemView) else views:
+        model, at = view.model(), view.viewport().mapTo(window, QPoint())
+        seen = view.viewport().visibleRegion().boundingRect()
+        if model is None or not view.isVisible() or view.window() is not window:
+            continue
+        for row in range(min(model.rowCount(), _MOST_ROWS)):
+            index = model.index(row, 0)
+            place = view.visualRect(index).intersected(seen)
+            text, can_be_chosen = index.data(), bool(index.flags() & Qt.ItemFlag.ItemIsEnabled)
+            # Of a row that is half out of view, no line may be seen whole.
+            if isinstance(text, str) and text and place.height() == view.visualRect(index).height():
+                yield f"row “{text[:40]}”", can_be_chosen, place.translated(at)
 
 
 def _inks(part: QWidget, ground: QColor, colours: Counter[int]) -> list[tuple[str, QColor]]:

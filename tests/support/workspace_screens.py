@@ -60,8 +60,8 @@ async def workspace_screens(program: Program, folder: Path) -> AsyncIterator[Scr
     """Yields each screen while it is shown; `folder` takes the files that are needed."""
     await until(lambda: isinstance(program.model.state, Ready))
     pictures = folder / "pictures"
-    _make_captions(pictures)
-    await _open(program, pictures)
+    make_captions(pictures)
+    await open_folder(program, pictures)
     for walk in (_caption, _statistics, _bulk, _texts, _duplicates, _comparison):
         async for screen in walk(program):
             yield screen
@@ -77,7 +77,8 @@ async def workspace_screens(program: Program, folder: Path) -> AsyncIterator[Scr
         yield screen
 
 
-def _make_captions(folder: Path) -> None:
+def make_captions(folder: Path) -> None:
+    """Writes images with captions, a dictionary, and two runs about them."""
     make_pictures(folder)
     for name, caption in _CAPTIONS.items():
         (folder / name).with_suffix(".txt").write_text(f"{caption}\n", encoding="utf-8")
@@ -96,13 +97,14 @@ def _make_captions(folder: Path) -> None:
         batch.close()
 
 
-async def _do(window: MainWindow, command: Command) -> None:
+async def do(window: MainWindow, command: Command) -> None:
     """A command that is still disabled would do nothing."""
     await until(window.commands[command].isEnabled)
     window.commands[command].trigger()
 
 
-async def _open(program: Program, folder: Path) -> None:
+async def open_folder(program: Program, folder: Path) -> None:
+    """Drops a folder on the window, and waits until its captions are read."""
     window = program.window
     drop(program, [folder])
     count = len(list(folder.glob("*.png")))
@@ -114,7 +116,7 @@ async def _open(program: Program, folder: Path) -> None:
 
 async def _caption(program: Program) -> AsyncIterator[Screen]:
     window, panel = program.window, program.window.caption_panel
-    await _do(window, Command.EDIT_CAPTION)
+    await do(window, Command.EDIT_CAPTION)
     await until(lambda: window.state.workspace.has_tags)
     await until(lambda: panel.isVisible() and panel.spelling.words == ["cirle"])
     yield Screen("tags of a caption", window)
@@ -154,7 +156,7 @@ async def _statistics(program: Program) -> AsyncIterator[Screen]:
 
 async def _bulk(program: Program) -> AsyncIterator[Screen]:
     window, images = program.window, program.window.workspace_pane.list
-    bulk = await _opened(program, Command.BULK_EDIT, BulkDialog)
+    bulk = await opened(program, Command.BULK_EDIT, BulkDialog)
     for kind in BulkKind:
         bulk.kind_box.setCurrentIndex(bulk.kind_box.findData(kind))
         # What needs nothing more shows its outcome once it is counted.
@@ -185,26 +187,26 @@ async def _bulk(program: Program) -> AsyncIterator[Screen]:
     QTest.keyClick(images, KEY.Key_A, CTRL)
     await until(lambda: window.state.workspace.selected > 1)
     yield Screen("selected images", window)
-    trash = await _opened(program, Command.TRASH_IMAGES, TrashDialog)
+    trash = await opened(program, Command.TRASH_IMAGES, TrashDialog)
     yield Screen("moving images to the trash", trash)
     trash.reject()
 
 
 async def _texts(program: Program) -> AsyncIterator[Screen]:
-    notes = await _opened(program, Command.NOTES, NotesDialog)
+    notes = await opened(program, Command.NOTES, NotesDialog)
     await until(lambda: notes.prompt_edit.toPlainText())
     yield Screen("prompt and notes", notes)
     notes.reject()
-    alt = await _opened(program, Command.ALT_TEXT, AltTextDialog)
+    alt = await opened(program, Command.ALT_TEXT, AltTextDialog)
     yield Screen("alternative text", alt)
     alt.reject()
-    presets = await _opened(program, Command.PRESETS, PresetsDialog)
+    presets = await opened(program, Command.PRESETS, PresetsDialog)
     yield Screen("presets", presets)
     presets.reject()
 
 
 async def _duplicates(program: Program) -> AsyncIterator[Screen]:
-    duplicates = await _opened(program, Command.FIND_DUPLICATES, DuplicatesDialog)
+    duplicates = await opened(program, Command.FIND_DUPLICATES, DuplicatesDialog)
     await until(lambda: duplicates.cards)
     yield Screen("duplicates", duplicates)
     duplicates.kind_box.setCurrentIndex(1)
@@ -214,7 +216,7 @@ async def _duplicates(program: Program) -> AsyncIterator[Screen]:
 
 
 async def _comparison(program: Program) -> AsyncIterator[Screen]:
-    compare = await _opened(program, Command.COMPARE_ANSWERS, CompareDialog)
+    compare = await opened(program, Command.COMPARE_ANSWERS, CompareDialog)
     await until(lambda: compare.name_label.text())
     yield Screen("comparing answers", compare)
     for column in compare.columns[:2]:
@@ -225,7 +227,7 @@ async def _comparison(program: Program) -> AsyncIterator[Screen]:
 
 
 async def _export(program: Program, folder: Path) -> AsyncIterator[Screen]:
-    export = await _opened(program, Command.EXPORT_CAPTIONS, ExportDialog)
+    export = await opened(program, Command.EXPORT_CAPTIONS, ExportDialog)
     for kind in ExportFormat:
         box = export.form.format_box
         box.setCurrentIndex(box.findData(kind))
@@ -246,7 +248,7 @@ async def _export(program: Program, folder: Path) -> AsyncIterator[Screen]:
 async def _import(program: Program, folder: Path) -> AsyncIterator[Screen]:
     source = folder / "given.csv"
     source.write_text("file_name,caption\n00.png,new\n01.png,other\nnone.png,none\n")
-    given = await _opened(program, Command.IMPORT_CAPTIONS, ImportDialog)
+    given = await opened(program, Command.IMPORT_CAPTIONS, ImportDialog)
     yield Screen("import", given)
     given.source_edit.setText(str(source))
     QTest.keyClick(given.source_edit, KEY.Key_Return)
@@ -258,7 +260,7 @@ async def _import(program: Program, folder: Path) -> AsyncIterator[Screen]:
 async def _conflicts(program: Program, pictures: Path) -> AsyncIterator[Screen]:
     """Another program writes a caption that a person has just changed."""
     window, panel = program.window, program.window.caption_panel
-    await _do(window, Command.EDIT_CAPTION)
+    await do(window, Command.EDIT_CAPTION)
     next(iter(panel.mode_buttons.values())).click()
     await until(lambda: not window.state.workspace.has_tags)
     panel.focus_editor()
@@ -279,8 +281,8 @@ async def _forms(program: Program, folder: Path) -> AsyncIterator[Screen]:
     rows = [{"file_name": path.name, "text": "circle"} for path in tabled.glob("*.png")]
     text = "\n".join(map(json.dumps, rows))
     (tabled / "metadata.jsonl").write_text(f"{text}\n", encoding="utf-8")
-    await _open(program, tabled)
-    await _do(window, Command.GENERATE)
+    await open_folder(program, tabled)
+    await do(window, Command.GENERATE)
     await until(lambda: program.folder_run.roots == [tabled] and program.folder_run.items)
     await until(form.source_line.isVisible)
     yield Screen("folder form, with a table", window)
@@ -290,12 +292,12 @@ async def _forms(program: Program, folder: Path) -> AsyncIterator[Screen]:
     other = folder / "other files"
     for path in make_pictures(other):
         path.with_suffix(".caption").write_text("circle\n")
-    await _open(program, other)
+    await open_folder(program, other)
     source = CaptionSource(CaptionFormat.CAPTION)
     program.workspace.choose_source(source)
     await until(lambda: program.workspace.source == source)
     await until(lambda: window.state.workspace.is_known)
-    await _do(window, Command.GENERATE)
+    await do(window, Command.GENERATE)
     await until(lambda: program.folder_run.roots == [other] and program.folder_run.items)
     list(form.write_boxes.values())[1].click()
     next(iter(form.write_boxes.values())).click()
@@ -306,22 +308,24 @@ async def _forms(program: Program, folder: Path) -> AsyncIterator[Screen]:
 
 async def _server(program: Program) -> AsyncIterator[Screen]:
     window = program.window
-    await _do(window, Command.MODELS)
-    models = await _shown(ModelsDialog)
+    await do(window, Command.MODELS)
+    models = await shown(ModelsDialog)
     models.server_button.click()
-    server = await _shown(ServerDialog)
+    server = await shown(ServerDialog)
     yield Screen("server", server)
     server.reject()
     models.close()
 
 
-async def _opened(program: Program, command: Command, kind: type[_Window]) -> _Window:
+async def opened(program: Program, command: Command, kind: type[_Window]) -> _Window:
     """Gives a command once it can be given, and returns the window that it opens."""
-    await _do(program.window, command)
-    return await _shown(kind)
+    await do(program.window, command)
+    return await shown(kind)
 
 
-async def _shown(kind: type[_Window]) -> _Window:
+async def shown(kind: type[_Window]) -> _Window:
+    """Returns the window of this kind, once it is shown."""
+
     def found() -> list[_Window]:
         tops = QApplication.topLevelWidgets()
         return [top for top in tops if isinstance(top, kind) and top.isVisible()]

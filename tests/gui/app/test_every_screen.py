@@ -30,7 +30,7 @@ def rule(walk, kinds, display, name):
     ("walk", "kinds", "display"),
     [
         rule(walk, *rest)
-        for walk in ("main", "workspace")
+        for walk in ("main", "workspace", "models", "menus")
         for rest in (
             (("accessible", "reach"), LOW, REACHED),
             (("contrast",), LAPTOP, READ),
