@@ -155,6 +155,8 @@ class FaultDialog(QDialog):
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.addButton(copy_button, QDialogButtonBox.ButtonRole.ActionRole)
         layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 20, 24, 16)
+        layout.setSpacing(12)
         layout.addWidget(sentence)
         layout.addWidget(self._details)
         layout.addWidget(buttons)

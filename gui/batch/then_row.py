@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QWidget
 
 from core.batch import Other, OtherKind
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.menu_text import add_heading, add_named
 from gui.widgets.translated import translated
 
 
@@ -67,10 +68,10 @@ class ThenRow(QWidget):
             (self.tr("Presets"), OtherKind.PRESET, presets),
         )
         for title, kind, names in kinds:
-            menu.addSection(title)
+            add_heading(menu, title)
             for name in names:
                 other = Other(kind, name)
-                action = menu.addAction(translated(other.shown).replace("&", "&&"))
+                action = add_named(menu, translated(other.shown))
                 action.triggered.connect(partial(self._add, other))
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(self.add_button.mapToGlobal(self.add_button.rect().bottomLeft()))

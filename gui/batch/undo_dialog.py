@@ -5,10 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QMessageBox, QWidget
 
+from gui.widgets.message_box import MessageBox
 from gui.widgets.screen_fit import ScreenFit
 
 
-class UndoDialog(QMessageBox):
+class UndoDialog(MessageBox):
     """Offers, if captions were edited by hand, to undo these edits too.
 
     `confirmed(bool)`: the run is to be undone; whether edits by hand are to be kept.

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from core.workspace import PRESET_KEYS, Preset, Presets
 from gui.widgets.buttons import set_text_beside_icon
+from gui.widgets.menu_text import menu_text
 from gui.widgets.theme import Theme
 
 translate = QCoreApplication.translate
@@ -18,9 +19,9 @@ translate = QCoreApplication.translate
 def add_presets(menu: QMenu, presets: Presets, on_chosen: Callable[[Preset], None]) -> None:
     """Adds an entry for each preset; the first nine show their keys."""
     for number, preset in enumerate(presets.all, 1):
-        name = preset.name.replace("&", "&&")
+        name = menu_text(menu, preset.name)
         action = menu.addAction(f"&{number}  {name}" if number <= PRESET_KEYS else name)
-        action.setToolTip("\n".join(preset.prompts))
+        action.setToolTip("\n".join((preset.name, *preset.prompts)))
         action.triggered.connect(partial(_choose, on_chosen, preset))
 
 

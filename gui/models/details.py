@@ -40,7 +40,6 @@ class ModelDetails(QFrame):
     ):
         super().__init__(parent)
         self.setObjectName("model_details")
-        self.setMinimumWidth(280)
         self._requests, self._follow_ups = requests, follow_ups
         self._entry: Entry | None = None
         self._job: ModelJob | None = None
@@ -116,6 +115,7 @@ class ModelDetails(QFrame):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setMinimumWidth(280)
         area.setWidget(content)
         return area
 
@@ -195,6 +195,10 @@ class ModelDetails(QFrame):
         self.error_label.setText(breakable(trouble.error))
         self.error_frame.setVisible(bool(trouble.error))
         _show_offer(self.help_button, trouble.remedy)
+        # Notices have the same buttons.
+        name = self.tr("{action}, for {model}")
+        name = name.format(action=self.help_button.text(), model=details.entry.name)
+        self.help_button.setAccessibleName(name if trouble.remedy else "")
         hint = "" if trouble.error else details.hint()
         self.hint_label.setText(hint)
         self.hint_label.setVisible(bool(hint))

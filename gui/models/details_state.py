@@ -276,7 +276,8 @@ class DetailsState:
                 "DetailsState",
                 "Accept the licence on the model page, then enter your access token.",
             )
-        if entry.local is None and not entry.size:
+        is_idle = not (self.job and self.job.is_under_way)
+        if entry.local is None and not entry.size and is_idle:
             return translate("DetailsState", "Look it up to see its size, licence and memory need.")
         return ""
 

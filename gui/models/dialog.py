@@ -28,6 +28,7 @@ from gui.models.follow_ups import FollowUps
 from gui.models.model_list import ModelsDelegate, ModelsListModel, is_about, job_of
 from gui.models.options_menu import OptionsMenu
 from gui.models.requests import ModelRequests
+from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.notice import NoticeAction, NoticeActionKind
 from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.screen_fit import ScreenFit
@@ -196,7 +197,7 @@ class ModelsDialog(QDialog):
         return above
 
     def _build_foot(self) -> QHBoxLayout:
-        self.memory_label = QLabel()
+        self.memory_label = ElidedLabel()
         self.memory_label.setProperty("class", "explanation")
         self.options_menu = OptionsMenu(self.requests, self._follow_ups, self)
         self.options_button = QPushButton(self.tr("Options"))

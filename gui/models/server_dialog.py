@@ -28,7 +28,8 @@ from core.remote.canary import Sight
 from core.remote.discovery import FoundServer
 from core.remote.keys import one_key_for_several
 from core.remote.opening import Checked
-from gui.widgets.screen_fit import ScreenFit
+from gui.widgets.screen_fit import ScreenFit, moved_inside
+from gui.widgets.scrolled_page import ScrolledPage
 from gui.widgets.translated import translated, translated_all
 
 _WIDTH = 520
@@ -61,14 +62,20 @@ class ServerDialog(QDialog):
         self._is_testing = False
         self._build_fields()
         self._build_result()
+        self._content = QWidget()
+        inside = QVBoxLayout(self._content)
+        inside.setContentsMargins(0, 0, 8, 0)
+        inside.setSpacing(12)
+        inside.addWidget(self._explanation())
+        inside.addLayout(self._form())
+        inside.addWidget(self.result_label)
+        inside.addWidget(self.caption_label)
+        inside.addStretch(1)
+        self._page = ScrolledPage(self._content)
         column = QVBoxLayout(self)
-        column.setContentsMargins(24, 24, 24, 16)
+        column.setContentsMargins(24, 24, 16, 16)
         column.setSpacing(12)
-        column.addWidget(self._explanation())
-        column.addLayout(self._form())
-        column.addWidget(self.result_label)
-        column.addWidget(self.caption_label)
-        column.addStretch(1)
+        column.addWidget(self._page, 1)
         column.addLayout(self._foot())
         self.setMinimumWidth(_WIDTH)
         ScreenFit(self)
@@ -234,6 +241,7 @@ class ServerDialog(QDialog):
         buttons.accepted.connect(self._on_use)
         buttons.rejected.connect(self.reject)
         foot = QHBoxLayout()
+        foot.setContentsMargins(0, 0, 8, 0)
         foot.addWidget(buttons)
         return foot
 
@@ -299,12 +307,14 @@ class ServerDialog(QDialog):
 
     def _make_room(self) -> None:
         """Grow where the text needs more lines; Qt does not for texts that wrap."""
-        layout = self.layout()
-        assert layout is not None
-        layout.activate()
-        needed = layout.totalHeightForWidth(self.width())
-        self.setMinimumHeight(needed)
-        self.resize(self.width(), max(self.height(), needed))
+        page = self._page
+        missing = self._content.heightForWidth(page.viewport().width()) - page.viewport().height()
+        area = self.screen().availableGeometry()
+        frame = self.frameGeometry().height() - self.height()
+        most = area.height() - frame
+        self.resize(self.width(), min(self.height() + max(missing, 0), most))
+        self.move(moved_inside(self.frameGeometry(), area))
+        page.ensureWidgetVisible(self.result_label)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -317,4 +327,5 @@ def _explanation(text: str) -> QLabel:
     words.setWordWrap(True)
     # As wide as the fields, instead of as narrow as a text that wraps may be.
     words.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    words.setMinimumHeight(1)  # Not that of narrower lines.
     return words

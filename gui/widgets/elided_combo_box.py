@@ -23,8 +23,9 @@ class ElidedComboBox(QComboBox):
         return self.style().subControlRect(_CONTROL, option, _FIELD, self).width()
 
     def showPopup(self) -> None:
-        """Widens the list."""
+        """Widens the list, and names it for screen readers."""
         view = self.view()
+        view.setAccessibleName(self.accessibleName())
         frame = view.sizeHintForColumn(0) + 2 * view.frameWidth()
         bar = view.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
         view.setMinimumWidth(min(frame + bar, self.screen().availableGeometry().width()))

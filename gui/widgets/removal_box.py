@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
+from gui.widgets.message_box import MessageBox
 from gui.widgets.screen_fit import ScreenFit
 
 translate = QCoreApplication.translate
@@ -19,7 +20,7 @@ def ask_to_remove(
 
     `confirmed` is a slot of an object that lives in the GUI thread.
     """
-    box = QMessageBox(parent)
+    box = MessageBox(parent)
     box.setObjectName(name)
     title, question, effect = texts
     box.setWindowTitle(title)

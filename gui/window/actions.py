@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QMenu, QMenuBar, QWidget
 
+from gui.widgets.menu_text import menu_text
 from gui.window.availability import is_checked, obstacle, text_now
 from gui.window.command_table import command_table
 from gui.window.commands import (
@@ -104,7 +105,9 @@ class Actions(QObject):
             self._shown[command] = shown
             reason, text, _ = shown
             action.setEnabled(reason is None)
-            action.setText(f"&{text}" if text else row.text)
+            menu = action.parent()
+            shown_text = menu_text(menu, text) if isinstance(menu, QMenu) else text
+            action.setText(f"&{shown_text}" if text else row.text)
             # Qt would show the text again, with its ampersand; a blank tool tip shows nothing.
             action.setToolTip(reason or row.hint or " ")
             if row.is_checkable:

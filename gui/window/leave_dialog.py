@@ -8,9 +8,10 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QAbstractButton, QMessageBox, QWidget
 
 from gui.widgets.line_break import breakable
+from gui.widgets.message_box import MessageBox
 
 
-class LeaveRunDialog(QMessageBox):
+class LeaveRunDialog(MessageBox):
     """`confirmed()`: stop the run and close."""
 
     confirmed = Signal()
@@ -27,7 +28,7 @@ class LeaveRunDialog(QMessageBox):
         leave.clicked.connect(self.confirmed)
 
 
-class UnsavedDialog(QMessageBox):
+class UnsavedDialog(MessageBox):
     """`again_asked()`: try to save once more, then close. `confirmed()`: close."""
 
     again_asked = Signal()

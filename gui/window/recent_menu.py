@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QMenu
 
-from gui.widgets.text_direction import elided
-
-_WIDEST = 420
-"""In pixels: longer names are elided."""
+from gui.widgets.menu_text import WIDEST, menu_text
 
 
 class RecentMenu(QObject):
@@ -33,11 +30,9 @@ class RecentMenu(QObject):
         A long name is elided in its middle, whose ends tell files apart; the tool tip has it whole.
         """
         self.menu.clear()
-        metrics = self.menu.fontMetrics()
         for id_, name, rest in conversations:
-            short = elided(metrics, name, Qt.TextElideMode.ElideMiddle, _WIDEST // 2)
-            rest_short = elided(metrics, rest, Qt.TextElideMode.ElideMiddle, _WIDEST)
-            action = self.menu.addAction(f"{short} – {rest_short}".replace("&", "&&"))
+            short = menu_text(self.menu, name, WIDEST // 2)
+            action = self.menu.addAction(f"{short} – {menu_text(self.menu, rest)}")
             action.setToolTip(f"{name} – {rest}")
             action.triggered.connect(partial(self._on_triggered, id_))
         if not conversations:

@@ -229,7 +229,9 @@ class BulkDialog(QDialog):
         self.pages.setCurrentWidget(self._page)
         for page in self._fields.pages.values():
             page.setMaximumHeight(16_777_215 if page is self._page else 0)
-        self.pages.setFixedHeight(self._page.sizeHint().height())
+        height = self._page.sizeHint().height()
+        self.pages.setFixedHeight(height)
+        self.pages.setVisible(height > 0)
         self.ask_soon()
 
     def _count_text(self, preview: Preview, is_whole: bool) -> str:

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 from core.workspace import TRASH_HAS_WAY_BACK, Failure
 from gui.widgets.counted import counted
 from gui.widgets.labels import paragraph
+from gui.widgets.message_box import MessageBox
 from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.translated import translated
 
@@ -49,6 +50,7 @@ class FailuresDialog(QDialog):
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)
+        column.setContentsMargins(24, 20, 24, 16)
         column.setSpacing(12)
         column.addWidget(self.what_label)
         column.addWidget(self.list_edit, 1)
@@ -56,7 +58,7 @@ class FailuresDialog(QDialog):
         self.resize(*_SIZE)
 
 
-class TrashDialog(QMessageBox):
+class TrashDialog(MessageBox):
     """Asks before images go to the trash, and says whether there is a way back.
 
     `confirmed()`: they are to go.

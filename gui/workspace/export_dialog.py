@@ -129,6 +129,7 @@ class ExportDialog(QDialog):
 
     def _place(self) -> None:
         buttons = QHBoxLayout()
+        buttons.setContentsMargins(0, 0, 8, 0)
         buttons.setSpacing(8)
         buttons.addStretch(1)
         for button in (

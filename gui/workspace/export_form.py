@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from PySide6.QtCore import Signal, Slot
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -154,6 +155,7 @@ class ExportForm(QWidget):
         self.format_note = paragraph(style="explanation", is_selectable=False)
         # Otherwise a form gives a paragraph half of its width.
         self.format_note.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self.format_note.setMinimumHeight(1)  # Not that of narrower lines.
         self.scope_box = _combo("export_scope_box", self.tr("Images"))
         for scope, words, count in self._scopes():
             self.scope_box.addItem(words.format(count=f"{count:,}"), scope)
@@ -274,6 +276,14 @@ class ExportForm(QWidget):
         self.format_note.setText(notes[kind])
         self._suggest()
         self._on_changed()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Keeps the fields in their column, whichever rows a format has."""
+        super().showEvent(event)
+        metrics = self.fontMetrics()
+        widths = (metrics.horizontalAdvance(words) for words, _ in self._own_options())
+        if (label := self._form.labelForField(self.format_box)) is not None:
+            label.setMinimumWidth(max(widths))
 
     def _suggest(self) -> None:
         """Suggests a place beside the folder, unless another one was written."""

@@ -14,7 +14,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
@@ -147,6 +147,7 @@ class FrequencyList(QListView):
         self.setObjectName("frequency_list")
         self.can_add = False
         self.found = ""
+        self._theme, self._empty_text = theme, ""
         self._rows = _Rows(self)
         self.setModel(self._rows)
         self.setItemDelegate(_Cell(theme, self))
@@ -161,6 +162,21 @@ class FrequencyList(QListView):
     def values(self) -> Sequence[Frequency]:
         """What is listed."""
         return self._rows.values
+
+    def show_empty_text(self, text: str) -> None:
+        """Shows this where nothing is listed."""
+        if text != self._empty_text:
+            self._empty_text = text
+            self.setAccessibleDescription(text)
+            self.viewport().update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._empty_text and not self.values:
+            with QPainter(self.viewport()) as painter:
+                painter.setPen(self._theme.colour("text_quiet"))
+                inside = self.viewport().rect().adjusted(_PADDING, _PADDING, -_PADDING, -_PADDING)
+                painter.drawText(inside, Qt.AlignmentFlag.AlignCenter, self._empty_text)
 
     def show_values(self, values: Sequence[Frequency], *, can_add: bool, found: str) -> None:
         """Lists these values. `found` is the one that the images listed were searched for."""

@@ -93,8 +93,7 @@ class ImportDialog(QDialog):
         one, many = self.tr("Replace 1 that differs"), self.tr("Replace {count} that differ")
         self.replace_box.setText(counted(differing, one, many))
         self._show_what()
-        if self.import_button.isEnabled():
-            self.import_button.setFocus()
+        (self.import_button if self.import_button.isEnabled() else self.replace_box).setFocus()
 
     def show_refusal(self, reason: str) -> None:
         """Shows why nothing can be read."""
@@ -129,6 +128,7 @@ class ImportDialog(QDialog):
         self.table.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.table.setTabKeyNavigation(False)
         self.table.setWordWrap(False)
+        self.table.setShowGrid(False)
         self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)

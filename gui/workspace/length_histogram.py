@@ -49,9 +49,7 @@ class LengthHistogram(QWidget):
         if not self._bars:
             return self.tr("No captions")
         if bar is None:
-            return self.tr("Characters per caption, up to {most}").format(
-                most=f"{self._bars[-1].last + 1:,}"
-            )
+            return self.tr("0 to {most} characters").format(most=f"{self._bars[-1].last + 1:,}")
         text = self.tr("{first} to {last} characters: {count}")
         return text.format(first=f"{bar.first:,}", last=f"{bar.last:,}", count=f"{bar.count:,}")
 

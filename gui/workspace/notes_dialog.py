@@ -146,6 +146,7 @@ class NotesDialog(QDialog):
         inside.addWidget(self.consent_row)
         foot = QHBoxLayout()
         foot.addStretch(1)
+        foot.setContentsMargins(0, 0, 8, 0)
         foot.addWidget(self.close_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 20, 16, 16)

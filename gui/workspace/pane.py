@@ -90,6 +90,8 @@ class WorkspacePane(QWidget):
         self.parts.setStretchFactor(0, 1)
         self.parts.setStretchFactor(1, 0)
         self.parts.setSizes([400, _STATISTICS_HEIGHT])
+        self._unfolded_height = _STATISTICS_HEIGHT
+        self.statistics.folded.connect(self._on_statistics_folded)
         self.column.addWidget(self.parts, 1)
         self.column.addWidget(self.foot)
         self.list.side_chosen.connect(self.side_chosen)
@@ -172,6 +174,17 @@ class WorkspacePane(QWidget):
         """A low pane has room for the list alone."""
         super().resizeEvent(event)
         self.statistics.setVisible(self.height() >= _LEAST_FOR_STATISTICS)
+
+    @Slot(bool)
+    def _on_statistics_folded(self, is_folded: bool) -> None:
+        """The list takes the room that is free now; a splitter would leave it empty."""
+        list_height, height = self.parts.sizes()
+        if is_folded:
+            self._unfolded_height = height or self._unfolded_height
+            left = self.statistics.maximumHeight()
+        else:
+            left = self._unfolded_height
+        self.parts.setSizes([max(list_height + height - left, 0), left])
 
     @Slot(int)
     def _on_slid(self, side: int) -> None:

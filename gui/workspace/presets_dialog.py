@@ -142,6 +142,7 @@ class PresetsDialog(QDialog):
         both.addLayout(left)
         both.addLayout(right, 1)
         foot = QHBoxLayout()
+        foot.setContentsMargins(0, 0, 8, 0)
         foot.setSpacing(8)
         foot.addWidget(self.import_button)
         foot.addWidget(self.export_button)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from PySide6.QtCore import Signal, Slot
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QFormLayout,
@@ -180,6 +181,14 @@ class PresetForm(QWidget):
         form.addRow(self.tr("Temperature"), self.temperature_box)
         for box in self.flags.values():
             form.addRow("", box)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Makes the numbers, which stand below each other, equally wide."""
+        super().showEvent(event)
+        boxes = self.characters_box, self.tokens_box, self.temperature_box
+        width = max(box.sizeHint().width() for box in boxes)
+        for box in boxes:
+            box.setMinimumWidth(width)
 
     @Slot()
     def _on_tags_removed(self) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMenu, QToolButton
 from core.captions.formats import CaptionFormat
 from core.captions.sidecar import NAME, STEM, filled_name
 from core.workspace import USUAL_TABLES, CaptionSource, PossibleSources
+from gui.widgets.menu_text import add_heading, add_named
 from gui.widgets.text_direction import elided
 
 _FORMATS = (CaptionFormat.TXT, CaptionFormat.CAPTION, CaptionFormat.XMP)
@@ -67,7 +68,7 @@ class SourceButton(QToolButton):
         menu.popup(self.mapToGlobal(self.rect().bottomLeft()))
 
     def _add_formats(self, menu: QMenu) -> None:
-        menu.addSection(self.tr("Caption format"))
+        add_heading(menu, self.tr("Caption format"))
         texts = {
             CaptionFormat.TXT: self.tr("Text files (.txt)"),
             CaptionFormat.CAPTION: self.tr("Text files (.caption)"),
@@ -79,25 +80,25 @@ class SourceButton(QToolButton):
         for name in filter(None, tables):
             is_there = name in self._possible.tables or name == self._source.table
             text = self.tr("Table ({name})") if is_there else self.tr("New table ({name})")
-            sources[text.format(name=name.replace("&", "&&"))] = CaptionSource.of_table(name)
+            sources[text.format(name=name)] = CaptionSource.of_table(name)
         self._add(menu, sources)
 
     def _add_patterns(self, menu: QMenu) -> None:
         """Each way to name the files, shown by the name that one of them has."""
         if self._source.table:
             return
-        menu.addSection(self.tr("File names"))
+        add_heading(menu, self.tr("File names"))
         sources: dict[str, CaptionSource] = {}
         for pattern in dict.fromkeys((STEM, NAME, self._source.pattern)):
             source = CaptionSource(self._source.format, pattern)
             text = self.tr("Named like {name}")
-            sources[text.format(name=self._named(source).replace("&", "&&"))] = source
+            sources[text.format(name=self._named(source))] = source
         self._add(menu, sources)
 
     def _add(self, menu: QMenu, sources: dict[str, CaptionSource]) -> None:
         group = QActionGroup(menu)
         for text, source in sources.items():
-            action = menu.addAction(text)
+            action = add_named(menu, text)
             action.setCheckable(True)
             action.setChecked(source == self._source)
             action.triggered.connect(partial(self._choose, source))

@@ -24,11 +24,12 @@ _Kind = StatisticsKind
 
 
 class StatisticsPanel(QWidget):
-    """`fold_asked()`: it is to be folded away, or unfolded. `kind_chosen(StatisticsKind)`: others
-    are wanted. `filter_asked(str)`: the images that this query finds. `tag_added(str)`: a tag is to
-    be added to the selected images."""
+    """`fold_asked()`: it is to be folded away, or unfolded. `folded(bool)`: it is now, or is not
+    any more. `kind_chosen(StatisticsKind)`: others are wanted. `filter_asked(str)`: the images that
+    this query finds. `tag_added(str)`: a tag is to be added to the selected images."""
 
     fold_asked = Signal()
+    folded = Signal(bool)
     kind_chosen = Signal(object)
     filter_asked = Signal(str)
     tag_added = Signal(str)
@@ -41,6 +42,7 @@ class StatisticsPanel(QWidget):
         self._query = ""
         self._kind = _Kind.TAGS
         self._has_tags: bool | None = None
+        self._is_folded = False
         self._build_head()
         self.list = FrequencyList(theme)
         self.histogram = LengthHistogram(theme)
@@ -81,6 +83,9 @@ class StatisticsPanel(QWidget):
         vertical = QSizePolicy.Policy.Maximum if is_folded else QSizePolicy.Policy.Preferred
         self.setSizePolicy(QSizePolicy.Policy.Preferred, vertical)
         self.setMaximumHeight(self.sizeHint().height() if is_folded else 16_777_215)
+        if is_folded is not self._is_folded:
+            self._is_folded = is_folded
+            self.folded.emit(is_folded)
         self._show()
 
     def show_statistics(self, statistics: Statistics) -> None:
@@ -130,7 +135,13 @@ class StatisticsPanel(QWidget):
         self.list.setAccessibleName(self.kind_box.currentText())
         values = self._values
         found = next((one.value for one in values if self._query_of(one.value) == self._query), "")
+        self.list.show_empty_text("" if values or counted.unread else self._nothing)
         self.list.show_values(values, can_add=self._kind is _Kind.TAGS, found=found)
+
+    @property
+    def _nothing(self) -> str:
+        nothing = {_Kind.TAGS: self.tr("No tags"), _Kind.WORDS: self.tr("No captions")}
+        return nothing.get(self._kind, self.tr("No images"))
 
     @property
     def _values(self) -> tuple[Frequency, ...]:

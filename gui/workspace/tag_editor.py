@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QVBoxLayout, QWidge
 
 from core.workspace import Completion, TagList
 from gui.widgets.buttons import icon_button
+from gui.widgets.menu_text import add_heading
 from gui.widgets.suggestions import Suggestion, Suggestions
 from gui.widgets.theme import Theme
 from gui.workspace.tag_chips import TagChips
@@ -169,7 +170,7 @@ class TagEditor(QWidget):
         menu = QMenu(self)
         menu.setObjectName("vocabulary_menu")
         if self._vocabulary:
-            menu.addSection(self._vocabulary)
+            add_heading(menu, self._vocabulary)
         menu.addAction(self.tr("Choose vocabulary…")).triggered.connect(self.vocabulary_asked)
         drop = menu.addAction(self.tr("Use no vocabulary"))
         drop.setEnabled(bool(self._vocabulary))

@@ -15,6 +15,8 @@ _LEAST_CONTRAST, _LEAST_PIXELS = 3.0, 40
 
 def hidden_focus(window: QWidget) -> list[str]:
     """Gives each widget the focus as Tab does; returns those that look the same with it."""
+    if window.windowType() == Qt.WindowType.Popup:
+        return []  # It has the keys as long as it is open, and shows its current row.
     before = QApplication.focusWidget()
     stops = [part for part in window.findChildren(QWidget) if _is_stop(part, window)]
     faults = []

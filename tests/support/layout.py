@@ -9,10 +9,10 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
     QLabel,
-    QLineEdit,
     QScrollArea,
     QStyle,
     QStyleOptionComboBox,
+    QToolButton,
     QWidget,
 )
 
@@ -25,8 +25,6 @@ from gui.widgets.labels import RoomyLabel
 _TOLERANCE = 2
 # So much of what scrolls must be seen at once.
 _LEAST_SCROLLED = 56
-# What the frame and the padding of a line to type into take at each end.
-_FIELD_MARGIN = 9
 
 
 def cut_off(window: QWidget) -> list[str]:
@@ -50,7 +48,8 @@ def _matters(part: QWidget) -> bool:
 
 
 def _faults_of_part(part: QWidget) -> list[str]:
-    name = f"{_named(part)} {getattr(part, 'text', str)()!r}"
+    text = getattr(part, "text", "")
+    name = f"{_named(part)} {text() if callable(text) else text!r}"
     faults = []
     for around in _parents(part):
         if isinstance(around.parentWidget(), QScrollArea):
@@ -68,7 +67,9 @@ def _faults_of_part(part: QWidget) -> list[str]:
         needed = 0 if isinstance(part, RoomyLabel) else part.heightForWidth(part.width())
     most = part.maximumHeight()
     if isinstance(part, QAbstractScrollArea):
-        needed = min(_LEAST_SCROLLED, part.sizeHint().height())
+        # The list of a box to choose from is as high as its choices.
+        is_popup = part.window().windowType() == Qt.WindowType.Popup
+        needed = 0 if is_popup else min(_LEAST_SCROLLED, part.sizeHint().height())
     if part.height() + _TOLERANCE < min(needed, most):
         faults.append(f"{name} is {part.height()} high and needs {needed}")
     wanted, room = _line_of(part)
@@ -80,7 +81,7 @@ def _faults_of_part(part: QWidget) -> list[str]:
 def _line_of(part: QWidget) -> tuple[int, int]:
     """Returns how wide a line is that the part cuts off without an ellipsis, and its room."""
     match part:
-        case ElidedComboBox() | ElidedButton() | ElidedLabel():
+        case ElidedComboBox() | ElidedButton() | ElidedLabel() | QToolButton():
             return 0, 0
         case QComboBox() if not part.isEditable():
             option = QStyleOptionComboBox()
@@ -89,9 +90,6 @@ def _line_of(part: QWidget) -> tuple[int, int]:
             control = QStyle.ComplexControl.CC_ComboBox
             room = part.style().subControlRect(control, option, field, part).width()
             return part.fontMetrics().horizontalAdvance(part.currentText()), room
-        case QLineEdit() if not part.text():
-            room = part.width() - 2 * _FIELD_MARGIN
-            return part.fontMetrics().horizontalAdvance(part.placeholderText()), room
         case QLabel() if part.text() and not part.wordWrap():
             return part.minimumSizeHint().width(), part.width()
         case QAbstractButton() if part.text():

@@ -141,6 +141,7 @@ async def _about_answers(program: Program) -> AsyncIterator[Screen]:
         yield screen
     window.activateWindow()
     window.prompt_box.focus_prompt()
+    await until(edit.hasFocus)
     QTest.keyClicks(edit, "{")
     await until(lambda: _shown_list("word_popup_list"))
     yield Screen("variables of a prompt", _shown_list("word_popup_list")[0])

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import qasync
 from PySide6.QtGui import QAccessible
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from core.locations import writable_locations
 from core.settings import Settings, save
@@ -41,9 +41,20 @@ def out_of_reach(window: QWidget) -> list[str]:
     """Returns what is outside of the display, or of the window without a way to scroll to it."""
     faults = []
     area, frame = window.screen().availableGeometry(), window.frameGeometry()
+    if isinstance(window, QMenu):
+        frame.adjust(0, 0, 0, -1)  # Qt makes those that scroll too high by a pixel.
     if not area.contains(frame):
         faults.append(f"{described_rect(frame)} is not inside {described_rect(area)}")
+    if isinstance(window, QMenu):
+        faults += _faults_of_menu(window)
     return faults + cut_off(window)
+
+
+def _faults_of_menu(menu: QMenu) -> list[str]:
+    sections = (one.text() for one in menu.actions() if one.isSeparator() and one.text())
+    faults = [f"the section “{text}” is not shown with a stylesheet" for text in sections]
+    widest = max(menu.actionGeometry(one).width() for one in menu.actions())
+    return [*faults, *[f"an entry is {widest} wide"] * (widest > _WIDEST_MENU)]
 
 
 LOOKS: dict[str, Callable[[QWidget], list[str]]] = {
@@ -60,6 +71,7 @@ WALKS = {
 }
 # Their faults depend on the theme.
 _IN_BOTH_THEMES = {"contrast", "focus"}
+_WIDEST_MENU = 560
 
 
 def faults_of(screen: Screen, kinds: Sequence[str]) -> list[str]:

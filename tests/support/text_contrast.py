@@ -53,6 +53,8 @@ def _faults_of_rows(image: QImage, window: QWidget) -> list[str]:
     faults = []
     for text, is_enabled, place in _rows(window):
         colours = _colours(image, place)
+        if not colours:
+            continue
         ground = QColor.fromRgb(colours.most_common(1)[0][0])
         ink = _farthest(ground, colours)
         ratio = contrast(ink.name(), ground.name())

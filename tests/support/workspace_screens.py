@@ -162,7 +162,7 @@ async def _bulk(program: Program) -> AsyncIterator[Screen]:
         # What needs nothing more shows its outcome once it is counted.
         await until(lambda: bulk.operation is None or bulk.apply_button.isEnabled())
         yield Screen(f"edit of many captions, {kind.name.lower()}", bulk)
-    bulk.kind_box.setCurrentIndex(bulk.kind_box.findData(BulkKind.REPLACE))
+    bulk.open_at(BulkKind.REPLACE)
     field = bulk.focusWidget()
     assert field is not None
     QTest.keyClicks(field, "circle")

@@ -119,3 +119,20 @@ def test_sentences_have_words_and_no_tags(live, tmp_path):
         await until(lambda: not panel.isVisible())
 
     live(story)
+
+
+def test_list_takes_the_room_of_folded_statistics(live, tmp_path):
+    async def story(program):
+        window, panel, _ = await opened(program, tmp_path, TAGS)
+        window.resize(1100, 700)
+        images, parts = window.workspace_pane.list, window.workspace_pane.parts
+        await until(lambda: panel.isVisible() and not window.state.workspace.folds_statistics)
+        before = images.height(), panel.height()
+        QTest.mouseClick(panel.fold_button, LEFT)
+        await until(lambda: window.state.workspace.folds_statistics)
+        await until(lambda: images.height() + panel.height() >= parts.height() - 2)
+        assert panel.height() < before[1] / 2
+        QTest.mouseClick(panel.fold_button, LEFT)
+        await until(lambda: (images.height(), panel.height()) == before)
+
+    live(story)
