@@ -108,6 +108,7 @@ class UpdatesDialog(QDialog):
         if changes:
             text = ForeignMarkdown(changes)
             text.setObjectName("changes_text")
+            text.setProperty("class", "field")
             text.setAccessibleName(self.tr("Changes"))
             layout.addWidget(text)
             self.resize(560, 420)
