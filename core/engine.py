@@ -240,6 +240,15 @@ def picture_preparation(engine: Engine) -> Callable[[Picture], Picture]:
     return getattr(engine, "prepare_picture", lambda picture: picture)
 
 
+def get_ready(engine: Engine, picture: Picture) -> None:
+    """Lets the engine do what a question about the picture needs first and the processor does.
+
+    Belongs to the engine's thread, and changes no answer. Most engines do nothing. Raises as
+    `Engine.answer` does.
+    """
+    getattr(engine, "get_ready", lambda _: None)(picture)
+
+
 class InspectableEngine(Engine, Protocol):
     """An engine that can say how an answer came about; see `inspectable`.
 

@@ -30,7 +30,7 @@ from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Tokenizer
 from core.llava.tracing import Stopwatch, make_trace
 from core.llava.word_maps import LayerMapExaminer
 from core.message import joined, translatable
-from core.picture import ImagePreprocessing
+from core.picture import ImagePreprocessing, Picture
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
 from core.trace import Trace
 from core.transcript import Answer, Request
@@ -264,6 +264,10 @@ class LlavaEngine:
 
     # ---- helpers of both
 
+    def get_ready(self, picture: Picture) -> None:
+        """See `core.engine.get_ready`."""
+        self._values_of(picture.pixels)
+
     def _prepare(self, request: Request) -> Inputs:
         if self._is_closed:
             raise closed_engine()
@@ -274,24 +278,29 @@ class LlavaEngine:
                     "This model takes one image at a time. Choose one.",
                 )
             )
-        pixels = request.picture.pixels
-        vision = self._model.config.vision_config
-        if self._pixel_values is None or self._pixel_values[0] is not pixels:
-            try:
-                values = pixel_values(pixels, vision.image_size, self._mean, self._std)
-            except MemoryError as failure:
-                raise self._failed(failure) from failure
-            self._pixel_values = pixels, values
         return prepare(
             request.turns,
-            self._pixel_values[1],
+            self._values_of(request.picture.pixels),
             self._tokenizer,
             max_new_tokens=request.sampling.max_new_tokens,
             context_length=self.facts.context_length,
             prompt_length=self._prompt_length,
-            patch_size=vision.patch_size,
+            patch_size=self._model.config.vision_config.patch_size,
             beginning=request.beginning,
         )
+
+    def _values_of(self, pixels: Image.Image) -> np.ndarray:
+        """The pixel values of an image; those of the last one are kept."""
+        if self._is_closed:
+            raise closed_engine()
+        if self._pixel_values is None or self._pixel_values[0] is not pixels:
+            size = self._model.config.vision_config.image_size
+            try:
+                values = pixel_values(pixels, size, self._mean, self._std)
+            except MemoryError as failure:
+                raise self._failed(failure) from failure
+            self._pixel_values = pixels, values
+        return self._pixel_values[1]
 
     def _failed(self, failure: BaseException) -> AppError:
         """Returns the error to raise for a failure of the model, whose memory is released."""

@@ -16,6 +16,7 @@ from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.bulk_editing import BulkEditing
 from gui.session.caption_editing import CaptionEditing
 from gui.session.folder_counts import FolderCounts
+from gui.session.look_ahead import LookAhead
 from gui.session.model_thread import ModelThread
 from gui.session.picture_list import PictureList
 from gui.session.session import Session
@@ -48,6 +49,7 @@ class ImagesWiring(QObject):
     ):
         super().__init__(parent)
         PictureWiring(window, pictures, begin, self)
+        LookAhead(model, pictures, begin, self)
         listing = self.listing = WorkspaceWiring(
             window, workspace, captions, bulk, pictures, settings_file, begin, self
         )

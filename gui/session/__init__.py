@@ -10,8 +10,9 @@ the caption in view, with `model_answers`, `caption_tokens` and `spell_checking`
 `folder_run` is a run over many images, with `run_engines`, `run_items`, `run_end`,
 `existing_captions`, `caption_edits`, `run_pace`, and the `stoppable` ones `folder_trial`,
 `caption_again` and `doubt_search`; `power` puts the computer to sleep after it.
-`loaded_model` loads a model, for which a `waiting_question` waits, and `model_library` manages all
-of them; `engine_packs` gets PyTorch for the graphics card. `settings_file` writes the settings.
+`loaded_model` loads a model, for which a `waiting_question` waits and which a `look_ahead` lets get
+ready for the image that is shown, and `model_library` manages all of them; `engine_packs` gets
+PyTorch for the graphics card. `settings_file` writes the settings.
 `exchange` exports the captions of a `workspace` and imports others, `preset_store` keeps presets.
 `model_thread` is the QThread that owns the engine: `engine_jobs` is what it is asked to do,
 `engine_worker` does it there, `engine_start` imports torch. `inbox` brings a run's events from

@@ -28,6 +28,7 @@ import numpy as np
 
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory, PromptError
+from core.picture import Picture
 from core.trace import ImageTrace, MemoryUse, StageTime, TokenTrace, Trace
 from core.transcript import Answer, Ending, ModelChoice, Precision, Request
 from core.words import Candidate, Evidence, Presence, Word, WordMap
@@ -49,6 +50,7 @@ class ScriptedEngine:
         self.thread = threading.current_thread()
         self.requests: list[Request] = []
         self.examined: list[str] = []
+        self.made_ready: list[Picture] = []
         self.is_closed = False
 
     def answer(
@@ -68,6 +70,9 @@ class ScriptedEngine:
             tokens=len(pieces),
             seconds=time.perf_counter() - started,
         )
+
+    def get_ready(self, picture: Picture) -> None:
+        self.made_ready.append(picture)
 
     def answer_all(
         self,

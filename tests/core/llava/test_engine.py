@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import GenerationConfig, LlavaForConditionalGeneration
 
+from core.engine import get_ready
 from core.errors import EngineError, OutOfMemory, PromptError
 from core.llava.prompt import STOP_STRING
 from core.llava.tokenizer import Tokenizer
@@ -51,6 +52,18 @@ def test_pieces_put_together_are_the_text(ask, engine):
         assert "".join(pieces) == answer.text == answer.text.strip()
         assert answer.text == engine._tokenizer.decode(answer.output_ids).strip()
         assert all(pieces)
+
+
+def test_question_finds_the_image_ready(ask, engine, picture):
+    said = ask()[0].output_ids
+    shown = Picture(None, picture.pixels.copy())
+    get_ready(engine, shown)
+    # What is not looked at again can change.
+    shown.pixels.paste((0, 0, 0), (0, 0, *shown.pixels.size))
+    request = Request(shown, (Turn("What is this?"),), Sampling(max_new_tokens=20))
+    assert engine.answer(request, lambda _: None, threading.Event()).output_ids == said
+    other = Request(Picture(None, shown.pixels.copy()), request.turns, request.sampling)
+    assert engine.answer(other, lambda _: None, threading.Event()).output_ids != said
 
 
 def test_answer_tells_what_it_took(ask):
