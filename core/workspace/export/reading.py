@@ -8,6 +8,7 @@ each image), or Parquet.
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ from core.workspace.export.reviews import REVIEWS, Contents, review_in
 _NAMES = ("file_name", "filename", "file", "image", "image_path", "path", "picture", "name")
 _CAPTIONS = ("caption", "text", "description", "prompt", "alt_text", "label")
 _TEXTS = (".txt", ".caption")
+# A byte that is no Unicode, as `backslashreplace` writes what Python makes of it.
+_ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 _LARGEST = 1_000_000_000
 _LARGEST_TEXT = 4_000_000
 
@@ -122,9 +125,7 @@ def matched(
     unknown: list[str] = []
     unclear: list[str] = []
     for one in found:
-        parts = _parts(one.name)
-        picture = known.get(parts)
-        candidates = _candidates(parts, places) if picture is None else {picture}
+        candidates = _named(one.name, known, places)
         if one.fingerprint and contents is not None:
             candidates = _with_content(one.fingerprint, candidates, contents)
         if len(candidates) != 1:
@@ -136,6 +137,22 @@ def matched(
         if one.review is not None:
             reviews[picture] = one.review
     return Matches(captions, reviews, tuple(unknown), tuple(unclear))
+
+
+def _named(
+    name: str,
+    known: Mapping[tuple[str, ...], Path],
+    places: Mapping[tuple[str, ...], set[Path]],
+) -> set[Path]:
+    """Returns the images that have a name; CSV and Parquet escape one that is not Unicode."""
+    ways = [_parts(one) for one in dict.fromkeys((name, _ESCAPED.sub(_unescaped, name)))]
+    whole = next((known[parts] for parts in ways if parts in known), None)
+    found = (_candidates(parts, places) for parts in reversed(ways))
+    return {whole} if whole is not None else next(filter(None, found), set[Path]())
+
+
+def _unescaped(escaped: re.Match[str]) -> str:
+    return chr(int(escaped[1], 16))
 
 
 def _with_content(fingerprint: str, candidates: set[Path], contents: Contents) -> set[Path]:

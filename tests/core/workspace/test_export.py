@@ -358,6 +358,18 @@ def test_file_without_captions_is_refused_with_a_reason(tmp_path, name, content,
         read_captions(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["caf\udce9.png", "caf\udce9/b.png"])
+def test_name_that_is_not_unicode_is_found_though_a_table_escapes_it(tmp_path, name):
+    pictures = [tmp_path / name, tmp_path / "other" / "b.png", tmp_path / "b.png"]
+    escaped = name.encode("utf-8", "backslashreplace").decode()
+    for read in (name, escaped, str(tmp_path / escaped)):
+        found = matched([ReadCaption(read, "x")], pictures, tmp_path)
+        assert found.captions == {tmp_path / name: "x"}, read
+    # A path of Windows is none.
+    found = matched([ReadCaption("C:\\udcff\\b.png", "x")], pictures[2:], tmp_path)
+    assert found.captions == {tmp_path / "b.png": "x"}
+
+
 ODD = (None, True, 3, 1.5, float("nan"), "", "a.png", [1], {"id": [2]}, [[]], "\ud83d")
 
 
