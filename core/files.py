@@ -121,7 +121,7 @@ def read_bytes(path: Path, *, most: int = LARGEST_FILE) -> bytes | None:
             text = translatable(
                 "core", "“{name}” cannot be read ({reason}). Move it away, then try again."
             )
-        raise StoreError(text.format(name=path.name, reason=reason(error))) from error
+        raise StoreError(text.format(name=_shown(path), reason=reason(error))) from error
 
 
 def restore(path: Path, content: bytes | None) -> None:
@@ -257,7 +257,7 @@ def write_error(path: Path, error: OSError) -> StoreError:
             translatable(
                 "core",
                 "The disk is full, so “{name}” cannot be written. Free some space, then try again.",
-            ).format(name=path.name)
+            ).format(name=_shown(path))
         )
     if error.errno == errno.ENAMETOOLONG:
         return StoreError(
@@ -265,14 +265,19 @@ def write_error(path: Path, error: OSError) -> StoreError:
                 "core",
                 "“{name}” cannot be written, as its name is too long for the disk. Shorten "
                 "the name, then try again.",
-            ).format(name=path.name)
+            ).format(name=_shown(path))
         )
     return StoreError(
         translatable(
             "core",
             "“{name}” cannot be written ({reason}). Allow writing in its folder, then try again.",
-        ).format(name=path.name, reason=reason(error))
+        ).format(name=_shown(path), reason=reason(error))
     )
+
+
+def _shown(path: Path) -> str:
+    """Returns the name of a file; that of the current folder, or a root, is empty."""
+    return path.name or str(path)
 
 
 def reason(error: OSError) -> str:

@@ -43,7 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return isolated(arguments[1:])
     if arguments and arguments[0] in VERBS:
         return _caption(arguments)
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.paths and _is_mistyped(options.paths[0]):
+        parser.error(f"there is no file, folder or command “{options.paths[0]}”")
     paths = [path.absolute() for path in options.paths]
     if options.self_test:
         return _test_itself()
@@ -68,7 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="onlooker",
         description="Describes images and answers questions about them.",
-        epilog="“onlooker caption --help” shows how to describe images in the terminal.",
+        epilog=f"Commands of the terminal: {', '.join(VERBS)}. “onlooker caption --help” says how "
+        "to describe images there, and so on.",
     )
     parser.add_argument(
         "paths",
@@ -82,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"Onlooker {program_version()}")
     return parser
+
+
+def _is_mistyped(path: Path) -> bool:
+    """Return whether what stands first is a word such as “captoin”, and no name of a file that may
+    have been moved since."""
+    return path.name == str(path) and not path.suffix and not os.path.lexists(path)
 
 
 def _test_itself() -> int:

@@ -34,7 +34,14 @@ from core.terminal.evidence import write_run_evidence
 from core.terminal.interrupt import ending_on_interrupt
 from core.terminal.modes import option
 from core.terminal.options import FolderRunOptions
-from core.terminal.output import ALL_WELL, INTERRUPTED, SOME_FAILED, WRONG_USE, say
+from core.terminal.output import (
+    ALL_WELL,
+    INTERRUPTED,
+    SOME_FAILED,
+    WRONG_USE,
+    is_terminal,
+    say,
+)
 from core.vocabulary import unknown_note
 
 # Of images with the same note, so many are named.
@@ -268,7 +275,7 @@ class _Progress:
     def run(self, engine: Engine, slots: int) -> Tally:
         tally = self._batch.tally
         self._waiting = tally.waiting
-        if sys.stderr.isatty():
+        if is_terminal(sys.stderr):
             # Comes with transformers.
             from tqdm import tqdm
 

@@ -34,6 +34,7 @@ from core.picture import Picture, open_picture
 from core.terminal.bandwidth import memory_bandwidth
 from core.terminal.bench_cards import cards_figures
 from core.terminal.random_weights import open_random
+from core.terminal.several_cards import devices_on
 from core.transcript import Answer, ModelChoice, Precision, Request, Sampling, Turn
 from core.version import program_version
 
@@ -73,6 +74,7 @@ def measure(
 ) -> dict[str, Any]:
     """The figures by name, as JSON. Blocks; raises Cancelled once `stop` is set, and as
     `open_engine` and `Engine.answer` do."""
+    devices_on(plan.choice.device, plan.cards)  # Refuses cards that are not there.
     started = time.perf_counter()
     engine = _engine(plan, stop)
     load_seconds = time.perf_counter() - started

@@ -19,7 +19,7 @@ from core.captions.variables import (
 )
 from core.captions.wording import joined
 from core.engine import Capability, Engine, inspectable
-from core.errors import AppError, Cancelled, CheckpointError, PromptError
+from core.errors import AppError, Cancelled, CheckpointError, PictureError, PromptError
 from core.files import exists, is_folder
 from core.model_reference import ServerModel, server_model
 from core.picture import Picture, look_for_pictures, open_picture
@@ -216,6 +216,12 @@ class Captions:
         return filled(prompt, path, number, caption, Notes(self._options.note))
 
     def _open(self, path: Path) -> Picture:
+        try:
+            path.stat()
+        except FileNotFoundError:
+            raise PictureError("There is no such file or folder. Check the name.") from None
+        except (OSError, ValueError):  # Opening it says why.
+            pass
         picture = open_picture(path)
         for note in picture.notes:
             say(f"{path}: {note}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,8 +37,10 @@ from core.terminal.output import (
     INTERRUPTED,
     SOME_FAILED,
     WRONG_USE,
+    OutputFailed,
     as_json,
     is_ascii,
+    leave_output,
     print_result,
     say,
     show_progress,
@@ -77,10 +78,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         say("onlooker: Memory is full. Close other programs, then try again.")
         return SOME_FAILED
-    except BrokenPipeError:
-        # The reader has gone, as with `head`. Python would report it once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # The reader has gone, as with `head`.
+        leave_output()
         return BROKEN_PIPE
+    except OutputFailed as failed:
+        leave_output()
+        say(f"onlooker: The output cannot be written ({failed}). Free some space, then try again.")
+        return SOME_FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
 

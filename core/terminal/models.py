@@ -40,6 +40,8 @@ from core.terminal.output import (
     ProgressLine,
     as_json,
     is_ascii,
+    is_terminal,
+    say,
 )
 
 Print = Callable[[str], None]
@@ -102,7 +104,7 @@ def run(options: argparse.Namespace, stop: threading.Event, print_line: Print) -
     except Cancelled:
         return INTERRUPTED
     except AppError as error:
-        _say(f"onlooker: {error}")
+        say(f"onlooker: {error}")
         return SOME_FAILED
 
 
@@ -158,7 +160,7 @@ def _list(
     ]
     memory = device_memory(options.device)
     if options.device.startswith("cuda") and memory.device == "cpu":
-        _say(f"onlooker: There is no {options.device} on this computer. Leave --device out.")
+        say(f"onlooker: There is no {options.device} on this computer. Leave --device out.")
         return SOME_FAILED
     rows = [_row(entry, memory) for entry in list_entries(library.models(), memory.device, found)]
     if options.json:
@@ -230,7 +232,7 @@ def _get(
         )
     except Cancelled:
         line.end()
-        _say(f"Stopped. Resume with: onlooker models get {options.model}")
+        say(f"Stopped. Resume with: onlooker models get {options.model}")
         return INTERRUPTED
     except AppError:
         line.end()
@@ -245,13 +247,13 @@ def _remove(options: argparse.Namespace, library: _Library, print_line: Print) -
     if model is None:
         return _unknown(options.model)
     if model.where is Where.BUILT_IN:
-        _say("onlooker: The built-in model is part of the program. Remove another model.")
+        say("onlooker: The built-in model is part of the program. Remove another model.")
         return WRONG_USE
     if not options.yes:
-        if not sys.stdin.isatty():
-            _say("onlooker: No terminal to ask in. Add --yes to remove the model.")
+        if not is_terminal(sys.stdin):
+            say("onlooker: No terminal to ask in. Add --yes to remove the model.")
             return WRONG_USE
-        _say(f"Remove {model.folder} ({_gb(model.size)})? [y/N] ", end="")
+        say(f"Remove {model.folder} ({_gb(model.size)})? [y/N] ", end="")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             return INTERRUPTED
     remove_model(model, library.hub.cache)
@@ -278,10 +280,5 @@ def _check(
 
 
 def _unknown(name: str) -> int:
-    _say(f"onlooker: There is no model “{name}” on this computer. See: onlooker models list")
+    say(f"onlooker: There is no model “{name}” on this computer. See: onlooker models list")
     return WRONG_USE
-
-
-def _say(line: str, end: str = "\n") -> None:
-    sys.stderr.write(line + end)
-    sys.stderr.flush()

@@ -10,6 +10,7 @@ from pathlib import Path
 from core.batch import BatchOptions
 from core.captions.formats import SEPARATORS, CaptionFormat
 from core.errors import StoreError
+from core.files import exists
 from core.model_reference import ServerModel
 from core.terminal.modes import Mode, mode_of, refusal
 from core.terminal.parser import PROMPT, build_parser
@@ -233,6 +234,8 @@ def _fill_job(parser: argparse.ArgumentParser, arguments: argparse.Namespace) ->
     """Reads the vocabulary and applies the preset. Raises StoreError."""
     arguments.has_keywords = False
     if path := arguments.vocabulary:
+        if not exists(path):
+            parser.error(f"--vocabulary: {path}: no such file or folder.")
         arguments.vocabulary = read_vocabulary(path)
     if not arguments.preset:
         return

@@ -91,6 +91,7 @@ def _add_prompts(add: Callable[..., Any]) -> None:
     add(
         "--prompt",
         action="append",
+        type=values.prompt,
         metavar="TEXT",
         help=f"the question (default: {PROMPT}); a folder run takes several. {{name}}, {{stem}}, "
         "{folder}, {index}, {caption}, {date}, {place}, {camera}, {description}, {keywords}, "

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.errors import AppError
+from core.files import exists
 from core.terminal import values
 from core.terminal.output import ALL_WELL, SOME_FAILED, WRONG_USE, as_json, is_ascii, say
 from core.workspace import PRESET_KEYS, Preset, Presets, read_presets, write_presets
@@ -117,6 +118,9 @@ def _export(options: argparse.Namespace, presets: Presets, print_line: Print) ->
 def _import(options: argparse.Namespace, presets: Presets, print_line: Print) -> int:
     from core.locations import locations
 
+    if not exists(options.file):
+        say(f"onlooker: {options.file}: no such file or folder.")
+        return WRONG_USE
     after = presets.with_imported(read_presets(options.file))
     new = [one.name for one in after.all if presets.named(one.name) is None]
     after.save(locations().presets)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +11,15 @@ from core.errors import AppError, Cancelled, ServeError
 from core.model_reference import is_hub_id, short_name
 from core.terminal.caption import torch_wanted
 from core.terminal.options import ServeCommand
-from core.terminal.output import ALL_WELL, INTERRUPTED, SOME_FAILED, say, show_progress
+from core.terminal.output import (
+    ALL_WELL,
+    INTERRUPTED,
+    SOME_FAILED,
+    WRONG_USE,
+    say,
+    show_progress,
+)
+from core.terminal.typed_key import read_typed_key
 from core.transcript import BUILT_IN
 
 _LOOK_SECONDS = 1.0
@@ -35,12 +41,12 @@ def run(command: ServeCommand, stop: threading.Event, print_line: Callable[[str]
 def _set_key(print_line: Callable[[str], None]) -> int:
     from core.serve.key import keep_key
 
-    # Typed or piped, and never an argument.
-    is_typed = sys.stdin.isatty()
-    prompt = "Key for clients (empty to remove it): "
-    key = getpass.getpass(prompt) if is_typed else sys.stdin.readline()
+    key = read_typed_key("Key for clients (empty to remove it): ")
+    if key is None:
+        say("onlooker: No key was given. Type one, or pipe it in.")
+        return WRONG_USE
     keep_key(key)
-    print_line("The key is in the keyring." if key.strip() else "The key is removed.")
+    print_line("The key is in the keyring." if key else "The key is removed.")
     return ALL_WELL
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +13,16 @@ from core.remote.address import read_address
 from core.remote.canary import Sight
 from core.remote.discovery import find_servers
 from core.remote.keys import VARIABLE, Keys, ServerKey
-from core.terminal.output import ALL_WELL, INTERRUPTED, SOME_FAILED, as_json, is_ascii, say
+from core.terminal.output import (
+    ALL_WELL,
+    INTERRUPTED,
+    SOME_FAILED,
+    WRONG_USE,
+    as_json,
+    is_ascii,
+    say,
+)
+from core.terminal.typed_key import read_typed_key
 
 Print = Callable[[str], None]
 
@@ -136,8 +143,10 @@ def _test(options: argparse.Namespace, stop: threading.Event, print_line: Print)
 
 
 def _keep_key(address: str) -> int:
-    """Reads the key where nobody sees it: not from the arguments, which other users can list."""
-    key = getpass.getpass("Key: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+    key = read_typed_key("Key (empty to remove it): ")
+    if key is None:
+        say("onlooker: No key was given. Type one, or pipe it in.")
+        return WRONG_USE
     if problem := ServerKey(address).keep(key):
         say(f"onlooker: {problem}")
         say(f"Or set {VARIABLE}.")

@@ -31,6 +31,13 @@ def word(text: str) -> str:
     return text
 
 
+def prompt(text: str) -> str:
+    """A question, which is not empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must be a question")
+    return text
+
+
 def device(text: str) -> str:
     """auto, cpu or a CUDA card."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
@@ -106,8 +113,12 @@ def _number(text: str, kind: Callable[[str], float], least: float, most: float) 
     except ValueError:
         number = math.nan
     if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"must be a number from {least} to {most}")
+        raise argparse.ArgumentTypeError(f"must be a number from {_shown(least)} to {_shown(most)}")
     return number
+
+
+def _shown(number: float) -> str:
+    return f"{int(number):,}" if number == int(number) else f"{number:g}"
 
 
 def formats(text: str) -> tuple[CaptionFormat, ...]:

@@ -192,7 +192,7 @@ def test_images_that_are_not_there_are_named_without_loading_a_model(pictures, t
     assert terminal.main(["caption", *missing, "--model", no_model]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert [line.count("is no longer there") for line in err.splitlines()] == [1, 1]
+    assert [line.count("There is no such file or folder") for line in err.splitlines()] == [1, 1]
     there = str(pictures / "teal 2.png")
     assert terminal.main(["caption", *missing, there, "--model", no_model]) == 1
     assert "is not a model's folder" in capsys.readouterr().err

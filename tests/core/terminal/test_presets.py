@@ -37,7 +37,7 @@ def test_presets_are_listed_exported_and_imported(tmp_path, monkeypatch, capsys)
     assert terminal.main(["presets", "export", "--output", str(out)]) == 0
     assert out.read_bytes() == (tmp_path / "in.json").read_bytes()
     assert terminal.main(["presets", "export", "none", "--output", str(out)]) == 2
-    assert terminal.main(["presets", "import", str(tmp_path / "none.json")]) == 1
+    assert terminal.main(["presets", "import", str(tmp_path / "none.json")]) == 2
 
 
 def test_preset_is_what_is_asked_with_and_without_a_run(folder, tmp_path):
@@ -114,7 +114,7 @@ def test_only_tags_of_the_vocabulary_are_printed(folder, tmp_path, capsys):
     [
         (["--preset", "none"], "there is no “none”. Choose from “Describe”"),
         (["--preset", "4"], "needs --vocabulary"),
-        (["--vocabulary", "none.txt"], "no longer there"),
+        (["--vocabulary", "none.txt"], "no such file"),
         (["--preset", "5", "--together"], "--together does not work with --preset"),
         (["--preset", "5", "--resume"], "--preset does not work with --resume"),
     ],
