@@ -22,6 +22,8 @@ class Connections:
         self._address, self._connect_seconds = address, connect_seconds
         self._headers = {"User-Agent": "onlooker", "Accept-Encoding": "identity"}
         if key:
+            if not key.isprintable():  # The HTTP library would quote it in its error.
+                raise fault.unusable_key(address)
             self._headers["Authorization"] = f"Bearer {key}"
         self._idle: list[DirectConnection | _ThroughProxy] = []
         self._open: set[DirectConnection | _ThroughProxy] = set()

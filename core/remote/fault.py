@@ -190,6 +190,12 @@ def garbage(address: str) -> ServerError:
     return ServerError(text.format(host=host_of(address)), ServerFault.GARBAGE)
 
 
+def unusable_key(address: str) -> ServerError:
+    """Returns the error for a key that cannot be sent, such as one with a line break."""
+    text = translatable("core", "The key for {host} has signs that no key has. Enter it again.")
+    return ServerError(text.format(host=host_of(address)), ServerFault.KEY)
+
+
 def no_api(address: str) -> ServerError:
     """Returns the error for a server that is none for models."""
     text = translatable(

@@ -52,6 +52,7 @@ def keep_key(key: str) -> None:
 
 def is_key(header: str, key: str) -> bool:
     """Whether an Authorization header has the key; takes as long whatever is in it."""
-    kind, _, given = header.partition(" ")
-    is_equal = hmac.compare_digest(given.strip().encode(), key.encode())
-    return is_equal and kind.lower() == "bearer"
+    # Headers come as Latin-1, whatever they were encoded in.
+    kind, _, given = header.encode("latin-1", "replace").partition(b" ")
+    is_equal = hmac.compare_digest(given.strip(), key.encode("utf-8", "surrogateescape"))
+    return is_equal and kind.lower() == b"bearer"

@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from core.engine import Capability
 from core.errors import EngineError, PromptError, ServerError, ServerFault
 from core.model_reference import ServerModel
 from core.picture import Picture
-from core.remote.opening import open_server_model
+from core.remote.opening import check_server, list_models, open_server_model
 from core.transcript import Ending, Request, Sampling, Turn
 from tests.support.model_server import MODEL, Fault, ModelServer, colour_name, pixels_in
 
@@ -504,6 +505,17 @@ def test_rejected_key_is_told_without_the_key(server, use, monkeypatch, everythi
     with pytest.raises(ServerError, match="rejected the key") as error:
         use(server)
     assert "very-secret" not in str(error.value) + everything_logged.text
+
+
+@pytest.mark.parametrize("key", ["abc\ndef", "abc\x01", "a\u2028b", "\ud83d", "a\tb"])
+def test_key_that_cannot_be_sent_is_said_and_never_quoted(server, key, everything_logged):
+    for ask in (list_models, partial(check_server, model=MODEL)):
+        with pytest.raises(ServerError, match="Enter it again") as error:
+            ask(server.address, stop=threading.Event(), key=key)
+        assert error.value.fault is ServerFault.KEY
+        assert error.value.__cause__ is None
+    assert server.keys == []
+    assert key not in everything_logged.text
 
 
 def test_one_key_for_several_servers_is_refused(use, monkeypatch):

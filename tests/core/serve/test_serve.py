@@ -29,7 +29,7 @@ from core.picture import open_picture
 from core.remote.keys import ServerKey
 from core.remote.opening import open_server_model
 from core.resources import SAMPLES
-from core.serve.key import read_key
+from core.serve.key import is_key, read_key
 from core.serve.server import ServeOptions, serving
 from core.terminal import serve as serve_terminal
 from core.terminal.main import main as terminal_main
@@ -610,6 +610,16 @@ def test_command_keeps_the_key_in_the_keyring(monkeypatch, keyring_in_memory, ca
     assert terminal_main(["serve", "--set-key"]) == 0
     assert read_key({}) == ""
     assert KEY not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("key", ["plain", "a=b==", "schlüssel-à", "key-秘", "raw-\udcff"])
+def test_key_may_have_any_letters(key):
+    """Headers come decoded as Latin-1."""
+    sent = f"Bearer {key}".encode("utf-8", "surrogateescape").decode("latin-1")
+    assert is_key(sent, key)
+    assert is_key(sent.replace("Bearer", "bearer "), key)
+    for wrong in (f"{sent}x", sent[:-1], sent.replace("Bearer", "Basic"), "", "Bearer \xff"):
+        assert not is_key(wrong, key)
 
 
 def test_command_says_which_port_is_taken(monkeypatch, capsys):
