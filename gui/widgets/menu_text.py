@@ -1,4 +1,4 @@
-"""What stands in menus besides commands: names of any length, and headings."""
+"""What stands in menus: names of any length, headings, and the letter that chooses each entry."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gui.widgets.text_direction import elided
 
 WIDEST = 420
 """In pixels."""
+_FIRST = "first_text"
 
 
 def menu_text(menu: QMenu, name: str, widest: int = WIDEST) -> str:
@@ -33,3 +34,54 @@ def add_heading(menu: QMenu, text: str) -> None:
     if not menu.isEmpty():
         menu.addSeparator()
     menu.addAction(menu_text(menu, text)).setEnabled(False)
+
+
+def give_letters(menu: QMenu) -> None:
+    """Lets each entry be chosen by a letter of its own: by the one that its text marks with an
+    ampersand, unless an entry above has that; else by another one of its text."""
+    entries = [action for action in menu.actions() if action.text() and not action.isSeparator()]
+    taken: set[str] = set()
+    others: list[tuple[QAction, str]] = []
+    for action in entries:
+        plain, marked = _marked(action)
+        letter = plain[marked : marked + 1].casefold() if marked >= 0 else ""
+        if letter and letter not in taken:
+            taken.add(letter)
+            action.setText(_with_mark(plain, marked))
+        elif letter:
+            others.append((action, plain))
+    for action, plain in others:
+        places = [at for at, sign in enumerate(plain) if sign.isalpha()]
+        # The beginnings of words first.
+        places.sort(key=lambda at, plain=plain: at > 0 and plain[at - 1].isalnum())
+        found = next((at for at in places if plain[at].casefold() not in taken), -1)
+        taken.add(plain[found : found + 1].casefold() if found >= 0 else "")
+        action.setText(_with_mark(plain, found))
+
+
+def _marked(action: QAction) -> tuple[str, int]:
+    """Returns a text without marks, and the place of the letter that it was marked at first, which
+    another menu may have changed; -1 for none."""
+    plain, marked = _split(action.text())
+    first = action.property(_FIRST)
+    if isinstance(first, str) and _split(first)[0] == plain:
+        return _split(first)
+    action.setProperty(_FIRST, action.text())
+    return plain, marked
+
+
+def _split(text: str) -> tuple[str, int]:
+    plain, marked, is_mark = "", -1, False
+    for sign in text:
+        if sign == "&" and not is_mark:
+            is_mark = True
+            continue
+        if is_mark and sign != "&" and marked < 0:
+            marked = len(plain)
+        plain, is_mark = plain + sign, False
+    return plain, marked
+
+
+def _with_mark(plain: str, at: int) -> str:
+    signs = (sign.replace("&", "&&") for sign in plain)
+    return "".join(f"&{sign}" if place == at else sign for place, sign in enumerate(signs))

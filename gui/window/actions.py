@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QMenu, QMenuBar, QWidget
 
-from gui.widgets.menu_text import menu_text
+from gui.widgets.menu_text import give_letters, menu_text
 from gui.window.availability import is_checked, obstacle, text_now
 from gui.window.command_table import command_table
 from gui.window.commands import (
@@ -135,6 +135,7 @@ class Actions(QObject):
                 if any(actions) and not menu.isEmpty():
                     menu.addSeparator()
                 menu.addActions([action for action in actions if action])
+        menu.aboutToShow.connect(partial(give_letters, menu))
         menu.aboutToHide.connect(menu.deleteLater)
         return menu
 
@@ -156,6 +157,7 @@ class Actions(QObject):
     def _add_menu(self, bar: QMenuBar, rows: MenuRows) -> None:
         menu = bar.addMenu(rows.text)
         menu.setToolTipsVisible(True)
+        menu.aboutToShow.connect(partial(give_letters, menu))
         if rows.menu is Menu.EDIT:
             menu.aboutToShow.connect(self.edit_opened)
         for number, group in enumerate(rows.groups):
@@ -164,6 +166,7 @@ class Actions(QObject):
             for row in group:
                 if isinstance(row, SubmenuRow):
                     submenu = self.submenus[row.submenu] = menu.addMenu(row.text)
+                    submenu.aboutToShow.connect(partial(give_letters, submenu))
                     submenu.addActions([self._add_action(submenu, one) for one in row.rows])
                 else:
                     menu.addAction(self._add_action(menu, row))

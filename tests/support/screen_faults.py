@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import time
 import traceback
@@ -53,6 +54,8 @@ def out_of_reach(window: QWidget) -> list[str]:
 def _faults_of_menu(menu: QMenu) -> list[str]:
     sections = (one.text() for one in menu.actions() if one.isSeparator() and one.text())
     faults = [f"the section “{text}” is not shown with a stylesheet" for text in sections]
+    keys = [key.lower() for one in menu.actions() for key in _MNEMONIC.findall(one.text())]
+    faults += [f"several entries have the key {key}" for key in {*keys} if keys.count(key) > 1]
     widest = max(menu.actionGeometry(one).width() for one in menu.actions())
     return [*faults, *[f"an entry is {widest} wide"] * (widest > _WIDEST_MENU)]
 
@@ -72,6 +75,7 @@ WALKS = {
 # Their faults depend on the theme.
 _IN_BOTH_THEMES = {"contrast", "focus"}
 _WIDEST_MENU = 560
+_MNEMONIC = re.compile(r"(?<!&)&([^&])")
 
 
 def faults_of(screen: Screen, kinds: Sequence[str]) -> list[str]:
