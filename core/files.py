@@ -19,7 +19,7 @@ from pathlib import Path
 
 from core.errors import StoreError
 from core.formatting import format_bytes
-from core.message import translatable
+from core.message import Message, translatable
 from core.partial_file import new_partial, remove_left
 
 # EFBIG is a limit on the size of one file, which is reached in the same way.
@@ -55,6 +55,16 @@ def is_folder(path: Path) -> bool:
     """Returns whether there is a folder, also behind a link. Never raises; see `exists`."""
     mode = _mode_of(path)
     return mode is not None and stat.S_ISDIR(mode)
+
+
+def why_away(folder: Path) -> Message | None:
+    """Returns a sentence if a folder is not there, or empty, as where its disk is not connected:
+    then its files are not known to be gone. None if it is there."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        if next(entries, None) is not None:
+            return None
+    text = translatable("core", "“{name}” is not there. Connect its disk, then try again.")
+    return text.format(name=folder.name or folder)
 
 
 def is_file(path: Path) -> bool:

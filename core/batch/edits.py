@@ -20,7 +20,7 @@ from core.batch.replay import item_after_undo
 from core.batch.run_events import UndoBegun, Undone
 from core.batch.targets import Target
 from core.errors import StoreError
-from core.files import DiskFull, remove_partial
+from core.files import DiskFull, exists, is_folder, remove_partial, why_away
 
 
 def edit_many(
@@ -105,6 +105,7 @@ def undo_last_edit(
     A caption whose files somebody has changed since stays, and can be undone by another call that
     names its number among `overwritten`. Raises StoreError.
     """
+    _require_place(ledger)
     with ledger.disk:
         edits = ledger.replayed.edits
         last = [edit for edit in edits if edit.group == edits[-1].group]
@@ -115,6 +116,7 @@ def redo_last_edit(
     ledger: Ledger, on_item: OnItem, *, overwritten: Collection[int] = ()
 ) -> EditOutcome:
     """Makes the edit again that was undone last, with its whole group; as `undo_last_edit`."""
+    _require_place(ledger)
     with ledger.disk:
         edits = ledger.replayed.undone_edits
         last = [edit for edit in edits if edit.group == edits[-1].group]
@@ -155,6 +157,7 @@ def _keep_for_redo(ledger: Ledger, conflict: Conflict, group: str) -> None:
 
 def undo_run(ledger: Ledger, on_item: OnItem, *, keeps_edits: bool) -> list[Path]:
     """Undoes the whole run; see `Batch.undo`."""
+    _require_place(ledger)
     with ledger.disk:
         ledger.append_to_run(UndoBegun(keeps_edits))
         files, unknown = _changed_files(ledger)
@@ -172,6 +175,15 @@ def undo_run(ledger: Ledger, on_item: OnItem, *, keeps_edits: bool) -> list[Path
                 after = item_after_undo(item, is_left=str(item.path) in pictures)
                 ledger.set_item(number, after, on_item)
     return list(paths)
+
+
+def _require_place(ledger: Ledger) -> None:
+    """Raises StoreError for a folder that is not there: files that cannot be seen would be taken
+    for those that are gone, or that somebody has changed."""
+    for root in ledger.roots:
+        away = None if exists(root) and not is_folder(root) else why_away(root)
+        if away is not None:
+            raise StoreError(away)
 
 
 class _Act(Protocol):

@@ -9,12 +9,13 @@ from threading import Event
 
 from core.captions.encoding import plain
 from core.errors import StoreError
+from core.files import why_away
 from core.message import Message, translatable
 from core.workspace.actions import Action, Step, StepKind
 from core.workspace.answers import answer_from
 from core.workspace.data import Conflict, EditProgress, EditReport, Failure, ReviewState
 from core.workspace.edits import Doing, Edits, line_bytes
-from core.workspace.images import REVIEWS, Images
+from core.workspace.images import REVIEWS, Images, is_inside
 from core.workspace.messages import as_message
 from core.workspace.move import FileMove
 from core.workspace.noting import Noting, Plan, caption_in, places_of, review_of
@@ -183,7 +184,10 @@ class Changes:
         except StoreError as error:
             plan.failures.append(Failure(Path(image), as_message(error.message)))
             return
-        if was is not None and change.caption not in (was, caption):
+        away = None if change.caption else self._why_away(image)
+        if away is not None:
+            plan.failures.append(Failure(Path(image), away))
+        elif was is not None and change.caption not in (was, caption):
             plan.conflicts.append(Conflict(id, Path(image), caption, change.caption))
             self._noting.note_caption(id, change.path, change.caption, change.kind, change.before)
         elif change.after != change.before and change.caption != caption:
@@ -194,6 +198,13 @@ class Changes:
                 *(change.kind, number),
             )
             plan.add(id, step)
+
+    def _why_away(self, image: str) -> Message | None:
+        """Returns why nothing is known of the files of an image."""
+        if os.path.lexists(image):
+            return None
+        inside = (place for place in self._places if is_inside(image, str(place)))
+        return why_away(next(inside, Path(image).parent))
 
     def _plan_review(self, plan: Plan, id: int, state: ReviewState) -> None:
         if id not in self._images:

@@ -8,6 +8,7 @@ and if the computer has gone off meanwhile, what its files lost is written again
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
@@ -18,9 +19,11 @@ from threading import Event
 from core.captions.open_tables import OpenTables, RowChange, changed_outside
 from core.captions.table import TableLine
 from core.errors import StoreError
+from core.files import why_away
 from core.message import Message
 from core.syncing import sync_files
 from core.workspace.actions import Action, Actions, ActionState, Step, StepKind
+from core.workspace.images import is_inside
 from core.workspace.messages import as_message
 from core.workspace.steps import Outcome, is_durable, made_in_parts
 from core.workspace.syncing import Syncing, is_of_this_boot, new_mark
@@ -189,6 +192,10 @@ class Edits:
     ) -> Generator[Outcome]:
         """Makes steps: the rows of each table at once. Those of an image that stayed stay too."""
         tables = (StepKind.ROW, StepKind.LINE)
+        away = self._away(steps)
+        if away:
+            steps = [step for step in steps if step.number not in away]
+            yield Outcome(failed=[*away.values()])
         stayed: dict[str, Message] = {}
         for part in made_in_parts(
             [step for step in steps if step.kind not in tables], recovery, stop
@@ -210,6 +217,20 @@ class Edits:
                 is_recovery = recovery is not Recovery.NONE
                 yield from self._put_rows(path, changed, stop, is_recovery=is_recovery)
         yield outcome
+
+    def _away(self, steps: Sequence[Step]) -> dict[int, tuple[Step, Message]]:
+        """Returns the captions in folders that are not there, by the numbers of their steps:
+        nothing is known of what their files hold. An image whose place changes is looked for."""
+        reasons: dict[str, Message | None] = {}
+        found: dict[int, tuple[Step, Message]] = {}
+        for step in (one for one in steps if one.kind in (StepKind.CONTENT, StepKind.ROW)):
+            folder = os.path.dirname(step.image)  # noqa: PTH120 (quick)
+            if folder not in reasons:
+                inside = (root for root in self._roots if is_inside(folder, str(root)))
+                reasons[folder] = why_away(next(inside, Path(folder)))
+            if (reason := reasons[folder]) is not None:
+                found[step.number] = step, reason
+        return found
 
     def _put_lines(self, path: str, steps: list[Step], outcome: Outcome) -> None:
         changes = [(line_from(step.before), line_from(step.after)) for step in steps]

@@ -3,6 +3,7 @@ the images, or in tables (`table_reader`)."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +132,8 @@ class SidecarReader:
         if is_own and stamp_of(target) == stamp:
             return None
         found = self._found(images.path(id))
+        if is_present and found.stamp == (0, 0) and not os.path.lexists(images.path_text(id)):
+            return None  # As where a disk is not connected any more: the scan finds that out.
         is_known = images.states[id] in (CaptionState.PRESENT, CaptionState.NONE)
         is_same = (found.target, found.stamp) == (target, stamp) and not found.problem
         return None if is_known and is_same else found

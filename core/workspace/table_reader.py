@@ -30,6 +30,8 @@ class TableReader:
         found = self.found(images.path_text(id))
         state, before = images.states[id], ReadCaption(images.targets[id], images.captions[id])
         is_known = state in (CaptionState.PRESENT, CaptionState.NONE)
+        if before.caption and not found.caption and not os.path.lexists(images.path_text(id)):
+            return None  # As where a disk is not connected any more: the scan finds that out.
         return None if is_known and found == before else _Row(self)
 
     def change(self, images: Images, id: int, caption: str) -> CaptionChange:

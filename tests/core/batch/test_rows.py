@@ -207,3 +207,24 @@ def test_what_a_model_wrote_earlier_and_is_there_again_is_the_models(begin_run, 
     assert last.run(FolderEngine(), Control()).done == 2
     assert texts(table)["1.png"] == "mine"
     assert texts(table)["3.png"] == said(3, "And then?")
+
+
+@pytest.mark.parametrize("places", [{"writes": ("txt",)}, {"tables": ("captions.csv",)}])
+def test_nothing_is_undone_while_the_disk_is_away(begin_run, folder, tmp_path, places):
+    """Files that cannot be seen are not taken for gone, or changed by somebody else."""
+    batch = begin_run(BatchOptions((PROMPT,), **({"writes": ()} | places)))
+    assert batch.run(FolderEngine(), Control()).done == 3
+    batch.edit(0, "by hand", lambda number, item: None)
+    written = files(folder)
+    away = tmp_path / "away"
+    folder.rename(away)
+    folder.mkdir()  # A mount point stays.
+    for undo in (batch.undo, lambda: batch.undo_edit(lambda number, item: None)):
+        with pytest.raises(StoreError, match="is not there"):
+            undo()
+    folder.rmdir()
+    away.rename(folder)
+    assert files(folder) == written
+    assert batch.undo_edit(lambda number, item: None).count == 1
+    assert batch.undo() == []
+    assert files(folder) == []
