@@ -71,7 +71,13 @@ class DraftOutside:
         with self._records() as records:
             if self._kept is not None and records.get(self._path).draft == self._kept:
                 records.set_draft(self._path, self._other)
-            self._kept = None
+            self._kept = self._other = None
+
+    def hand_over(self) -> None:
+        """Leaves what was kept to the workspace, which writes it and forgets it then."""
+        if self._other is not None:
+            self.forget()
+        self._kept = None
 
     @contextmanager
     def _records(self) -> Generator[Records]:

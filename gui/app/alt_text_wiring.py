@@ -10,6 +10,7 @@ from core.message import translatable
 from core.workspace import ImageRow
 from gui.app.tasks import Begin
 from gui.session.caption_editing import CaptionEditing
+from gui.session.drafts_outside import DraftsOutside
 from gui.session.workspace import FolderWorkspace
 from gui.window.commands import Command
 from gui.window.file_dialogs import open_without_waiting
@@ -27,12 +28,13 @@ class AltTextWiring(QObject):
         window: MainWindow,
         workspace: FolderWorkspace,
         editing: CaptionEditing,
+        drafts: DraftsOutside,
         begin: Begin,
         parent: QObject | None = None,
     ):
         super().__init__(parent)
         self._window, self._workspace, self._editing = window, workspace, editing
-        self._begin = begin
+        self._drafts, self._begin = drafts, begin
         window.command_actions.bind(Command.ALT_TEXT, self._open)
 
     def _open(self) -> None:
@@ -46,7 +48,9 @@ class AltTextWiring(QObject):
             (row,) = rows
             dialog = AltTextDialog(row.path.name, row.caption, self._window)
             dialog.written.connect(partial(self._on_written, row))
+            dialog.drafted.connect(partial(self._drafts.keep_or_forget, row))
             open_without_waiting(dialog)
 
     def _on_written(self, row: ImageRow, caption: str) -> None:
-        self._editing.write_for(row, caption, EDIT_NAME)
+        drafted = self._drafts.hand_over(row)
+        self._editing.write_for(row, caption, EDIT_NAME, drafted=drafted)

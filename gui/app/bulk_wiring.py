@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
@@ -41,7 +41,12 @@ from gui.workspace.bulk_report import FailuresDialog, TrashDialog
 
 
 class BulkWiring(QObject):
-    """What is done to the selected images, to the one in view, or to all that are listed."""
+    """What is done to the selected images, to the one in view, or to all that are listed.
+
+    `dialog_made(BulkDialog)`.
+    """
+
+    dialog_made = Signal(object)
 
     def __init__(
         self,
@@ -96,6 +101,7 @@ class BulkWiring(QObject):
             dialog.preview_asked.connect(self._on_preview_asked)
             dialog.apply_asked.connect(self._on_apply_asked)
             dialog.preview_left.connect(self._bulk.leave)
+            self.dialog_made.emit(dialog)
         self._editing.write()
         self._shown_images = ()
         self._on_state_changed(self._window.state)

@@ -16,7 +16,9 @@ from core.workspace import ImageRow
 from gui.app.open_dialog import OpenDialog
 from gui.app.tasks import Begin
 from gui.session.caption_editing import CaptionEditing
+from gui.session.drafts_outside import DraftsOutside
 from gui.session.workspace import FolderWorkspace
+from gui.widgets.draft_timer import DraftTimer
 from gui.window.commands import Command
 from gui.window.file_dialogs import open_without_waiting
 from gui.window.main_window import MainWindow
@@ -35,6 +37,7 @@ class _Comparison:
     rows: list[ImageRow] = field(default_factory=list[ImageRow])
     chosen: tuple[int, ...] = ()
     differing: list[int] = field(default_factory=list[int])
+    drafted: ImageRow | None = None
 
     def texts(self, row: ImageRow) -> list[str | None]:
         """Returns the answers of the chosen runs, the last of which is the caption as it is."""
@@ -52,13 +55,14 @@ class CompareWiring(QObject):
         window: MainWindow,
         workspace: FolderWorkspace,
         editing: CaptionEditing,
+        drafts: DraftsOutside,
         journals: Path,
         begin: Begin,
         parent: QObject | None = None,
     ):
         super().__init__(parent)
         self._window, self._workspace, self._editing = window, workspace, editing
-        self._journals, self._begin = journals, begin
+        self._drafts, self._journals, self._begin = drafts, journals, begin
         self._dialog = OpenDialog[CompareDialog]()
         window.command_actions.bind(Command.COMPARE_ANSWERS, self._open)
         workspace.changed.connect(self._on_workspace_changed)
@@ -72,6 +76,10 @@ class CompareWiring(QObject):
         dialog.columns_chosen.connect(partial(self._on_columns_chosen, shown))
         dialog.image_wanted.connect(partial(self._on_image_wanted, shown))
         dialog.written.connect(self._on_written)
+        timer, keep = DraftTimer(dialog), partial(self._keep_draft, shown)
+        dialog.editor.textChanged.connect(timer.begin)
+        timer.timeout.connect(keep)
+        dialog.finished.connect(keep)
         dialog.undo_asked.connect(partial(self._on_undo_asked, shown))
         open_without_waiting(dialog)
         self._begin(self._read(shown))
@@ -122,8 +130,18 @@ class CompareWiring(QObject):
         if rows and isValid(shown.dialog):
             shown.dialog.show_image(rows[0], shown.texts(shown.rows[place]))
 
+    def _keep_draft(self, shown: _Comparison, _: object = None) -> None:
+        """Of the image in view; what was written for the one before is written, or taken back."""
+        row, text = shown.dialog.typed
+        if shown.drafted is not None and shown.drafted is not row:
+            self._drafts.forget(shown.drafted.path)
+        shown.drafted = row if text else None
+        if row is not None:
+            self._drafts.keep_or_forget(row, text)
+
     def _on_written(self, row: ImageRow, text: str) -> None:
-        self._editing.write_for(row, text, PICK_NAME)
+        drafted = self._drafts.hand_over(row)
+        self._editing.write_for(row, text, PICK_NAME, drafted=drafted)
 
     def _on_undo_asked(self, shown: _Comparison) -> None:
         self._workspace.undo()

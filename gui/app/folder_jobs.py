@@ -19,6 +19,7 @@ from gui.app.series_wiring import SeriesWiring
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.caption_editing import CaptionEditing
+from gui.session.drafts_outside import DraftsOutside
 from gui.session.duplicate_search import DuplicateSearch
 from gui.session.exchange import Exchange
 from gui.session.folder_run import FolderRun
@@ -42,6 +43,7 @@ class FolderJobs(QObject):
         editing: CaptionEditing,
         listing: WorkspaceWiring,
         *,
+        drafts: DraftsOutside,
         run: FolderRun,
         batch: BatchWiring,
         model: ModelThread,
@@ -79,8 +81,8 @@ class FolderJobs(QObject):
         CommandWiring(window, run, series, model, self)
         self._search = DuplicateSearch(workspace, self)
         AgainWiring(window, listing, workspace, editing, batch, begin, self)
-        AltTextWiring(window, workspace, editing, begin, self)
-        CompareWiring(window, workspace, editing, places.runs, begin, self)
+        AltTextWiring(window, workspace, editing, drafts, begin, self)
+        CompareWiring(window, workspace, editing, drafts, places.runs, begin, self)
         DuplicatesWiring(window, workspace, self._search, begin, self)
 
     async def close(self) -> None:

@@ -68,4 +68,4 @@ class ImagesWiring(QObject):
             spelling=spelling,
         )
         TagDraftWiring(window, captions, memory, self)
-        BulkWiring(window, listing, workspace, bulk, captions, pictures, begin, self)
+        self.bulk = BulkWiring(window, listing, workspace, bulk, captions, pictures, begin, self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from shiboken6 import isValid
 
 from core.captions.check import named
 from core.captions.variables import Filled, Notes, explained, personal_variables, variables_in
+from core.errors import AppError
 from core.workspace import ImageRow, Workspace
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
@@ -47,6 +49,8 @@ class NotesWiring(QObject):
         self._run, self._model, self._consent = run, model, consent
         self._settings_file, self._begin = settings_file, begin
         self._last_write: asyncio.Task[None] | None = None
+        # What could not be written yet, as on a full disk, by what it is about.
+        self._unwritten: dict[Path, str] = {}
         window.command_actions.bind(Command.NOTES, self._open_dialog)
         run.roots_changed.connect(self._on_roots_changed)
         workspace.changed.connect(self._on_workspace_changed)
@@ -69,9 +73,13 @@ class NotesWiring(QObject):
         return found.text
 
     async def close(self) -> None:
-        """Wait until what was typed is kept."""
+        """Wait until what was typed is kept, as far as that is possible."""
         if self._last_write is not None:
-            await self._last_write
+            with suppress(AppError):
+                await self._last_write
+        if self._unwritten:
+            with suppress(AppError):
+                await self._write(dict(self._unwritten))
 
     async def _notes_of(self, path: Path) -> tuple[str, str]:
         """Return the note about the image's folder, and the one about the image."""
@@ -80,7 +88,8 @@ class NotesWiring(QObject):
         def read(workspace: Workspace) -> tuple[str, str]:
             return workspace.note(root), workspace.note(path)
 
-        return await self._workspace.read(read) or ("", "")
+        folder, image = await self._workspace.read(read) or ("", "")
+        return self._unwritten.get(root, folder), self._unwritten.get(path, image)
 
     def _root_of(self, path: Path) -> Path:
         """Return the folder that was opened, in which an image is."""
@@ -123,8 +132,10 @@ class NotesWiring(QObject):
         row = self._listing.current
         if row is None:
             return
-        dialog = NotesDialog(self._root_of(row.path).name, row.path.name, self._window)
-        dialog.written.connect(partial(self._on_written, dialog, row))
+        # Another folder may be opened meanwhile, from a file manager.
+        root = self._root_of(row.path)
+        dialog = NotesDialog(root.name, row.path.name, self._window)
+        dialog.written.connect(partial(self._on_written, dialog, row, root))
         dialog.consent_given.connect(partial(self._on_consent_given, dialog, row))
         open_without_waiting(dialog)
         self._begin(self._show_notes(dialog, row))
@@ -134,16 +145,24 @@ class NotesWiring(QObject):
         if isValid(dialog):
             dialog.show_notes(*notes)
 
-    def _on_written(self, dialog: NotesDialog, row: ImageRow) -> None:
+    async def _write(self, notes: dict[Path, str]) -> None:
+        """Keep notes by what they are about. Raises StoreError; then they are kept later."""
+        self._unwritten |= notes
+
+        def write(workspace: Workspace) -> bool:
+            for path, text in notes.items():
+                workspace.set_note(path, text)
+            return True
+
+        if await self._workspace.read(write):
+            written = notes.items() & self._unwritten.items()
+            for path, _ in written:
+                del self._unwritten[path]
+
+    def _on_written(self, dialog: NotesDialog, row: ImageRow, root: Path) -> None:
         """The dialog may be closed and deleted in a moment."""
         folder, image = dialog.notes
-        root = self._root_of(row.path)
-
-        def write(workspace: Workspace) -> None:
-            workspace.set_note(root, folder)
-            workspace.set_note(row.path, image)
-
-        self._last_write = asyncio.ensure_future(self._workspace.read(write))
+        self._last_write = asyncio.ensure_future(self._write({root: folder, row.path: image}))
         self._begin(self._show_written(dialog, row, self._last_write, folder, image))
 
     async def _show_written(

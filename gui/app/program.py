@@ -35,12 +35,14 @@ from gui.app.run_wiring import RunWiring
 from gui.app.servers_wiring import ServersWiring
 from gui.app.settings_wiring import SettingsWiring
 from gui.app.tasks import BackgroundTasks
+from gui.app.typed_wiring import TypedWiring
 from gui.app.undo_wiring import UndoWiring
 from gui.app.unsaved_wiring import UnsavedWiring
 from gui.app.updates_wiring import UpdatesWiring
 from gui.session.answer_inspection import AnswerInspection
 from gui.session.bulk_editing import BulkEditing
 from gui.session.caption_editing import CaptionEditing
+from gui.session.drafts_outside import DraftsOutside
 from gui.session.engine_packs import EnginePacks
 from gui.session.folder_counts import FolderCounts
 from gui.session.folder_run import FolderRun
@@ -53,6 +55,7 @@ from gui.session.row_drafts import RowDrafts
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
 from gui.session.spell_checking import SpellChecking
+from gui.session.typed_texts import TypedTexts
 from gui.session.view_memory import ViewMemory
 from gui.session.waiting_question import WaitingQuestion
 from gui.session.workspace import FolderWorkspace
@@ -115,6 +118,7 @@ class Program(QObject):
         self.loaded_model = LoadedModel(model, self._settings_file, self)
         self.workspace = FolderWorkspace(self._places.data, self)
         self._memory = ViewMemory(self._places.data, self)
+        self._typed = TypedTexts(self._places.data, self)
         self.pictures = PictureList(self.workspace, self, self._memory)
         self.caption_editing = CaptionEditing(self.workspace, self)
         self.folder_counts = FolderCounts(self.workspace, self)
@@ -135,7 +139,8 @@ class Program(QObject):
         self._inspection = AnswerInspection(model, self.loaded_model, self.session, self.settings)
         self.folder_run = FolderRun(model, self._places.runs, self)
         self._model_answers = ModelAnswers(self.folder_run, self.workspace, self._places.data, self)
-        self._row_drafts = RowDrafts(self.folder_run, self.caption_editing, self._places.data, self)
+        self._drafts = DraftsOutside(self._places.data, self)
+        self._row_drafts = RowDrafts(self.folder_run, self.caption_editing, self._drafts, self)
         self.model_library = ModelLibrary(self.settings, self._settings_file.save, self)
 
     def _wire(self) -> None:
@@ -156,6 +161,7 @@ class Program(QObject):
             self.workspace,
             self.caption_editing,
             self._listing,
+            drafts=self._drafts,
             run=self.folder_run,
             batch=self._batch_wiring,
             model=self.model,
@@ -204,6 +210,8 @@ class Program(QObject):
             parent=self,
         )
         self._listing, self._memory_wiring = images.listing, images.memory
+        self._typed_wiring = TypedWiring(self.window, self._typed, self.folder_run, self)
+        images.bulk.dialog_made.connect(self._typed_wiring.keep_bulk)
         unsaved = UnsavedWiring(
             self.window,
             self.workspace,
@@ -340,8 +348,9 @@ class Program(QObject):
     def _show_window(self) -> None:
         self.window.show_empty(sample_pictures())
         prompt_box = self.window.prompt_box
-        prompt_box.set_history(self.settings.prompt_history)
-        self._draft = PromptDraft(prompt_box, self._settings_file, self.tasks.begin, self)
+        begin = self.tasks.begin
+        self._draft = PromptDraft(prompt_box, self._settings_file, self._typed, begin, self)
+        self._typed_wiring.give_question_back()
         self.window.restore_state(self.settings.window)
         self.window.states.update(underlines_doubt=self.settings.underlines_doubt)
         self.window.show()
@@ -374,6 +383,7 @@ class Program(QObject):
         await self._row_drafts.settled()
         await self.workspace.close()
         await self._memory.close()
+        await self._typed.close()
         is_library_closed = await self.model_library.jobs.close(PATIENCE_SECONDS)
         self._engines_wiring.close()
         are_packs_closed = await self.engine_packs.close(PATIENCE_SECONDS)

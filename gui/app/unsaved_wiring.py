@@ -42,6 +42,7 @@ class UnsavedWiring(QObject):
         self._editing, self._rows, self._begin = editing, rows, begin
         self._looked_at = -1
         editing.changed.connect(self._refresh)
+        editing.changed.connect(self._on_editing_changed)
         rows.changed.connect(self._refresh)
         window.batch_panel.list.drafted.connect(rows.keep)
         window.batch_panel.list.draft_dropped.connect(rows.drop)
@@ -87,6 +88,13 @@ class UnsavedWiring(QObject):
     def _on_read(self) -> None:
         if self._workspace.serial != self._looked_at:
             self._looked_at = self._workspace.serial
+            self._begin(self._look())
+
+    @Slot()
+    def _on_editing_changed(self) -> None:
+        """What is in the editor now is seen there."""
+        offered = [one.action.about for one in self._offers if one.action]
+        if self._editing.path in offered:
             self._begin(self._look())
 
     @Slot(object)

@@ -11,7 +11,6 @@ from PySide6.QtCore import (
     QRect,
     QSize,
     Qt,
-    QTimer,
     Signal,
     Slot,
 )
@@ -29,6 +28,7 @@ from core.captions.wording import Replaced
 from gui.batch.rows import BatchModel, Index
 from gui.batch.thumbnails import THUMBNAIL_SIDE
 from gui.widgets.doubt_pen import doubt_pen
+from gui.widgets.draft_timer import DraftTimer
 from gui.widgets.painting import FormattedSpan, paint_lines, paint_thumbnail
 from gui.widgets.plain_text import text_of
 from gui.widgets.text_direction import PlainTextEdit, elided, mirrored
@@ -37,7 +37,6 @@ from gui.widgets.theme import Theme
 ROW_HEIGHT = 56
 GAP = 6
 _EDITOR_HEIGHT = 92
-_DRAFT_MS = 400
 _PICTURE_LEFT = 12
 _NAME_GAP = 10
 # Characters shown before a replacement that would otherwise be out of view.
@@ -62,7 +61,7 @@ class CaptionEdit(PlainTextEdit):
         """Whether the text was given to the run, as it is."""
         self.setObjectName("caption_edit")
         self.setAccessibleName(self.tr("Caption"))
-        self._draft_timer = QTimer(self, interval=_DRAFT_MS, singleShot=True)
+        self._draft_timer = DraftTimer(self)
         self._draft_timer.timeout.connect(self._emit_draft)
         self.textChanged.connect(self._on_text_changed)
 
@@ -92,9 +91,7 @@ class CaptionEdit(PlainTextEdit):
     @Slot()
     def _on_text_changed(self) -> None:
         self.is_committed = False
-        # While one types on, too.
-        if not self._draft_timer.isActive():
-            self._draft_timer.start()
+        self._draft_timer.begin()
 
     @Slot()
     def _emit_draft(self) -> None:

@@ -73,9 +73,23 @@ class PromptList(QWidget):
         texts = (edit.toPlainText().strip() for edit in self.edits)
         return tuple(text for text in texts if text)
 
+    @property
+    def is_typed(self) -> bool:
+        """Whether a person has written any of them, and nothing else was shown since."""
+        return any(edit.document().isModified() for edit in self.edits)
+
+    def restore(self, prompts: Sequence[str]) -> None:
+        """Shows prompts that a person wrote earlier."""
+        self.show_prompts(prompts)
+        self.edits[0].document().setModified(True)
+        self.changed.emit()
+
     def show_prompts(self, prompts: Sequence[str]) -> None:
-        """Shows these prompts, each in a field of its own."""
+        """Shows these prompts, each in a field of its own. What a person wrote in a field can be
+        brought back there by undoing, and what was in a field that goes by adding one."""
         while len(self._rows) > max(1, len(prompts)):
+            if self._rows[-1].edit.document().isModified():
+                self._removed = self._rows[-1].edit.toPlainText().strip() or self._removed
             self._remove_row(self._rows[-1])
         while len(self._rows) < len(prompts):
             self._add_row(self.tr("Another prompt"))
@@ -223,6 +237,11 @@ class _Field(PlainTextEdit):
 
 
 def _show_text(edit: QPlainTextEdit, text: str) -> None:
-    """Shows another text, which one goes on with at its end."""
-    edit.setPlainText(text)
+    """Shows another text, which one goes on with at its end. It can be undone."""
+    if text != edit.toPlainText():
+        cursor = edit.textCursor()
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.insertText(text)
+    # Before it is said to be another text: nobody wrote it.
+    edit.document().setModified(False)
     edit.moveCursor(QTextCursor.MoveOperation.End)

@@ -31,11 +31,13 @@ class ExchangeColumn(QScrollArea):
     they can be.
 
     `end_left(bool)`: whether the reader is away from the end. `draft_left(str)`: an exchange was
-    removed while its question was being edited; this is what was written.
+    removed while its question was being edited; this is what was written. `drafts_changed(str)`:
+    this is being written over questions, "" for nothing.
     """
 
     end_left = Signal(bool)
     draft_left = Signal(str)
+    drafts_changed = Signal(str)
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -74,6 +76,8 @@ class ExchangeColumn(QScrollArea):
         view.height_changed.connect(self._on_height_changed)
         view.woken.connect(self._on_woken)
         view.edit_begun.connect(self._on_edit_begun)
+        view.draft_changed.connect(self._on_drafts_changed)
+        view.edit_ended.connect(self._on_drafts_changed)
         view.show()
         self._fit(view)
         self._stack(index)
@@ -91,6 +95,7 @@ class ExchangeColumn(QScrollArea):
         del self._views[count:]
         self._stale = [view for view in self._stale if view in self._views]
         self._stack(min(count, len(self._views)))
+        self._on_drafts_changed()
 
     @property
     def has_selection(self) -> bool:
@@ -311,6 +316,10 @@ class ExchangeColumn(QScrollArea):
             offset = self.offset_of(view)
             if not 0 <= offset <= max(0, seen):
                 self.verticalScrollBar().setValue(view.y())
+
+    @Slot()
+    def _on_drafts_changed(self) -> None:
+        self.drafts_changed.emit("\n".join(filter(None, map(_draft_of, self._views))))
 
     @Slot()
     def _on_woken(self) -> None:

@@ -25,17 +25,16 @@ if TYPE_CHECKING:
 class ExchangeView(QFrame):
     """Holds the data of an exchange, and the widgets that show it while they are needed.
 
-    The widgets, its `body`, are made on first use and deleted by `sleep`: Qt styles all existing
-    widgets again when the colours change, and a long conversation would have thousands. Asleep, it
-    keeps its position and its height.
+    The widgets, its `body`, are made on first use and deleted by `sleep`, which keeps its place:
+    Qt styles all widgets again when the colours change, and there would be thousands.
 
     `regenerate_asked()`: answer again. `edited(str)`: ask this instead. `edit_begun()`: its
-    question is being edited. `edit_ended()`: asked or given up. `answer_stepped(int)` and
-    `question_stepped(int)`: show the next one of several, or the one before. `inspect_asked()`:
-    show the trace. `answer_entered()`: the pointer entered an answer without evidence.
-    `word_hovered`, `word_chosen` and `word_menu_asked` are those of `AnswerText`.
-    `menu_asked(QPoint)`: its context menu is to open there, on the screen. `height_changed()`: it
-    needs to be laid out again. `woken()`: its widgets were made.
+    question is being edited. `edit_ended()`: asked or given up. `draft_changed()`: another text is
+    being written over it. `answer_stepped(int)` and `question_stepped(int)`: show the next one of
+    several, or the one before. `inspect_asked()`: show the trace. `answer_entered()`: the pointer
+    entered an answer without evidence. `word_hovered`, `word_chosen` and `word_menu_asked` are
+    those of `AnswerText`. `menu_asked(QPoint)`: its context menu is to open there, on the screen.
+    `height_changed()`: lay it out again. `woken()`: its widgets were made.
     `part_chosen(PicturePart)`: the part that it is about is to be marked on the picture.
     """
 
@@ -44,6 +43,7 @@ class ExchangeView(QFrame):
     answer_stepped = Signal(int)
     question_stepped = Signal(int)
     edit_ended = Signal()
+    draft_changed = Signal()
     menu_asked = Signal(QPoint)
     inspect_asked = Signal()
     answer_entered = Signal()
@@ -305,6 +305,7 @@ class ExchangeView(QFrame):
         editor.unknown_words.set_vocabulary(self.vocabulary)
         editor.done.connect(self._on_edit_done)
         editor.resized.connect(self.height_changed)
+        editor.edit.textChanged.connect(self.draft_changed)
         self.height_changed.emit()
         editor.begin()
         self.edit_begun.emit()

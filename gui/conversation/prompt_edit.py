@@ -64,6 +64,14 @@ class PromptEdit(PlainTextEdit):
         self._history = list(prompts)
         self._start_line(self.toPlainText())
 
+    @property
+    def written(self) -> list[str]:
+        """What was written and not sent: over earlier prompts, and after the last one."""
+        lines = [*self._lines]
+        lines[self._line] = self.toPlainText()
+        before = [*self._history, ""]
+        return [line for line, was in zip(lines, before, strict=False) if line not in (was, "")]
+
     def remember(self, prompt: str) -> None:
         """Adds a prompt to the history, and empties the field.
 

@@ -22,9 +22,9 @@ from gui.session.caption_writing import (
 )
 from gui.session.worker_thread import unforeseen
 from gui.session.workspace import FolderWorkspace
+from gui.widgets.draft_timer import DraftTimer
 from gui.widgets.translated import translated
 
-_DRAFT_MS = 400
 _WRITE_MS = 1500
 
 
@@ -60,7 +60,7 @@ class CaptionEditing(QObject):
         self._kept: dict[Path, Draft] = {}
         self._edits = 0
         self._outdated = 0
-        self._draft_timer = QTimer(self, interval=_DRAFT_MS, singleShot=True)
+        self._draft_timer = DraftTimer(self)
         self._draft_timer.timeout.connect(self._keep_draft)
         self._write_timer = QTimer(self, interval=_WRITE_MS, singleShot=True)
         self._write_timer.timeout.connect(self.write)
@@ -211,8 +211,7 @@ class CaptionEditing(QObject):
         if self._id is None or text == self._text:
             return
         self._text = text
-        if not self._draft_timer.isActive():  # While one types on, too.
-            self._draft_timer.start()
+        self._draft_timer.begin()
         if self._found is None:
             self._write_timer.start()
         self.changed.emit()
@@ -247,10 +246,11 @@ class CaptionEditing(QObject):
             self._answer = answer
             self.changed.emit()
 
-    def write_for(self, row: ImageRow, text: str, name: Message) -> None:
+    def write_for(self, row: ImageRow, text: str, name: Message, *, drafted: str = "") -> None:
         """Write a caption that a person made elsewhere, in the place of that of the row, as an edit
-        called `name`. It is kept like what is typed: in the editor if its image is in view, and as
-        a draft until it is written. What was typed before and is undecided stays the draft."""
+        called `name`; `drafted` was kept of it until now. It is kept like what is typed: in the
+        editor if its image is in view, and as a draft until it is written. What was typed before
+        and is undecided stays the draft."""
         is_in_editor = row.path == self._path and self._found is None
         if is_in_editor:
             self._write_timer.stop()
@@ -262,6 +262,7 @@ class CaptionEditing(QObject):
             CaptionWriting(
                 *(name, row.id, row.path, text, row.caption, serial),
                 replaces_draft=is_in_editor,
+                drafted=drafted,
             )
         )
         self.changed.emit()

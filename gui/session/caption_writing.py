@@ -25,7 +25,7 @@ class ReadCaption:
 class CaptionWriting:
     """A caption that is to be written: of which image in the workspace with this `serial`, and what
     its file held before. Until it is written it is the image's draft; without `replaces_draft` only
-    if there is none."""
+    if there is none but `drafted`, what was kept of it before it was complete."""
 
     name: Message
     id: int
@@ -35,6 +35,7 @@ class CaptionWriting:
     serial: int
     is_by_model: bool = False
     replaces_draft: bool = True
+    drafted: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def write_caption(workspace: Workspace, *, writing: CaptionWriting) -> WrittenCa
     id, text, seen = writing.id, writing.text, writing.seen
     try:
         older = None if writing.replaces_draft else workspace.drafts.of(id)
-        is_kept = older is None or older.text == text
+        is_kept = older is None or older.text in (text, writing.drafted)
         if is_kept:
             workspace.drafts.keep(id, Draft(text, seen))
     except StoreError as error:

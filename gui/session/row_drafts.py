@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from core.errors import AppError
-from core.workspace import Draft, DraftOutside
+from core.workspace import Draft
 from gui.session.caption_editing import CaptionEditing
 from gui.session.caption_writing import UnsavedCaption
+from gui.session.drafts_outside import DraftsOutside
 from gui.session.folder_run import FolderRun
 
 
@@ -27,17 +25,19 @@ class RowDrafts(QObject):
     changed = Signal()
 
     def __init__(
-        self, run: FolderRun, editing: CaptionEditing, data: Path, parent: QObject | None = None
+        self,
+        run: FolderRun,
+        editing: CaptionEditing,
+        drafts: DraftsOutside,
+        parent: QObject | None = None,
     ):
-        """`data` is the folder of the program's own files."""
         super().__init__(parent)
-        self._run, self._editing, self._data = run, editing, data
+        self._run, self._editing = run, editing
         self._texts: dict[Path, tuple[int, Draft]] = {}
         self._unsaved: dict[Path, UnsavedCaption] = {}
-        self._drafts: dict[Path, DraftOutside] = {}
+        self._drafts = drafts
         self._typed: dict[Path, str] = {}
         self._under_way: set[asyncio.Future[None]] = set()
-        self._order = asyncio.Lock()
         run.edits.unwritten.connect(self._on_unwritten)
         run.edits.written.connect(self._on_written)
 
@@ -63,7 +63,7 @@ class RowDrafts(QObject):
         """What was being written for an item is given up; what could not be written is not."""
         path = self._run.items[number].path if number < len(self._run.items) else None
         if path in self._texts:
-            self._keep(path, self._texts[path][1], path)
+            self._keep(path, self._texts[path][1])
         elif path is not None:
             self._forget(path)
 
@@ -78,6 +78,7 @@ class RowDrafts(QObject):
 
     async def settled(self) -> None:
         """Wait until all drafts are kept."""
+        await self._drafts.settled()
         while self._under_way:
             await asyncio.wait(self._under_way)
 
@@ -88,7 +89,7 @@ class RowDrafts(QObject):
         self._texts[item.path] = number, draft
         self._unsaved[item.path] = UnsavedCaption(item.path, reason, is_kept=False)
         self.changed.emit()
-        self._keep(item.path, draft, item.path)
+        self._keep(item.path, draft)
         self._editing.take_up(item.path, draft)
 
     @Slot(int, str)
@@ -100,27 +101,18 @@ class RowDrafts(QObject):
         if self._typed.get(path) == text:  # Nothing else is being written by now.
             self._forget(path)
 
-    def _keep(self, path: Path, draft: Draft, unsaved: Path | None = None) -> None:
+    def _keep(self, path: Path, draft: Draft) -> None:
         self._typed[path] = draft.text
-        kept = self._drafts.setdefault(path, DraftOutside(self._data, path))
-        self._begin(partial(kept.keep, draft), unsaved)
+        kept = self._drafts.keep(path, draft)
+        if path in self._unsaved:
+            noting = asyncio.ensure_future(self._note_kept(path, kept))
+            self._under_way.add(noting)
+            noting.add_done_callback(self._under_way.discard)
 
     def _forget(self, path: Path) -> None:
         self._typed.pop(path, None)
-        if draft := self._drafts.get(path):
-            self._begin(draft.forget, None)
+        self._drafts.forget(path)
 
-    def _begin(self, work: Callable[[], None], kept: Path | None) -> None:
-        doing = asyncio.ensure_future(self._do(work, kept))
-        self._under_way.add(doing)
-        doing.add_done_callback(self._under_way.discard)
-
-    async def _do(self, work: Callable[[], None], kept: Path | None) -> None:
-        """One after the other, so that the last one counts."""
-        async with self._order:
-            try:
-                await asyncio.to_thread(work)
-            except AppError:
-                return  # It stays as it was: `unsaved` says whether it is kept.
-        if kept is not None and kept in self._unsaved:
-            self._unsaved[kept] = replace(self._unsaved[kept], is_kept=True)
+    async def _note_kept(self, path: Path, kept: asyncio.Future[bool]) -> None:
+        if await kept and path in self._unsaved:
+            self._unsaved[path] = replace(self._unsaved[path], is_kept=True)

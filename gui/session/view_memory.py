@@ -75,7 +75,7 @@ class ViewMemory(QObject):
         if zoom is not None:
             self._zooms[str(path)] = zoom
             _shorten(self._zooms, _MOST_ZOOMS)
-        self._timer.start()
+        self._save_soon()
 
     def folder(self, roots: Sequence[Path]) -> FolderView | None:
         """Return how these files and folders were seen; None if they never were."""
@@ -87,7 +87,7 @@ class ViewMemory(QObject):
             self._folders.pop(_key(roots), None)
             self._folders[_key(roots)] = view
             _shorten(self._folders, _MOST_FOLDERS)
-            self._timer.start()
+            self._save_soon()
 
     def tag(self, path: Path) -> str:
         """Return what was typed for an image as a tag and not added; "" for nothing."""
@@ -96,7 +96,7 @@ class ViewMemory(QObject):
     def keep_tag(self, path: Path, text: str) -> None:
         """Keep what is typed for an image as a tag until it is added; "" for nothing."""
         if self._tags.pop(str(path), "") != text:
-            self._timer.start()
+            self._save_soon()
         if text:
             self._tags[str(path)] = text
             _shorten(self._tags, _MOST_TAGS)
@@ -105,7 +105,7 @@ class ViewMemory(QObject):
         """Keep what is open, to open it again at the next start."""
         if tuple(roots) != self.open:
             self.open = tuple(roots)
-            self._timer.start()
+            self._save_soon()
 
     async def close(self) -> None:
         """Write what is not written yet."""
@@ -113,6 +113,10 @@ class ViewMemory(QObject):
             self._timer.stop()
             self._save()
         await self._thread.close()
+
+    def _save_soon(self) -> None:
+        if not self._timer.isActive():  # While one goes on, too.
+            self._timer.start()
 
     def _save(self) -> None:
         data = {

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.captions.alt_text import MOST_CHARACTERS, AltText
+from gui.widgets.draft_timer import DraftTimer
 from gui.widgets.line_break import breakable
 from gui.widgets.plain_text import text_of
 from gui.widgets.text_direction import PlainTextEdit
@@ -26,9 +27,12 @@ _TEXT_LINES = 3
 
 
 class AltTextDialog(QDialog):
-    """`written(str)`: the caption that says what was written; when the dialog is closed."""
+    """`written(str)`: the caption that says what was written; when the dialog is closed.
+    `drafted(str)`: this is being written, some times a second; "" for nothing else than before.
+    """
 
     written = Signal(str)
+    drafted = Signal(str)
 
     def __init__(self, name: str, caption: str, parent: QWidget | None = None):
         """`name` is that of the image."""
@@ -54,6 +58,11 @@ class AltTextDialog(QDialog):
         self._show_state()
         # Blanks that the fields show otherwise are no change.
         self._before = self.alt_text
+        self._draft_timer = DraftTimer(self)
+        self._draft_timer.timeout.connect(self._emit_draft)
+        for changed in (self.text_edit.textChanged, self.long_edit.textChanged):
+            changed.connect(self._draft_timer.begin)
+        self.decorative_box.toggled.connect(self._draft_timer.begin)
         self.text_edit.setFocus()
 
     @property
@@ -66,9 +75,16 @@ class AltTextDialog(QDialog):
 
     def done(self, result: int) -> None:
         """Writes what was changed."""
+        self._draft_timer.stop()
         if self.alt_text != self._before:
             self.written.emit(self.alt_text.caption)
+        else:
+            self.drafted.emit("")
         super().done(result)
+
+    @Slot()
+    def _emit_draft(self) -> None:
+        self.drafted.emit("" if self.alt_text == self._before else self.alt_text.caption)
 
     def _place(self, name: str) -> None:
         column = QVBoxLayout(self)

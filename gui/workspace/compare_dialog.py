@@ -118,6 +118,13 @@ class CompareDialog(QDialog):
         self._show_thumbnail()
         self._show_buttons()
 
+    @property
+    def typed(self) -> tuple[ImageRow | None, str]:
+        """The image in view, and what is written as its caption; "" for nothing else than it is."""
+        text = text_of(self.editor)
+        is_other = bool(text.strip()) and text != self._given
+        return None if self._is_leaving else self._row, text if is_other else ""
+
     def show_can_undo(self, name: str) -> None:
         """Shows what *Undo* would take back where nothing was typed; "" for nothing."""
         self._undo_name = name
@@ -272,10 +279,8 @@ class CompareDialog(QDialog):
         )
 
     def _write(self) -> None:
-        row, text = self._row, text_of(self.editor)
-        if self._is_leaving:
-            return
-        if row is not None and text.strip() and text != self._given:
+        row, text = self.typed
+        if row is not None and text:
             self._row = None
             self.written.emit(row, text)
 

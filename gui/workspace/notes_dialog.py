@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.captions.variables import Filled
+from gui.widgets.draft_timer import DraftTimer
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 from gui.widgets.scrolled_page import ScrolledPage
@@ -22,7 +23,6 @@ from gui.widgets.text_direction import PlainTextEdit
 
 _SIZE = (640, 560)
 _LEAST_SIZE = (420, 300)
-_TYPED_MS = 300
 _NOTE_LINES = 3
 _PROMPT_LINES = 6
 _LONGEST = 200
@@ -43,7 +43,7 @@ class NotesDialog(QDialog):
         super().__init__(parent)
         self.setObjectName("notes_dialog")
         self.setWindowTitle(self.tr("Prompt and notes"))
-        self._typed = QTimer(self, singleShot=True, interval=_TYPED_MS)
+        self._typed = DraftTimer(self)
         self._typed.timeout.connect(self.written)
         self.folder_edit = _text("folder_note_edit", self.tr("Note about the folder"), _NOTE_LINES)
         self.folder_edit.setPlaceholderText(self.tr("This is the 1987 expedition."))
@@ -57,7 +57,7 @@ class NotesDialog(QDialog):
         for edit in (self.folder_edit, self.image_edit):
             # Until the notes that are kept are known: what is typed would take their place.
             edit.setReadOnly(True)
-            edit.textChanged.connect(self._typed.start)
+            edit.textChanged.connect(self._typed.begin)
         self.consent_button.clicked.connect(self.consent_given)
         self.close_button.clicked.connect(self.accept)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -20,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.workspace import PRESET_KEYS, Preset, Presets
+from gui.widgets.draft_timer import DraftTimer
 from gui.widgets.labels import paragraph
 from gui.widgets.scrolled_page import ScrolledPage
 from gui.widgets.theme import Theme
@@ -28,7 +30,6 @@ from gui.workspace.presets_form import PresetForm
 _SIZE = (860, 600)
 _LEAST_SIZE = (560, 320)
 _LIST_WIDTH = 220
-_TYPED_MS = 300
 
 
 class PresetsDialog(QDialog):
@@ -50,7 +51,7 @@ class PresetsDialog(QDialog):
         self._undo: list[tuple[Presets, str]] = []
         self._current = ""
         self._is_typing = False
-        self._typed = QTimer(self, singleShot=True, interval=_TYPED_MS)
+        self._typed = DraftTimer(self)
         self._typed.timeout.connect(self._emit_changed)
         self.form = PresetForm(theme)
         self._build_list()
@@ -225,19 +226,25 @@ class PresetsDialog(QDialog):
 
     @Slot()
     def _on_form_changed(self) -> None:
-        """What is typed counts at once, unless it makes no preset."""
+        """What is typed counts at once. A name or prompts that make no preset do not, and all else
+        does."""
         preset, before = self.form.preset, self._current
         other = self._presets.named(preset.name)
+        problem = ""
         if not preset.name:
-            self.show_problem(self.tr("Enter a name."))
+            problem = self.tr("Enter a name.")
         elif other is not None and other.name != before:
-            self.show_problem(self.tr("Another preset has this name. Enter another one."))
+            problem = self.tr("Another preset has this name. Enter another one.")
         elif preset.name.isdecimal():
-            self.show_problem(self.tr("A name needs a letter, as numbers are keys."))
-        elif not preset.prompts:
-            self.show_problem(self.tr("Enter a prompt."))
-        else:
-            self.show_problem("")
+            problem = self.tr("A name needs a letter, as numbers are keys.")
+        if problem:
+            preset = replace(preset, name=before)
+        if not preset.prompts:
+            problem = problem or self.tr("Enter a prompt.")
+            kept = self._presets.named(before)
+            preset = replace(preset, prompts=kept.prompts if kept else ())
+        self.show_problem(problem)
+        if preset.prompts and preset != self._presets.named(before):
             self._take_typed(preset, before)
 
     def _take_typed(self, preset: Preset, before: str) -> None:
@@ -259,7 +266,7 @@ class PresetsDialog(QDialog):
             self.list.item(row).setText(f"{key}{preset.name}")
             self.list.item(row).setData(Qt.ItemDataRole.UserRole, preset.name)
         self._show_buttons()
-        self._typed.start()
+        self._typed.begin()
 
     def _show_list_quietly(self, name: str) -> None:
         """Lists the presets anew while one is typing."""

@@ -1,11 +1,14 @@
 """Notes and variables of prompts: suggested, filled in, shown, and sent only with consent."""
 
+import sqlite3
+from contextlib import closing
 from threading import Event
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QListWidget
 
+from core.locations import locations
 from core.transcript import ModelChoice
 from gui.window.commands import Command
 from gui.workspace.notes_dialog import NotesDialog
@@ -133,3 +136,40 @@ def test_question_about_people_goes_to_a_server_only_with_consent(live, folder):
         assert await asked(program) == "Is there?"
 
     live(story)
+
+
+def test_note_that_cannot_be_kept_is_there_until_it_can(live, folder):  # noqa: F811
+    """The disk with the program's own files is full for a while."""
+
+    async def story(program):
+        window, _images, _editor = await opened(program, folder)
+
+        async def shown():
+            window.commands[Command.NOTES].trigger()
+            await until(lambda: window.findChild(NotesDialog) is not None)
+            dialog = window.findChild(NotesDialog)
+            await until(lambda: not dialog.image_edit.isReadOnly())
+            return dialog
+
+        dialog = await shown()
+        with closing(sqlite3.connect(locations().data / "workspace.sqlite")) as database:
+            database.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON note BEGIN SELECT RAISE(ABORT, 'full'); END"
+            )
+            QTest.keyClicks(dialog.image_edit, "Tom")
+            await until(lambda: "full" in window.notice_bar.text_label.text())
+            QTest.keyClick(dialog, KEY.Key_Escape)
+            await until(lambda: window.findChild(NotesDialog) is None)
+            dialog = await shown()
+            assert dialog.image_edit.toPlainText() == "Tom"
+            database.execute("DROP TRIGGER full")
+        QTest.keyClick(dialog, KEY.Key_Escape)
+        await until(lambda: window.findChild(NotesDialog) is None)
+
+    async def next_day(program):
+        await opened(program, folder)
+        kept = await program.workspace.read(lambda one: one.note(folder / "0.png"))
+        assert kept == "Tom"
+
+    live(story)
+    live(next_day)

@@ -1,0 +1,102 @@
+"""What is typed into fields and not used yet, so that it is in them again after a restart."""
+
+from __future__ import annotations
+
+import json
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from core.errors import AppError
+from core.files import read_regular, replace_file, write_error
+from gui.session.worker_thread import WorkerThread
+from gui.widgets.translated import translated
+
+_FILE = "typed.json"
+_LARGEST = 20_000_000
+_SAVED_AFTER_MS = 500
+
+log = logging.getLogger(__name__)
+
+
+class TypedTexts(QObject):
+    """Texts by names of the program's own, in a file that is written in a thread while one types.
+
+    `noticed(str)`: why that is not possible, once.
+    """
+
+    noticed = Signal(str)
+
+    def __init__(self, folder: Path, parent: QObject | None = None):
+        """`folder` is that of the program's own files."""
+        super().__init__(parent)
+        self._path = folder / _FILE
+        self._thread = WorkerThread("typed", self)
+        self._thread.failed.connect(self._on_failed)
+        self._is_failing = False
+        self._texts = _read(self._path)
+        self._timer = QTimer(self, interval=_SAVED_AFTER_MS, singleShot=True)
+        self._timer.timeout.connect(self._save)
+
+    def text(self, name: str) -> str:
+        """Return what was typed; "" for nothing."""
+        return self._texts.get(name, "")
+
+    def keep(self, name: str, text: str) -> None:
+        """Keep what is typed; "" once it is used or given up."""
+        if self.text(name) == text:
+            return
+        if text:
+            self._texts[name] = text
+        else:
+            del self._texts[name]
+        if not self._timer.isActive():  # While one types on, too.
+            self._timer.start()
+
+    def forget(self, beginning: str) -> None:
+        """What was typed into all fields whose names begin so is used."""
+        for name in [one for one in self._texts if one.startswith(beginning)]:
+            self.keep(name, "")
+
+    async def close(self) -> None:
+        """Write what is not written yet."""
+        if self._timer.isActive() or self._is_failing:
+            self._save()
+        await self._thread.close()
+
+    @Slot()
+    def _save(self) -> None:
+        self._timer.stop()
+        self._thread.ask(self._on_saved, partial(_write, self._path, dict(self._texts)))
+
+    def _on_saved(self, _: object) -> None:
+        self._is_failing = False
+
+    @Slot(object)
+    def _on_failed(self, error: AppError) -> None:
+        if not self._is_failing:
+            self._is_failing = True
+            self.noticed.emit(translated(error))
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        data: Any = json.loads(read_regular(path, most=_LARGEST).decode())
+        return {str(name): str(text) for name, text in data.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError, RecursionError):
+        log.warning("What was typed last is not known", exc_info=True)
+        return {}
+
+
+def _write(path: Path, texts: dict[str, str]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Nobody else is to read what a person writes.
+        replace_file(path, json.dumps(texts).encode(), mode=0o600)
+    except OSError as error:
+        raise write_error(path, error) from error
