@@ -173,7 +173,9 @@ def _undo(batch: Batch) -> int:
         say(f"{path}: changed meanwhile, not restored")
     for note in batch.notes:
         say(note)
-    say(f"Undone: {batch.tally.undone} images restored.")
+    count = batch.tally.undone
+    images = "1 image is" if count == 1 else f"{count:,} images are"
+    say(f"Undone: {images} as before the run.")
     return ALL_WELL
 
 

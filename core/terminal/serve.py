@@ -55,7 +55,7 @@ def _serve(command: ServeCommand, stop: threading.Event, print_line: Callable[[s
         from core.serve.server import ServeOptions, serving
     except ImportError as error:
         raise ServeError(
-            "The web server's libraries are missing. Install them (pip install onlooker[serve])."
+            "The web server's libraries are missing. Install the extra: pip install -e '.[serve]'"
         ) from error
     from core.serve.key import read_key
 
