@@ -66,6 +66,7 @@ class CompareWiring(QObject):
         self._dialog = OpenDialog[CompareDialog]()
         window.command_actions.bind(Command.COMPARE_ANSWERS, self._open)
         workspace.changed.connect(self._on_workspace_changed)
+        workspace.edited.connect(self._on_edited)
 
     def _open(self) -> None:
         self._editing.write()
@@ -80,7 +81,7 @@ class CompareWiring(QObject):
         dialog.editor.textChanged.connect(timer.begin)
         timer.timeout.connect(keep)
         dialog.finished.connect(keep)
-        dialog.undo_asked.connect(partial(self._on_undo_asked, shown))
+        dialog.undo_asked.connect(self._workspace.undo)
         open_without_waiting(dialog)
         self._begin(self._read(shown))
 
@@ -143,6 +144,10 @@ class CompareWiring(QObject):
         drafted = self._drafts.hand_over(row)
         self._editing.write_for(row, text, PICK_NAME, drafted=drafted)
 
-    def _on_undo_asked(self, shown: _Comparison) -> None:
-        self._workspace.undo()
-        shown.dialog.show_again()
+    @Slot(object)
+    def _on_edited(self, _: object) -> None:
+        """The caption in view may be another one, as once an edit is undone."""
+        dialog = self._dialog.now
+        row, text = dialog.typed if dialog else (None, "")
+        if dialog and row is not None and not text:
+            dialog.show_again()
