@@ -22,15 +22,19 @@ from core.workspace.images import CaptionState, Images
 @dataclass(frozen=True)
 class ReadCaption:
     """What the caption file of an image at `target` says, or the `problem` with it. `stamp` is the
-    file's time in nanoseconds and its size; zeros for no file."""
+    file's time in nanoseconds and its size; zeros for no file. `known` are the target and the stamp
+    that the columns had before it was read, if they may have others by now."""
 
     target: str = ""
     caption: str = ""
     problem: str = ""
     stamp: tuple[int, int] = (0, 0)
+    known: tuple[str, tuple[int, int]] | None = None
 
     def note(self, images: Images, id: int) -> None:
-        """Notes it in the columns."""
+        """Notes it in the columns, unless an edit has come between."""
+        if self.known not in (None, (images.targets[id], images.caption_stamps[id])):
+            return
         images.targets[id] = self.target
         if self.problem:
             images.set_unreadable(id, self.problem, self.stamp)
@@ -131,7 +135,7 @@ class SidecarReader:
         is_own = is_present and self._owners.get(target) == images.path_text(id)
         if is_own and stamp_of(target) == stamp:
             return None
-        found = self._found(images.path(id))
+        found = self._found(images.path(id), (target, stamp))
         if is_present and found.stamp == (0, 0) and not os.path.lexists(images.path_text(id)):
             return None  # As where a disk is not connected any more: the scan finds that out.
         is_known = images.states[id] in (CaptionState.PRESENT, CaptionState.NONE)
@@ -154,14 +158,14 @@ class SidecarReader:
         """See `CaptionReader.moved`: the files beside an image go with it."""
         return []
 
-    def _found(self, image: Path) -> ReadCaption:
+    def _found(self, image: Path, known: tuple[str, tuple[int, int]]) -> ReadCaption:
         target, stamp = "", (0, 0)
         try:
             target = str(self.target(image))
             stamp = stamp_of(target)
             if stamp == (0, 0):
-                return ReadCaption(target)
+                return ReadCaption(target, known=known)
             file = CaptionFile.read(target, are_keywords=self._are_keywords)
-            return ReadCaption(target, file.caption, stamp=stamp)
+            return ReadCaption(target, file.caption, stamp=stamp, known=known)
         except StoreError as error:
-            return ReadCaption(target, problem=error.message, stamp=stamp)
+            return ReadCaption(target, problem=error.message, stamp=stamp, known=known)

@@ -8,8 +8,12 @@ import pytest
 from PIL import Image
 
 from core.captions.formats import CaptionFormat
+from core.captions.naming import CaptionNames
+from core.captions.stamps import stamp_of
 from core.message import Message
 from core.workspace.data import WorkspaceOptions
+from core.workspace.images import Images
+from core.workspace.readers import SidecarReader
 from core.workspace.workspace import Workspace
 
 SOURCES = {
@@ -69,3 +73,23 @@ def test_file_that_another_program_writes_at_once_is_read_again(tmp_path, name, 
             workspace.read_again([image])
             (row,) = workspace.rows([id])
             assert row.caption == (replacement or b"").decode(), turn
+
+
+def test_caption_that_was_read_before_an_edit_is_not_noted_after_it(tmp_path):
+    """As by a scan that goes on beside an edit of many captions."""
+    (tmp_path / "0.png").touch()
+    (tmp_path / "0.txt").write_text("before")
+    reader = SidecarReader(CaptionNames("{stem}", (CaptionFormat.TXT,), [tmp_path], []))
+    images = Images()
+    id = images.add(images.folder_id(str(tmp_path)), "0.png")
+    read = reader.read(images, id)
+    (path := tmp_path / "0.txt").write_text("after it")
+    images.targets[id] = str(path)
+    images.set_caption(id, "after it", stamp_of(str(path)))
+    assert read.caption == "before"
+    read.note(images, id)
+    assert images.captions[id] == "after it"
+    assert reader.read(images, id) is None
+    path.write_text("by another program")
+    reader.read(images, id).note(images, id)
+    assert images.captions[id] == "by another program"
