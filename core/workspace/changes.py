@@ -23,6 +23,7 @@ from core.workspace.ongoing import Parts, whole
 from core.workspace.readers import CaptionReader
 from core.workspace.records import Records
 from core.workspace.steps import Outcome, moves_text
+from core.workspace.trash import send_to_trash
 
 # Beyond it an action is said to be about the folders of the workspace.
 _MOST_FOLDERS = 50
@@ -109,6 +110,19 @@ class Changes:
             self._plan_rows(plan, id, None, reader)
         return whole(self._make(plan, reader))
 
+    def delete(
+        self, images: Mapping[Path, int], pattern: str, name: Message, reader: CaptionReader
+    ) -> EditReport:
+        """Sends images with the files beside them to a trash that gives no path back, and takes
+        their rows out of tables."""
+        failed = send_to_trash(list(images), pattern)
+        changed = tuple(id for path, id in images.items() if path not in failed)
+        rows = self.drop_rows(changed, name, reader)
+        for id in changed:
+            self._images.remove(id)
+        failures = (Failure(path, as_message(why)) for path, why in failed.items())
+        return EditReport(name, changed, (*failures, *rows.failures))
+
     def _plan_rows(self, plan: Plan, id: int, target: str | None, reader: CaptionReader) -> bool:
         """Plans what becomes of an image's rows. Returns False if their table cannot be read."""
         image = self._images.path_text(id)
@@ -139,15 +153,25 @@ class Changes:
             number, content = len(plan.steps), moves_text(files)
             plan.add(id, Step(image, target, None, content, kind=StepKind.MOVE, number=number))
 
-    def undo(self, action: Action, reader: CaptionReader, stop: Event | None = None) -> Parts:
-        """Undoes an action, but for files that were changed since."""
-        plan = Plan(action.name, self._edits.actions.count(action))
-        return self._carried_out(plan, self._edits.begin_undo(action), reader, stop)
+    def undo(self, reader: CaptionReader, stop: Event | None = None) -> Parts | None:
+        """Undoes the last action, but for files that were changed since; None if there is none."""
+        action = self._edits.last_made
+        return action and self._made_again(action, self._edits.begin_undo(action), reader, stop)
 
-    def redo(self, action: Action, reader: CaptionReader, stop: Event | None = None) -> Parts:
-        """Makes an action again."""
+    def redo(self, reader: CaptionReader, stop: Event | None = None) -> Parts | None:
+        """Makes the action again that was undone last; None if there is none."""
+        action = self._edits.last_undone
+        return action and self._made_again(action, self._edits.begin_redo(action), reader, stop)
+
+    def _made_again(
+        self,
+        action: Action,
+        begun: Generator[int, None, Doing],
+        reader: CaptionReader,
+        stop: Event | None,
+    ) -> Parts:
         plan = Plan(action.name, self._edits.actions.count(action))
-        return self._carried_out(plan, self._edits.begin_redo(action), reader, stop)
+        return self._carried_out(plan, begun, reader, stop)
 
     def recover(self) -> tuple[Message, ...]:
         """Finishes what was under way when the program was killed; returns what to say of it. The

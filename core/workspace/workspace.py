@@ -23,7 +23,6 @@ from core.workspace.data import (
     CaptionMode,
     Counts,
     EditReport,
-    Failure,
     GiveWay,
     ImageRow,
     ReviewState,
@@ -40,7 +39,6 @@ from core.workspace.index import Index, index_path
 from core.workspace.kept_options import KeptOptions
 from core.workspace.listed_paths import ListedPaths
 from core.workspace.made_tables import MadeTables
-from core.workspace.messages import as_message
 from core.workspace.move import planned_moves
 from core.workspace.ongoing import OngoingEdit, Parts, whole
 from core.workspace.opening import FILE_NAME, failing, open_database, write_lock
@@ -52,7 +50,7 @@ from core.workspace.search import Search
 from core.workspace.similar import groups_of_similar
 from core.workspace.sources import Sources, chosen_options
 from core.workspace.syncing import Syncing
-from core.workspace.trash import HAS_WAY_BACK, planned_deletions, send_to_trash
+from core.workspace.trash import HAS_WAY_BACK, planned_deletions
 
 _ALL = Sort()
 # A disk may take long to sync; what is not known to be done is looked at when it is opened again.
@@ -264,6 +262,22 @@ class Workspace:
                 )
             )
 
+    def begin_set_captions(
+        self,
+        captions: Mapping[int, str],
+        name: Message,
+        *,
+        seen: Mapping[int, str] | None = None,
+        reviews: Mapping[int, ReviewState] | None = None,
+    ) -> OngoingEdit:
+        """Returns the edit that `set_captions` makes, to be made part by part."""
+
+        def begin(stop: Event) -> Parts:
+            what = captions.items(), len(captions), name, self._reading.reader
+            return self._changes.set_captions(*what, seen=seen, reviews=reviews, stop=stop)
+
+        return self._ongoing(begin)
+
     def apply(self, ids: Sequence[int], operation: Operation) -> EditReport:
         """Applies an operation to the captions of these images, as one action. Raises
         `bulk.PatternError`; then none is changed."""
@@ -313,13 +327,8 @@ class Workspace:
                 moves = {images[path]: files for path, files in planned.items()}
                 reader = self._reading.reader
                 return self._changes.move(moves, name, reader, is_trash=True)
-            failed = send_to_trash(list(images), self.options.pattern)
-            changed = tuple(id for path, id in images.items() if path not in failed)
-            rows = self._changes.drop_rows(changed, name, self._reading.reader)
-            for id in changed:
-                self._images.remove(id)
-            failures = (Failure(path, as_message(why)) for path, why in failed.items())
-            return EditReport(name, changed, (*failures, *rows.failures))
+            pattern, reader = self.options.pattern, self._reading.reader
+            return self._changes.delete(images, pattern, name, reader)
 
     @property
     def undo_name(self) -> Message | None:
@@ -343,12 +352,7 @@ class Workspace:
     def begin_undo(self) -> OngoingEdit:
         """Returns the same edit, to be made part by part. What it has not come to when it is
         stopped can be undone later."""
-
-        def begin(stop: Event) -> Parts | None:
-            action = self._edits.last_made
-            return action and self._changes.undo(action, self._reading.reader, stop)
-
-        return self._ongoing(begin)
+        return self._ongoing(lambda stop: self._changes.undo(self._reading.reader, stop))
 
     def redo(self) -> EditReport | None:
         """Makes the action again that was undone last. Returns None if there is none."""
@@ -356,12 +360,7 @@ class Workspace:
 
     def begin_redo(self) -> OngoingEdit:
         """Returns the same edit, as `begin_undo`."""
-
-        def begin(stop: Event) -> Parts | None:
-            action = self._edits.last_undone
-            return action and self._changes.redo(action, self._reading.reader, stop)
-
-        return self._ongoing(begin)
+        return self._ongoing(lambda stop: self._changes.redo(self._reading.reader, stop))
 
     # Notes
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from core.message import Message
 from core.workspace import Conflict, EditReport, Operation, PatternError, Preview, Workspace
 from gui.session.workspace import FolderWorkspace
 
@@ -83,7 +82,9 @@ class BulkEditing(QObject):
         wanted = {one.id: one for one in report.conflicts if one.id in ids}
         captions = {id: one.ours for id, one in wanted.items()}
         seen = {id: one.found for id, one in wanted.items()}
-        self._workspace.edit(partial(_written, captions=captions, seen=seen, name=report.name))
+        self._workspace.edit_many(
+            lambda workspace: workspace.begin_set_captions(captions, report.name, seen=seen)
+        )
 
     def drop_drafts(self, conflicts: Sequence[Conflict]) -> None:
         """Forget what a person wrote where they want what another program has written."""
@@ -105,12 +106,6 @@ def _previewed(
         return workspace.preview(ids, operation, most)
     except PatternError as error:
         return error
-
-
-def _written(
-    workspace: Workspace, *, captions: dict[int, str], seen: dict[int, str], name: Message
-) -> EditReport:
-    return workspace.set_captions(captions, name, seen=seen)
 
 
 def _without_drafts(workspace: Workspace, *, conflicts: Sequence[Conflict]) -> None:

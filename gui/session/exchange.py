@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, Signal
 from core.captions.formats import CaptionFormat
 from core.errors import Cancelled
 from core.message import translatable
-from core.workspace import EditReport, Failure, ImageRow, Workspace, WorkspaceOptions
+from core.workspace import Failure, ImageRow, Workspace, WorkspaceOptions
 from core.workspace.export import (
     CAPTION_FORMATS,
     Contents,
@@ -108,10 +108,11 @@ class Exchange(QObject):
         seen = {one.id: one.own for one in found}
         states = {one.id: one.found for one in reviews}
 
-        def write(workspace: Workspace) -> EditReport:
-            return workspace.set_captions(captions, IMPORT_NAME, seen=seen, reviews=states)
-
-        self._workspace.edit(write)
+        self._workspace.edit_many(
+            lambda workspace: workspace.begin_set_captions(
+                captions, IMPORT_NAME, seen=seen, reviews=states
+            )
+        )
 
     async def close(self) -> None:
         """End the work under way, and wait for it."""
