@@ -225,7 +225,7 @@ class BatchPanel(QFrame):
     def _place(self) -> None:
         parts = (self.form, self.summary_box, self.controls, self.progress)
         self.pages = RunPages(parts, self.list_area, self.trial_page)
-        place_below(self, (self.head, self.notice_bar), self.pages)
+        self._page = place_below(self, (self.head, self.notice_bar), self.pages)
 
     def _connect(self) -> None:
         self.controls.asked.connect(self._on_action_asked)

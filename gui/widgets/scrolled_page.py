@@ -28,6 +28,10 @@ class ScrolledPage(QScrollArea):
 
     It asks for the content's width but for little height, so that no page keeps the window from
     fitting a small screen. Tab scrolls to what takes the focus.
+
+    Whoever makes one keeps it in an attribute: PySide has lost track of pages that only their
+    parents knew, and Python's garbage collection then deleted them with all that was on them while
+    the dialog was open.
     """
 
     def __init__(self, content: QWidget, parent: QWidget | None = None):
@@ -80,9 +84,10 @@ class ScrolledPage(QScrollArea):
         return QSize(bar.sizeHint().width() if is_there else 0, 0)
 
 
-def place_below(widget: QWidget, above: Sequence[QWidget], content: QWidget) -> None:
+def place_below(widget: QWidget, above: Sequence[QWidget], content: QWidget) -> ScrolledPage:
     """Fills a widget with parts that stay in their place, and content that scrolls below them. The
-    place of the scroll bar is kept free, so that nothing moves where more content is unfolded."""
+    place of the scroll bar is kept free, so that nothing moves where more content is unfolded.
+    Returns the page with the content, which `widget` is to keep."""
     head = QVBoxLayout()
     head.setContentsMargins(0, 0, _BAR, 0)
     head.setSpacing(_SPACING)
@@ -95,3 +100,4 @@ def place_below(widget: QWidget, above: Sequence[QWidget], content: QWidget) -> 
     column.setSpacing(_SPACING)
     column.addLayout(head)
     column.addWidget(page, 1)
+    return page

@@ -66,7 +66,7 @@ class KeysDialog(QDialog):
             column.addWidget(label)
             column.addLayout(_grid([*known, *more.get(rows.menu, [])], halves))
             column.addSpacing(12)
-        area = QScrollArea()
+        area = self._area = QScrollArea()
         area.setAccessibleName(self.windowTitle())
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidgetResizable(True)

@@ -106,7 +106,8 @@ class SettingsDialog(QDialog):
         tabs.addTab(answers, self.tr("Answers"))
         tabs.addTab(model, self.tr("Model"))
         if engine_panel:
-            tabs.addTab(_page_with(engine_panel), self.tr("Graphics card"))
+            self._engine_page = _page_with(engine_panel)
+            tabs.addTab(self._engine_page, self.tr("Graphics card"))
         tabs.addTab(appearance, self.tr("Appearance"))
         tabs.addTab(general, self.tr("General"))
         if has_keyboard:

@@ -144,7 +144,8 @@ class ExportDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 20, 16, 16)
         column.setSpacing(12)
-        column.addWidget(ScrolledPage(page), 1)
+        self._page = ScrolledPage(page)
+        column.addWidget(self._page, 1)
         for part in (self.summary_label, self.bar, self.outcome_label, self.failures_edit):
             column.addWidget(part)
         column.addLayout(buttons)

@@ -1,63 +1,38 @@
-"""Pages scroll where they do not fit, and only there."""
+"""Pages that scroll are kept by whoever makes them."""
 
-import pytest
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+import ast
+from pathlib import Path
 
-from gui.widgets.page_stack import PageStack
-from gui.widgets.scrolled_page import ScrolledPage
-from gui.widgets.theme import Theme
-
-SENTENCE = "Some words that take one line where the page is wide enough."
+GUI = Path(__file__).parents[3] / "gui"
+MAKERS = {"ScrolledPage", "QScrollArea", "place_below"}
 
 
-def lines(count):
-    """A page of lines that are never lower than what they hold."""
-    page = QWidget()
-    column = QVBoxLayout(page)
-    for _ in range(count):
-        label = QLabel(wordWrap=True)
-        label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
-        label.setText(SENTENCE)
-        column.addWidget(label)
-    return page
+def made_in(tree: ast.AST) -> list[ast.Call]:
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in MAKERS]
 
 
-@pytest.mark.parametrize("is_stacked", [False, True])
-def test_wide_page_of_short_texts_does_not_scroll_and_a_narrow_one_does(qtbot, is_stacked):
-    content = lines(3)
-    if is_stacked:
-        stack = PageStack()
-        stack.addWidget(content)
-        content = stack
-    window = QWidget()
-    scrolled = ScrolledPage(content)
-    column = QVBoxLayout(window)
-    column.addWidget(scrolled)
-    qtbot.addWidget(window)
-    window.resize(1000, 112)
-    window.show()
-    qtbot.waitUntil(lambda: scrolled.verticalScrollBar().maximum() == 0)
-    window.resize(300, 112)
-    qtbot.waitUntil(lambda: scrolled.verticalScrollBar().maximum() > 0)
-    window.resize(1000, 112)
-    qtbot.waitUntil(lambda: scrolled.verticalScrollBar().maximum() == 0)
+def lost_in(tree: ast.AST) -> list[int]:
+    """Lines that make a page and hand it on without a name."""
+    kept = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.Return)
+    ]
+    return [call.lineno for call in made_in(tree) if call not in kept]
 
 
-def test_page_of_its_least_size_does_not_scroll(qtbot, qapp):
-    """The stylesheet gives it a frame."""
-    theme = Theme(qapp, "light")
-    content = QWidget()
-    row = QHBoxLayout(content)
-    row.addWidget(QPushButton("A button that is as wide as what it says"))
-    window = QWidget()
-    scrolled = ScrolledPage(content)
-    column = QVBoxLayout(window)
-    column.addWidget(scrolled)
-    qtbot.addWidget(window)
-    window.resize(1000, 112)
-    window.show()
-    window.resize(window.minimumSizeHint())
-    qtbot.waitUntil(lambda: window.size() == window.minimumSizeHint())
-    qtbot.waitUntil(lambda: scrolled.horizontalScrollBar().maximum() == 0)
-    assert scrolled.verticalScrollBar().maximum() == 0
-    assert not theme.is_dark
+def test_no_page_is_known_to_its_parent_alone():
+    """Python's garbage collection deleted such a page while its dialog was open."""
+    lost, found = [], 0
+    for path in sorted(GUI.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found += len(made_in(tree))
+        lost += [f"{path.relative_to(GUI)}:{line}" for line in lost_in(tree)]
+    assert found > 8
+    assert not lost
+
+
+def test_page_without_a_name_is_found():
+    assert lost_in(ast.parse("column.addWidget(ScrolledPage(page), 1)")) == [1]
+    assert not lost_in(ast.parse("self._page = ScrolledPage(page)"))
