@@ -84,6 +84,7 @@ class ConflictDialog(QDialog):
         for button in (self.cancel_button, self.overwrite_button, self.keep_button):
             buttons.addWidget(button)
         column = QVBoxLayout(self)
+        column.setContentsMargins(24, 20, 24, 16)
         column.setSpacing(12)
         column.addWidget(self.what_label)
         column.addLayout(texts, 1)

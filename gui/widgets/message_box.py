@@ -24,6 +24,7 @@ class MessageBox(QMessageBox):
             grid.setContentsMargins(*_MARGINS)
             grid.setHorizontalSpacing(0)
             grid.setVerticalSpacing(_GAP)
+            grid.setColumnStretch(1, 1)
             indent = grid.itemAtPosition(0, 0)
             if indent is not None and (spacer := indent.spacerItem()) is not None:
                 spacer.changeSize(0, 0)
