@@ -260,7 +260,7 @@ def test_brackets_may_be_as_deep_as_somebody_likes(picture):
 
 def test_one_odd_value_leaves_the_others(tmp_path):
     """Coordinates as one number each, where EXIF has degrees, minutes and seconds."""
-    gps = {ExifTags.GPS.GPSLatitude: 48.5, ExifTags.GPS.GPSLongitude: 16.5}
+    gps: dict[int, float] = {ExifTags.GPS.GPSLatitude: 48.5, ExifTags.GPS.GPSLongitude: 16.5}
     exif = photo()
     exif.get_ifd(ExifTags.IFD.GPSInfo).update(gps)
     Image.new("RGB", (8, 6)).save(tmp_path / "a.jpg", exif=exif)
