@@ -22,7 +22,7 @@ from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 from gui.widgets.text_direction import PlainTextEdit
 
-_LEAST_SIZE = (440, 240)
+_LEAST_SIZE = (484, 260)
 _TEXT_LINES = 3
 
 
