@@ -202,12 +202,10 @@ def remove_partial(path: Path) -> None:
 
     Never raises: the file is hidden, and the next write replaces it.
     """
-    try:
+    with suppress(OSError):
         if path.is_symlink():
             path = path.resolve()
         remove_left(partial_path(path))
-    except OSError:
-        return
 
 
 def private(name: str, flags: int) -> int:
@@ -352,10 +350,9 @@ def _kept_mode(path: Path) -> int | None:
 
 
 def _mode_of(path: Path) -> int | None:
-    try:
+    with suppress(OSError, ValueError):
         return path.stat().st_mode
-    except (OSError, ValueError):
-        return None
+    return None
 
 
 def _refuse_unreadable(status: os.stat_result, most: int) -> None:
