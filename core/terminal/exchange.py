@@ -17,7 +17,15 @@ from core.files import exists
 from core.message import translatable
 from core.picture import look_for_pictures
 from core.terminal import values
-from core.terminal.output import ALL_WELL, INTERRUPTED, SOME_FAILED, WRONG_USE, say, show_progress
+from core.terminal.output import (
+    ALL_WELL,
+    INTERRUPTED,
+    SOME_FAILED,
+    WRONG_USE,
+    number_of,
+    say,
+    show_progress,
+)
 from core.workspace import (
     ImageRow,
     ReviewState,
@@ -213,9 +221,11 @@ def _export(
     for failure in (*found.failures, *report.failures):
         say(f"{failure.path}: {failure.reason}")
     if report.without_caption:
-        say(f"{report.without_caption:,} images without a caption were left out.")
-    reviews = f" and {report.reviews:,} reviews" if options.reviews else ""
-    print_line(f"Exported {report.images:,} captions{reviews} to {report.output}.")
+        count = report.without_caption
+        was = "was" if count == 1 else "were"
+        say(f"{number_of(count, 'image')} without a caption {was} left out.")
+    reviews = f" and {number_of(report.reviews, 'review')}" if options.reviews else ""
+    print_line(f"Exported {number_of(report.images, 'caption')}{reviews} to {report.output}.")
     is_damaged |= bool(found.failures or report.failures)
     is_empty = not report.images and not report.reviews
     return SOME_FAILED if is_damaged or is_empty else ALL_WELL
@@ -348,13 +358,16 @@ class _Import:
         _say_names(found.unknown, "there is no such image.")
         _say_names(found.unclear, "several images have this name.")
         failed = len(report.failures) + len(report.conflicts)
-        count, same = len(captions) - failed, found.same
-        self.print_line(f"Imported {count:,} captions; {same:,} were there already.")
+        self.print_line(_imported(len(captions) - failed, "caption", found.same))
         if reviews or found.same_reviews:
-            same = found.same_reviews
-            self.print_line(f"Imported {len(reviews):,} reviews; {same:,} were there already.")
+            self.print_line(_imported(len(reviews), "review", found.same_reviews))
         left = (failed, kept, kept_reviews, found.unknown, found.unclear)
         return SOME_FAILED if any(left) else ALL_WELL
+
+
+def _imported(count: int, one: str, same: int) -> str:
+    were = "was" if same == 1 else "were"
+    return f"Imported {number_of(count, one)}; {same:,} {were} there already."
 
 
 def _say_names(names: Sequence[str], what: str) -> None:

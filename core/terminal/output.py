@@ -35,6 +35,11 @@ def print_result(text: str, end: str = "\n") -> None:
         raise OutputFailed(error.strerror or str(error)) from error
 
 
+def number_of(count: int, one: str) -> str:
+    """Returns “1 caption” or “2,000 captions” for the word “caption”."""
+    return f"1 {one}" if count == 1 else f"{count:,} {one}s"
+
+
 def leave_output() -> None:
     """Lets what is still to be written to standard output go nowhere: Python would try once more at
     its end, and report that it failed."""

@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import AppError
 from core.files import exists
 from core.terminal import values
-from core.terminal.output import ALL_WELL, SOME_FAILED, WRONG_USE, as_json, is_ascii, say
+from core.terminal.output import ALL_WELL, SOME_FAILED, WRONG_USE, as_json, is_ascii, number_of, say
 from core.workspace import PRESET_KEYS, Preset, Presets, read_presets, write_presets
 
 Print = Callable[[str], None]
@@ -111,7 +111,7 @@ def _export(options: argparse.Namespace, presets: Presets, print_line: Print) ->
         say("onlooker: There are no presets of your own. Name those to export.")
         return WRONG_USE
     write_presets(chosen, options.output)
-    print_line(f"Exported {len(chosen)} presets to {options.output}.")
+    print_line(f"Exported {number_of(len(chosen), 'preset')} to {options.output}.")
     return ALL_WELL
 
 
@@ -124,7 +124,8 @@ def _import(options: argparse.Namespace, presets: Presets, print_line: Print) ->
     after = presets.with_imported(read_presets(options.file))
     new = [one.name for one in after.all if presets.named(one.name) is None]
     after.save(locations().presets)
-    print_line(f"Imported {len(new)} presets." if new else "All presets were there already.")
+    imported = f"Imported {number_of(len(new), 'preset')}."
+    print_line(imported if new else "All presets were there already.")
     for name in new:
         print_line(name)
     return ALL_WELL

@@ -41,7 +41,7 @@ def test_export_writes_captions_and_says_what_is_left_out(folder, tmp_path, caps
     ]
     said = capsys.readouterr()
     assert said.out == f"Exported 2 captions to {output}.\n"
-    assert "1 images without a caption were left out." in said.err
+    assert "1 image without a caption was left out." in said.err
     assert terminal.main(arguments) == 0  # Its own file is written again.
     output.write_text("somebody's")
     assert terminal.main(arguments) == 1
@@ -105,7 +105,7 @@ def test_import_writes_captions_beside_images_and_keeps_others(folder, tmp_path,
     assert (folder / "b.txt").read_text() == "A bear.\n"
     assert (folder / "a.txt").read_text() == "A cat.\n"
     said = capsys.readouterr()
-    assert said.out == "Imported 1 captions; 1 were there already.\n"
+    assert said.out == "Imported 1 caption; 1 was there already.\n"
     assert "a.png: has another caption. Use --replace to overwrite it." in said.err
     assert "d.png: there is no such image." in said.err
     assert terminal.main([*arguments, "--replace"]) == 1

@@ -28,7 +28,7 @@ def test_presets_are_listed_exported_and_imported(tmp_path, monkeypatch, capsys)
     assert terminal.main(["presets"]) == 0
     assert capsys.readouterr().out.splitlines()[4] == "5  Alt text"
     write_presets([Preset("Mine", ("x",))], tmp_path / "in.json")
-    for said in ("Imported 1 presets.", "All presets were there already."):
+    for said in ("Imported 1 preset.", "All presets were there already."):
         assert terminal.main(["presets", "import", str(tmp_path / "in.json")]) == 0
         assert capsys.readouterr().out.splitlines()[0] == said
     assert terminal.main(["presets", "list", "--json"]) == 0
