@@ -86,10 +86,13 @@ def test_caption_that_was_read_before_an_edit_is_not_noted_after_it(tmp_path):
     (path := tmp_path / "0.txt").write_text("after it")
     images.targets[id] = str(path)
     images.set_caption(id, "after it", stamp_of(str(path)))
+    assert read is not None
     assert read.caption == "before"
     read.note(images, id)
     assert images.captions[id] == "after it"
     assert reader.read(images, id) is None
     path.write_text("by another program")
-    reader.read(images, id).note(images, id)
+    changed = reader.read(images, id)
+    assert changed is not None
+    changed.note(images, id)
     assert images.captions[id] == "by another program"
