@@ -111,9 +111,9 @@ def main(pictures: Path, journals: Path, mode: str) -> int:
     )
     kept = [run for run in find_runs(journals) if not run.is_undone]
     batch = Batch.resume(kept[0].journal) if kept else Batch.begin([pictures], options, journals)
-    engine = FolderEngine(seconds=0.003)
+    engine = FolderEngine(seconds=0.01)
     answered = (journals / "answered").open("a", buffering=1)
-    engine.on_answer = lambda request: print(_name(request.picture), file=answered) or None
+    engine.on_answer = lambda request: print(request.picture.path, file=answered) or None
     sys.stdout.write("begun\n")
     sys.stdout.flush()
     tally = batch.run(engine, Control(), slots=1 if time.time_ns() % 2 else 3)
