@@ -29,7 +29,8 @@ translate = QCoreApplication.translate
 _DIALOG_MARGIN = 32
 _KEY_WIDTH = 132
 _NAME_WIDTH = 200
-_WIDE = 900
+# What stands around the page of keys: margins, the scroll bar, the buttons.
+_AROUND = QMargins(48, 48, 64, 80)
 _ICON_SIDE = 64
 
 
@@ -45,27 +46,10 @@ class KeysDialog(QDialog):
         super().__init__(parent)
         self.setObjectName("keys_dialog")
         self.setWindowTitle(self.tr("Keyboard shortcuts"))
-        page = QWidget()
-        page.setObjectName("keys_page")
-        column = QVBoxLayout(page)
-        column.setContentsMargins(12, 8, 16, 0)
-        column.setSpacing(8)
-        halves = 1 if parent.width() < _WIDE else 2
-        more = {
-            Menu.CONVERSATION: _conversation_keys(),
-            Menu.VIEW: _view_keys(),
-            Menu.RUN: _run_keys(),
-        }
-        for rows in actions.table:
-            if rows.menu is Menu.CONTEXT:
-                continue
-            known = [(actions.key_text(row.command), row.name) for row in rows.rows]
-            known = [(key, name) for key, name in known if key]
-            label = QLabel(rows.text.replace("&", ""))
-            label.setProperty("class", "section")
-            column.addWidget(label)
-            column.addLayout(_grid([*known, *more.get(rows.menu, [])], halves))
-            column.addSpacing(12)
+        most = parent.size().shrunkBy(QMargins(*[_DIALOG_MARGIN // 2] * 4))
+        page = _keys_page(actions, halves=2)
+        if page.minimumSizeHint().grownBy(_AROUND).width() > most.width():
+            page = _keys_page(actions, halves=1)
         area = self._area = QScrollArea()
         area.setAccessibleName(self.windowTitle())
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -79,14 +63,37 @@ class KeysDialog(QDialog):
         change.setObjectName("change_keys_button")
         change.setAutoDefault(False)
         change.clicked.connect(self._on_change_clicked)
-        wanted = page.sizeHint().grownBy(QMargins(48, 48, 64, 80))
-        most = parent.size().shrunkBy(QMargins(*[_DIALOG_MARGIN // 2] * 4))
-        self.resize(wanted.boundedTo(most))
+        self.resize(page.sizeHint().grownBy(_AROUND).boundedTo(most))
 
     @Slot()
     def _on_change_clicked(self) -> None:
         self.accept()
         self.keys_asked.emit()
+
+
+def _keys_page(actions: Actions, halves: int) -> QWidget:
+    """All keys by menu, in `halves` columns."""
+    page = QWidget()
+    page.setObjectName("keys_page")
+    column = QVBoxLayout(page)
+    column.setContentsMargins(12, 8, 16, 0)
+    column.setSpacing(8)
+    more = {
+        Menu.CONVERSATION: _conversation_keys(),
+        Menu.VIEW: _view_keys(),
+        Menu.RUN: _run_keys(),
+    }
+    for rows in actions.table:
+        if rows.menu is Menu.CONTEXT:
+            continue
+        known = [(actions.key_text(row.command), row.name) for row in rows.rows]
+        known = [(key, name) for key, name in known if key]
+        label = QLabel(rows.text.replace("&", ""))
+        label.setProperty("class", "section")
+        column.addWidget(label)
+        column.addLayout(_grid([*known, *more.get(rows.menu, [])], halves))
+        column.addSpacing(12)
+    return page
 
 
 def _conversation_keys() -> list[tuple[str, str]]:
@@ -128,12 +135,12 @@ def _grid(rows: Sequence[tuple[str, str]], halves: int) -> QGridLayout:
     for number, (keys, words) in enumerate(rows):
         key_label = QLabel(keys)
         key_label.setProperty("class", "key")
-        key_label.setMinimumWidth(_KEY_WIDTH)
         row, column = number % half, 3 * (number // half)
         grid.addWidget(key_label, row, column)
-        name_label = QLabel(words)
-        name_label.setMinimumWidth(_NAME_WIDTH)
-        grid.addWidget(name_label, row, column + 1)
+        grid.addWidget(QLabel(words), row, column + 1)
+        # A width of a label's own would let it be cut off where there is less room.
+        grid.setColumnMinimumWidth(column, _KEY_WIDTH)
+        grid.setColumnMinimumWidth(column + 1, _NAME_WIDTH)
     return grid
 
 
