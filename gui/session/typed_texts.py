@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from core.errors import AppError
-from core.files import read_regular, replace_file, write_error
+from core.files import numbered, read_regular, replace_file, write_error
 from gui.session.worker_thread import WorkerThread
 from gui.widgets.translated import translated
 
@@ -90,6 +91,9 @@ def _read(path: Path) -> dict[str, str]:
         return {}
     except (OSError, ValueError, AttributeError, RecursionError):
         log.warning("What was typed last is not known", exc_info=True)
+        # The next letter would replace what may still be read by a person.
+        with suppress(OSError):
+            path.replace(numbered(path.with_suffix(".bak")))
         return {}
 
 

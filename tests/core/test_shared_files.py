@@ -16,7 +16,7 @@ from core.workspace.opening import FILE_NAME, open_database
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = 4
-# Each opens the same files in a number of folders, all in step, and says what it was told.
+# Each opens the same files in a number of folders, all in step, and prints the notes it got.
 BEGIN = """
 import sys, time
 from pathlib import Path

@@ -375,20 +375,26 @@ def test_outcome_of_earlier_fields_never_enables_apply(live, folder):
     live(story)
 
 
+async def about_to_remove_cats(window):
+    """The dialog, with all filled in, while the caption in view is in its editor."""
+    window.commands[Command.EDIT_CAPTION].trigger()
+    await until(window.caption_panel.editor.hasFocus)
+    window.commands[Command.BULK_REPLACE].trigger()
+    dialog = dialog_of(window)
+    find = field(dialog, "bulk_find_edit")
+    await focuses(find)
+    QTest.keyClicks(find, "cat")
+    await until(dialog.apply_button.isEnabled)
+    return dialog
+
+
 def test_what_is_typed_while_many_captions_are_edited_stays(live, folder):
     """The caption in view is one of those that the edit is about to change."""
 
     async def story(program):
         window, _ = await opened(program, folder)
-        window.commands[Command.EDIT_CAPTION].trigger()
         panel = window.caption_panel
-        await until(panel.editor.hasFocus)
-        window.commands[Command.BULK_REPLACE].trigger()
-        dialog = dialog_of(window)
-        find = field(dialog, "bulk_find_edit")
-        await focuses(find)
-        QTest.keyClicks(find, "cat")
-        await until(dialog.apply_button.isEnabled)
+        dialog = await about_to_remove_cats(window)
         dialog.apply_button.click()
         # In the same moment, before the edit has begun.
         QTest.keyClicks(panel.editor, " sleeps")
@@ -407,15 +413,8 @@ def test_report_of_another_edit_is_not_taken_for_that_of_the_dialog(live, folder
 
     async def story(program):
         window, _ = await opened(program, folder)
-        window.commands[Command.EDIT_CAPTION].trigger()
         panel = window.caption_panel
-        await until(panel.editor.hasFocus)
-        window.commands[Command.BULK_REPLACE].trigger()
-        dialog = dialog_of(window)
-        find = field(dialog, "bulk_find_edit")
-        await focuses(find)
-        QTest.keyClicks(find, "cat")
-        await until(dialog.apply_button.isEnabled)
+        dialog = await about_to_remove_cats(window)
         said = set()
         program.workspace.edited.connect(lambda _: said.add(dialog.count_label.text()))
         QTest.keyClicks(panel.editor, " and a cat")
