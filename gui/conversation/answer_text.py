@@ -100,7 +100,9 @@ class AnswerText(QTextEdit):
         self._end.insertText(piece)
 
     def show_complete(self, text: str) -> None:
-        """Shows the whole text as Markdown. A selection is lost."""
+        """Shows the whole text as Markdown. A selection is lost, and no word is chosen."""
+        self.hover_word(-1)
+        self.choose_word(-1)
         self.words.clear()
         document = self.document()
         document.setMarkdown(_harmless(text), _FEATURES)

@@ -169,6 +169,9 @@ class EvidenceView(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Resize:
             self._on_moved()
+        # Text and buttons keep their presses; this one was beside them.
+        if watched is self._transcript and event.type() == QEvent.Type.MouseButtonPress:
+            self.leave()
         is_hidden = event.type() == QEvent.Type.Hide and watched is self._transcript
         # Not where the window is minimised, which Qt reports as spontaneous.
         if is_hidden and not event.spontaneous():

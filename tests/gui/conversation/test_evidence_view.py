@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QMenu
 
 from core.engine import Capability, EngineFacts, Missing, Ready
 from core.picture import Picture
-from core.transcript import Answer, Ending, Precision
+from core.transcript import Answer, Ending, Exchange, Precision, Transcript
 from core.words import Evidence, Presence, Word, WordMap
 from gui.conversation.word_popup import gain_text, presence_text, probability_text
 from gui.window.commands import Command
@@ -144,6 +144,41 @@ def test_a_click_lays_the_words_map_over_the_picture_until_esc(window, answered,
     QTest.keyClick(text, Qt.Key.Key_Escape)
     assert colour(0.9) == QColor("white")
     assert not window.evidence_view.popup.isVisible()
+
+
+@pytest.mark.parametrize("place", ["below the answer", "in the empty part"])
+def test_a_click_beside_the_text_leaves_the_word(window, answered, place):
+    text, popup = answered(), window.evidence_view.popup
+    click(text, "red")
+    assert popup.isVisible()
+    area = window.transcript_view.scroll_area
+    body = window.transcript_view.exchange_views[0].body
+    at = {
+        "below the answer": (body, body.rect().bottomLeft() + QPoint(2, -2)),
+        "in the empty part": (area.viewport(), area.viewport().rect().bottomLeft() - QPoint(-8, 8)),
+    }
+    widget, point = at[place]
+    QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=point)
+    assert not popup.isVisible()
+    assert not window.evidence_view.has_chosen
+
+
+@pytest.mark.parametrize("is_chosen", [True, False], ids=["chosen", "pointed at"])
+def test_another_answer_in_its_place_leaves_the_word(window, answered, qtbot, is_chosen):
+    text, popup = answered(), window.evidence_view.popup
+    if is_chosen:
+        click(text, "red")
+    else:
+        point_at(text, "red")
+    qtbot.waitUntil(popup.isVisible)
+    answer = Answer("Two blue hats.", Ending.COMPLETE, 4, 1.0)
+    picture = Picture(None, Image.new("RGB", (40, 20)))
+    other = Transcript.of(picture, [Exchange("Again.", answer)])
+    window.transcript_view.show_branch(0, other)
+    window.evidence_view.show_evidence(0, evidence_of(answer.text))
+    assert text.toPlainText() == answer.text
+    assert not popup.isVisible()
+    assert not window.evidence_view.has_chosen
 
 
 def test_a_click_says_why_nothing_is_laid_over_the_picture(window, answered, qtbot):
