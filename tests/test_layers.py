@@ -21,7 +21,7 @@ LAYERS = {
         {"errors", "words", "vocabulary", "eta", "formatting", "version", "resources"}
         | {"partial_file"},
         {"files", "clip_tokens"},
-        {"isolation", "locations", "schema_steps", "secret", "spelling", "syncing"}
+        {"file_identity", "isolation", "locations", "schema_steps", "secret", "spelling", "syncing"}
         | {"transfer", "write_lock"},
         {"picture"},
         {"transcript", "captions"},

@@ -23,8 +23,7 @@ How the modules fit together, in the order in which to read them:
 - `tags` reads and changes the tags in a caption, `tag_index` finds images by their tags, and `bulk`
   has the edits of many captions at once, and `preview` shows what they would do. `answers` are what
   models wrote.
-- `fingerprints` recognises files by their content, `duplicates` finds equal and similar images,
-  and `similar` groups them.
+- `duplicates` finds equal and similar images, and `similar` groups them.
 - `move` moves images with their sidecars, `trash` moves them to the system's trash: first a plan,
   which a journal can keep, then its steps, which can be finished or taken back after a crash.
 - `presets` are the jobs that prompts and options are kept for. `vocabulary_file` reads tags.
@@ -71,7 +70,6 @@ from core.workspace.data import (
     WorkspaceOptions,
 )
 from core.workspace.drafts import DraftOutside
-from core.workspace.fingerprints import fingerprint_of
 from core.workspace.listed_paths import ListedPaths
 from core.workspace.ongoing import OngoingEdit
 from core.workspace.presets import (
@@ -145,7 +143,6 @@ __all__ = [
     "Workspace",
     "WorkspaceOptions",
     "completions",
-    "fingerprint_of",
     "only_table",
     "parse_query",
     "query_term",

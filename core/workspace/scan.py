@@ -15,11 +15,11 @@ from threading import Event
 from typing import TypeVar
 
 from core.errors import PictureError
+from core.file_identity import fingerprint_of
 from core.files import exists, is_folder
 from core.message import Message
 from core.picture import FoundPictures, PictureSearch, picture_size
 from core.workspace.data import GiveWay, ScanProgress, ScanStage
-from core.workspace.fingerprints import fingerprint_of
 from core.workspace.images import Images, is_inside
 from core.workspace.messages import as_message
 from core.workspace.readers import CaptionReader, NotedCaption

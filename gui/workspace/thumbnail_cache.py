@@ -14,8 +14,9 @@ from pathlib import Path
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice
 from PySide6.QtGui import QImage, QImageWriter
 
+from core.file_identity import fingerprint_of
 from core.picture import open_small
-from core.workspace import ImageRow, fingerprint_of
+from core.workspace import ImageRow
 from gui.widgets.preview import to_image
 
 _MOST_BYTES = 400_000_000

@@ -17,10 +17,10 @@ from typing import Any
 
 from core.captions.cells import cell
 from core.errors import Cancelled
+from core.file_identity import fingerprint_of
 from core.message import translatable
 from core.workspace.data import ImageRow, ReviewState
 from core.workspace.export.items import ExportItem
-from core.workspace.fingerprints import fingerprint_of
 
 REVIEWS = "reviews.csv"
 """The file with the reviews beside caption files."""

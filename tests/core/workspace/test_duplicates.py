@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
+from core.file_identity import fingerprint_of
 from core.files import UnreadableFile
 from core.picture import open_picture
 from core.workspace.duplicates import (
@@ -15,7 +16,6 @@ from core.workspace.duplicates import (
     perceptual_hash,
     perceptual_hash_of,
 )
-from core.workspace.fingerprints import fingerprint_of
 
 
 def drawn(seed, size=(160, 120)):
