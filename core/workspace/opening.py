@@ -25,6 +25,7 @@ _STEPS = (
     actions.TABLES_WITH_MARK,
     records.TABLES_WITH_SEEN,
     made_tables.TABLES,
+    records.TABLES_OF_VOLUMES,
 )
 VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""

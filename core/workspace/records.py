@@ -1,18 +1,21 @@
 """What the program keeps of images and their captions for good, in one SQLite file for all folders:
 reviews, who wrote a caption, doubt, drafts, and the actions that can be undone (`actions`).
 
-An image is known by its path. One that was moved or renamed is found again by its fingerprint.
+An image is known by its path. One that was moved or renamed is found again by its fingerprint, once
+it is known to be gone from where it was: while its disk is not connected, another image with the
+same content is a copy.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from core.file_identity import is_gone, may_have, volume_of
 from core.workspace import actions
 from core.workspace.data import Draft, ReviewState
 
@@ -38,6 +41,10 @@ TABLES_WITH_SEEN = """
     ALTER TABLE record ADD COLUMN seen TEXT;
 """
 
+TABLES_OF_VOLUMES = """
+    CREATE TABLE volume (folder BLOB PRIMARY KEY, volume BLOB NOT NULL) WITHOUT ROWID;
+"""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -60,6 +67,8 @@ class Records:
     ):
         """`fingerprint_of` returns that of an image, "" as long as it is unknown."""
         self._connection, self._fingerprint_of = connection, fingerprint_of
+        # The folders whose volumes are kept as they are now.
+        self._with_volume: set[bytes] = set()
 
     def in_folder(self, folder: str) -> dict[str, Record]:
         """Returns the records of the images in a folder, by their names."""
@@ -80,6 +89,7 @@ class Records:
             " fingerprint = iif(?4 = '', fingerprint, ?4)",
             ((*_key(path), value, self._fingerprint_of(path)) for path, value in values.items()),
         )
+        self._keep_volumes(values)
 
     def get(self, path: str) -> Record:
         """Returns the record of an image, an empty one if there is none."""
@@ -127,6 +137,7 @@ class Records:
                 )
                 if not known.rowcount and self._take_over(mark, path):
                     found[path] = self.get(path)
+            self._keep_volumes(fingerprints)
         return found
 
     def move(self, old: str, new: str) -> None:
@@ -136,6 +147,7 @@ class Records:
             (*_key(new), *_key(old)),
         )
         self._move_note(os.fsencode(old), os.fsencode(new))
+        self._keep_volumes((new,))
 
     def _move_note(self, old: bytes, new: bytes) -> None:
         self._connection.execute("UPDATE OR REPLACE note SET path = ? WHERE path = ?", (new, old))
@@ -150,7 +162,9 @@ class Records:
             old = os.path.join(folder, name)  # noqa: PTH118 (bytes)
             # Of equal images in a folder that was moved, each has its own record.
             namesake = os.path.join(new_folder, name)  # noqa: PTH118
-            if os.path.lexists(old) or (name != new_name and _may_be(namesake, mark)):
+            if name != new_name and may_have(os.fsdecode(namesake), mark):
+                continue
+            if not is_gone(os.fsdecode(old), self._volume_of(folder)):
                 continue
             self._connection.execute(
                 "UPDATE record SET folder = ?, name = ? WHERE folder = ? AND name = ?",
@@ -160,6 +174,24 @@ class Records:
                 self._move_note(old, os.fsencode(path))
             return True
         return False
+
+    def _keep_volumes(self, paths: Iterable[str]) -> None:
+        """Keeps which disks images are on, while they are seen there; looks at one of a folder."""
+        firsts: dict[bytes, str] = {}
+        for path in paths:
+            firsts.setdefault(_key(path)[0], path)
+        for folder in firsts.keys() - self._with_volume:
+            if volume := volume_of(firsts[folder]):
+                self._with_volume.add(folder)
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO volume VALUES (?, ?)", (folder, volume)
+                )
+
+    def _volume_of(self, folder: bytes) -> bytes:
+        found = self._connection.execute(
+            "SELECT volume FROM volume WHERE folder = ?", (folder,)
+        ).fetchone()
+        return found[0] if found else b""
 
     def forget_old(self) -> None:
         """Forgets actions that are too old to be undone."""
@@ -190,6 +222,7 @@ class Records:
                     " ON CONFLICT DO NOTHING",
                     (*_key(path), self._fingerprint_of(path)),
                 )
+                self._keep_volumes((path,))
 
     def transaction(self) -> AbstractContextManager[object]:
         """Makes what is set inside one transaction. One that fails is rolled back: left open, as on
@@ -199,14 +232,6 @@ class Records:
 
 def _key(path: str) -> tuple[bytes, bytes]:
     return os.path.split(os.fsencode(path))
-
-
-def _may_be(path: bytes, mark: str) -> bool:
-    """Returns whether a file has as many bytes as the fingerprint says."""
-    try:
-        return os.stat(path).st_size == int(mark.partition("-")[0], 16)  # noqa: PTH116 (bytes)
-    except (OSError, ValueError):
-        return False
 
 
 def _review(stored: str) -> ReviewState:
