@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from core.transfer.meter import Progress
 from tests.support.loopback import LoopbackServer
 
 REVISION = "5" * 40
@@ -79,6 +81,16 @@ class HubServer(LoopbackServer):
         """Serve the files of `folder` and `others` as the repository `hub_id`."""
         files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
         self.repositories[hub_id] = {**files, **others}
+
+    def is_half_way(self, hub_id: str, count: int) -> Callable[[Progress], bool]:
+        """Returns whether a download has come to where the server holds it, after `count` bytes of
+        the first large file: these have been received, and all small files.
+
+        `is_held` says only that they were sent: who stops then may have nothing to resume.
+        """
+        files = self.repositories[hub_id].items()
+        small = sum(len(content) for name, content in files if not name.endswith(_LARGE))
+        return lambda progress: progress.done >= small + count
 
     def sent(self, name: str) -> list[str]:
         """Returns the Range headers of requests for a large file, "" for the whole file."""

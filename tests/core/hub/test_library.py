@@ -103,9 +103,9 @@ def test_licence_that_the_hub_names_stays_with_the_model(server, hub, tmp_path, 
 
 def test_begun_download_is_in_the_list_with_how_far_it_is(server, hub):
     server.faults.holds = [1000]
-    stop = threading.Event()
+    stop, is_held = threading.Event(), server.is_half_way(ID, 1000)
     with pytest.raises(Cancelled):
-        fetch(hub, ID, lambda progress: stop.set() if server.is_held.is_set() else None, stop)
+        fetch(hub, ID, lambda progress: stop.set() if is_held(progress) else None, stop)
     model = the_other(find_models([], hub.cache))
     assert not model.is_complete
     assert 1000 < model.size < model.total
@@ -375,9 +375,9 @@ def test_model_moves_from_the_cache_into_a_folder_and_back_out_of_it(hub, tmp_pa
 def begun(server: HubServer, hub: Hub, parent: Path | None = None) -> LocalModel:
     """A download that stopped in the middle of a file of weights."""
     server.faults.holds = [1000] * 4
-    stop = threading.Event()
+    stop, is_held = threading.Event(), server.is_half_way(ID, 1000)
     with pytest.raises(Cancelled):
-        fetch(hub, ID, lambda _: stop.set() if server.is_held.is_set() else None, stop, parent)
+        fetch(hub, ID, lambda progress: stop.set() if is_held(progress) else None, stop, parent)
     server.faults.holds = []
     server.go_on.set()
     return the_other(find_models([parent] if parent else [], hub.cache))
@@ -570,7 +570,8 @@ def test_interrupt_in_the_terminal_keeps_what_has_come_and_says_how_to_go_on(ser
         cwd=ROOT, env=environment_of(server, tmp_path), stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert server.is_held.wait(60)
-    while not list((tmp_path / "hub").rglob("*.incomplete")):
+    # Of a download of which nothing is kept yet, nothing stays.
+    while not all(list((tmp_path / "hub").rglob(name)) for name in ("*.incomplete", "config.json")):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, printed = process.communicate(timeout=60)

@@ -111,12 +111,19 @@ async def got(dialog) -> None:
     await until(lambda: says(dialog, "Load in"))
 
 
-async def held(server, dialog) -> None:
+async def held(program, server, dialog) -> None:
     """A download that stands still half way."""
     server.faults.holds = [1000]
     type_id(dialog)
     press(dialog, "Download")
-    await until(server.is_held.is_set)
+    is_half_way = server.is_half_way(ID, 1000)
+    await until(
+        lambda: (
+            (job := program.model_library.jobs.get(ID))
+            and job.progress
+            and is_half_way(job.progress)
+        )
+    )
     await until(lambda: dialog.details.progress.bar.isVisible())
 
 
@@ -142,7 +149,7 @@ def test_model_is_got_loaded_and_remembered_by_the_keyboard_alone(live, home):
 
 def test_download_pauses_at_once_and_goes_on(live, server):
     async def story(program, dialog):
-        await held(server, dialog)
+        await held(program, server, dialog)
         began = time.monotonic()
         press(dialog, "Pause")
         await until(lambda: says(dialog, "Resume"))
@@ -157,7 +164,7 @@ def test_download_pauses_at_once_and_goes_on(live, server):
 
 def test_download_goes_on_while_the_dialog_is_closed_and_the_status_line_says_so(live, server):
     async def story(program, dialog):
-        await held(server, dialog)
+        await held(program, server, dialog)
         dialog.close()
         button = program.window.status_line.download_button
         await until(button.isVisible)
@@ -172,7 +179,7 @@ def test_download_goes_on_while_the_dialog_is_closed_and_the_status_line_says_so
 
 def test_program_that_is_closed_during_a_download_goes_on_with_it_at_the_next_start(live, server):
     async def first(program, dialog):
-        await held(server, dialog)
+        await held(program, server, dialog)
 
     async def second(program, dialog):
         server.go_on.set()
@@ -192,7 +199,7 @@ def _ranges(server) -> list[str]:
 
 def test_cancelled_download_leaves_nothing_behind(live, server, tmp_path):
     async def story(program, dialog):
-        await held(server, dialog)
+        await held(program, server, dialog)
         press(dialog, "Cancel")
         await until(lambda: not list((tmp_path / "cache").glob("models--*")))
         await until(lambda: says(dialog, "Download"))
@@ -202,7 +209,7 @@ def test_cancelled_download_leaves_nothing_behind(live, server, tmp_path):
 
 def test_discarded_download_is_one_to_be_had_again(live, server, tmp_path):
     async def story(program, dialog):
-        await held(server, dialog)
+        await held(program, server, dialog)
         press(dialog, "Pause")
         await until(lambda: says(dialog, "Resume"))
         press(dialog, "Discard download")
@@ -216,7 +223,7 @@ def test_second_download_waits_for_the_first(live, server):
     server.repositories["someone/other-llava"] = server.repositories[ID]
 
     async def story(program, dialog):
-        await held(server, dialog)
+        await held(program, server, dialog)
         type_id(dialog, "someone/other-llava")
         press(dialog, "Download")
         await until(lambda: "Waiting for another" in dialog.details.progress.stage_label.text())
@@ -785,9 +792,9 @@ def test_buttons_lie_inside_of_a_small_dialog(dialog, tmp_path, size):
 
 def test_half_a_download_of_another_program_is_no_model(tmp_path, server):
     hub = Hub(server.endpoint, tmp_path)
-    stop = threading.Event()
+    stop, is_held = threading.Event(), server.is_half_way(ID, 10)
     server.faults.holds = [10]
     with pytest.raises(Cancelled):
-        fetch(hub, ID, lambda _: stop.set() if server.is_held.is_set() else None, stop)
+        fetch(hub, ID, lambda progress: stop.set() if is_held(progress) else None, stop)
     (tmp_path / "models--someone--tiny-llava" / ".onlooker-download").unlink()
     assert len(find_models([], tmp_path)) == 1
