@@ -10,6 +10,7 @@
     "then hold"                 the first time it answers "First.", then it is like "hold"
     "then fail"                 the first time it answers "First.", then it fails at once
     "fail twice"                it fails at once two times, then it answers "At last."
+    "when released say 2 words" waits for `release`, then does what else it says
 
 The name of the model says what loading does: "slow" loads until it is cancelled or `release` is
 set, "broken" cannot be loaded, "large" fits only in 8 bits, "towerless" lacks a part, "buggy"
@@ -37,7 +38,8 @@ from core.words import Candidate, Evidence, Presence, Word, WordMap
 class ScriptedEngine:
     """An Engine, with the evidence of an InspectableEngine; remembers what it was asked."""
 
-    def __init__(self, choice: ModelChoice):
+    def __init__(self, choice: ModelChoice, release: threading.Event | None = None):
+        self.release = release or threading.Event()
         self.facts = EngineFacts(
             model=choice.model,
             device="cpu",
@@ -59,7 +61,10 @@ class ScriptedEngine:
         self.requests.append(request)
         started = time.perf_counter()
         pieces: list[str] = []
-        for piece in self._pieces(request.turns[-1].prompt, stop):
+        if request.turns[-1].prompt.startswith(_WAITS):
+            while not stop.is_set() and not self.release.wait(0.005):
+                pass
+        for piece in self._pieces(_script(request), stop):
             if stop.is_set():
                 break
             pieces.append(piece)
@@ -124,7 +129,7 @@ class ScriptedEngine:
                 yield from ("A ", "red ", "square.")
 
     def _times_asked_before(self, script: str) -> int:
-        return [request.turns[-1].prompt for request in self.requests].count(script) - 1
+        return [_script(request) for request in self.requests].count(script) - 1
 
     def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence:
         """Doubts "red", and "word1", "word2" and so on ever more; after "ponder" it never ends."""
@@ -182,6 +187,13 @@ class ScriptedEngine:
 
     def close(self) -> None:
         self.is_closed = True
+
+
+_WAITS = "when released "
+
+
+def _script(request: Request) -> str:
+    return request.turns[-1].prompt.removeprefix(_WAITS)
 
 
 class _Ending(threading.Event):
@@ -254,7 +266,7 @@ class ScriptedCheckpoint:
             while not self.release.wait(0.005):
                 if stop.is_set():
                     raise Cancelled("Loading was cancelled.")
-        engine = ScriptedEngine(choice)
+        engine = ScriptedEngine(choice, self.release)
         engine.facts = replace(engine.facts, missing=self.missing, **self.facts)
         self.engines.append(engine)
         return engine

@@ -180,11 +180,13 @@ def test_caption_is_seen_as_it_comes_and_stopped_inside(live, folder, slots):
     live(story)
 
 
-def test_pause_finishes_the_caption_under_way_and_going_on_does_the_rest(live, folder):
+def test_pause_finishes_the_caption_under_way_and_going_on_does_the_rest(live, folder, checkpoint):
     async def story(program, panel):
-        await begun(program, panel, folder, "say 20 words at 10 once")
+        await begun(program, panel, folder, "when released say 20 words")
         await until(lambda: shown(panel)[0][1] == "Looking…")
         click(panel.controls.buttons[RunAction.PAUSE])
+        await until(lambda: phase(program) is Phase.ENDING)
+        checkpoint.release.set()
         await until(lambda: phase(program) is Phase.PAUSED)
         assert [state for _, state, _ in shown(panel)] == ["Done", *["Waiting"] * 3]
         click(panel.controls.buttons[RunAction.RESUME])
@@ -536,16 +538,17 @@ def test_title_says_how_far_the_run_is(live, folder):
     live(story)
 
 
-def test_stopping_after_this_one_sums_up_and_can_be_gone_on_with(live, folder):
+def test_stopping_after_this_one_sums_up_and_can_be_gone_on_with(live, folder, checkpoint):
     (folder / "2.png").write_text("words")
     (folder / "1.txt").write_text("mine")
 
     async def story(program, panel):
-        # So slowly that a busy machine has time to click while the third, which is the first to be
-        # asked about, is captioned.
-        await begun(program, panel, folder, "say 20 words at 8 once")
+        await begun(program, panel, folder, "when released say 20 words")
+        # The third is the first to be asked about.
         await until(lambda: shown(panel)[2][1] == "Looking…")
         click(panel.controls.buttons[RunAction.STOP_AFTER_THIS])
+        await until(lambda: phase(program) is Phase.ENDING)
+        checkpoint.release.set()
         await until(lambda: panel.summary_box.isVisible())
         box = panel.summary_box
         assert box.headline_label.text().startswith("Stopped")

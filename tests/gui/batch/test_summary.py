@@ -11,13 +11,13 @@ from core.batch import Phase
 from gui.batch.run_controls import RunAction
 from gui.batch.undo_dialog import UndoDialog
 from gui.window.commands import Command
-from tests.gui.batch.folder_page import begun, click, counted, phase, texts
+from tests.gui.batch.folder_page import begun, click, counted, phase, shown, texts
 from tests.gui.batch.test_conflicts import edit_row
 from tests.gui.conftest import until
 from tests.support.tiers import slowly
 
-# Four images take a bit more than a second.
-SLOWLY = "say 4 words at 10"
+# The first image takes a bit more than a second.
+SLOWLY = "say 15 words at 10 once"
 
 
 def headline(panel):
@@ -59,14 +59,17 @@ def test_hand_edits_and_undos_count_the_same_at_once_and_after_a_restart(live, f
 
 
 @pytest.mark.parametrize("is_paused", [slowly(False), True])
-def test_how_long_the_run_took_stays_after_undos_and_a_restart(live, folder, is_paused):
+def test_how_long_the_run_took_stays_after_undos_and_a_restart(live, folder, checkpoint, is_paused):
     first = []
 
     async def today(program, panel):
-        await begun(program, panel, folder, SLOWLY)
+        await begun(program, panel, folder, f"when released {SLOWLY}")
+        await until(lambda: any(state == "Looking…" for _, state, _ in shown(panel)))
         if is_paused:
-            await until(lambda: texts(folder))
             QTest.keyClick(panel, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
+            await until(lambda: phase(program) is Phase.ENDING)
+        checkpoint.release.set()
+        if is_paused:
             await until(lambda: phase(program) is Phase.PAUSED)
             click(panel.controls.buttons[RunAction.RESUME])
         await until(panel.summary_box.isVisible)
