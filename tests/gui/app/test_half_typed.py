@@ -43,7 +43,7 @@ def is_on_the_disk(home):
 def killed_while_typing(field, folder, home):
     command = [sys.executable, "-m", "tests.support.killed_program", "typing", field, str(folder)]
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
-    until = time.monotonic() + 40
+    until = time.monotonic() + 120
     with subprocess.Popen(command, cwd=ROOT, env=environment) as program:
         try:
             while not is_on_the_disk(home):
