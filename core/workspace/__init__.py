@@ -10,7 +10,7 @@ How the modules fit together, in the order in which to read them:
   `scan` reads folders, captions and sizes into them. `query` is a line that finds images among
   them: `term`, `terms` and `measures` make tests of its words, `globs` are its wildcards,
   `matching` makes the tests, `query_error` says what is wrong, and `completion` what may follow.
-  `search` goes through all images in parts.
+  `search` goes through all images in parts, and `found_texts` is what the last ones found.
 - `expressions` runs regular expressions that people write, and `literals` are the texts in them.
 - `caption_file` reads a caption file, and writes another caption in the same form. `readers` find
   those beside images, `table_reader` reads captions in tables, and `sources` says which

@@ -17,6 +17,8 @@ import regex
 from core.message import translatable
 
 _MOST_CHARACTERS = 2_000
+# A character or a kind of them, a few times.
+_COUNTED = re.compile(r"(?<![)\\*+?}])(?<!^)\{[1-9]\}(?![*+?{])")
 # Alternatives, groups with a meaning, and counts.
 _INTRICATE = re.compile(r"\(\?|[|?{]|\\[1-9gkKGpPLXR]")
 _REPEATS = re.compile("[*+]")
@@ -64,6 +66,7 @@ def compiled(expression: str, flags: int = 0) -> regex.Pattern[str]:
 def is_quick(expression: str) -> bool:
     """Returns whether an expression can take only a short time, as it repeats one thing at most. It
     needs no watch then, which takes longer than a search of a usual text."""
+    expression = _COUNTED.sub("", expression)
     return not _INTRICATE.search(expression) and len(_REPEATS.findall(expression)) <= 1
 
 

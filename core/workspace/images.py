@@ -17,6 +17,7 @@ from pathlib import Path
 from core.captions.folding import all_findable, findable
 from core.picture import natural_key
 from core.workspace.data import Counts, ImageRow, ReviewState, Sort, SortKey
+from core.workspace.found_texts import FoundTexts
 from core.workspace.orders import in_order, sorted_in_parts
 from core.workspace.tag_index import TagIndex
 from core.workspace.tags import tags_of
@@ -60,8 +61,9 @@ class Images:
         self.states = bytearray()
         self.captions: list[str] = []
         self.tag_index = TagIndex()
-        self.tag_counts = array("i")
-        """How many tags captions have, -1 as long as they were not counted."""
+        self.tag_counts, self.word_counts = array("i"), array("i")
+        """How many tags and words captions have, -1 as long as they were not counted."""
+        self.found_texts = FoundTexts()
         self.folded: list[str] = []
         self.caption_stamps: list[tuple[int, int]] = []
         """When the caption file was changed last, in nanoseconds, and its size."""
@@ -129,11 +131,13 @@ class Images:
         return id
 
     def _append(self, folder: int, name: str) -> int:
+        self.found_texts.clear()
         self.folder_of.append(folder)
         self.names.append(name)
         self.states.append(CaptionState.UNREAD)
         self.captions.append("")
         self.tag_counts.append(-1)
+        self.word_counts.append(-1)
         self.folded.append("")
         self.caption_stamps.append((0, 0))
         self.targets.append("")
@@ -156,7 +160,7 @@ class Images:
         if count and (max(self.states) > max(CaptionState) or min(self.folder_of) < 0):
             raise ValueError("there is no such state, or no such folder")
         self.folded = all_findable(self.captions)
-        self.tag_counts = array("i", [-1]) * count
+        self.tag_counts, self.word_counts = array("i", [-1]) * count, array("i", [-1]) * count
         self.reviews, self.edited = bytearray(count), bytearray(count)
         self.doubts = array("d", [nan]) * count
         self.near_groups = [""] * count
@@ -179,6 +183,7 @@ class Images:
         self._ids[number][name] = id
         self.targets[id] = ""
         self._folded_names.clear()
+        self.found_texts.clear()
         self.name_order = None
         self._orders.clear()
         self.changed.add(id)
@@ -231,8 +236,9 @@ class Images:
 
     def _note_caption(self, id: int, caption: str, folded: str) -> None:
         self.captions[id], self.folded[id] = caption, folded
-        self.tag_counts[id] = -1
+        self.tag_counts[id] = self.word_counts[id] = -1
         self.tag_index.note(id)
+        self.found_texts.clear()
         self.caption_version += 1
 
     def count_tags(self, id: int) -> int:
@@ -240,6 +246,13 @@ class Images:
         count = self.tag_counts[id]
         if count < 0:
             count = self.tag_counts[id] = len(tags_of(self.captions[id]))
+        return count
+
+    def count_words(self, id: int) -> int:
+        """Returns how many words a caption has, counted once."""
+        count = self.word_counts[id]
+        if count < 0:
+            count = self.word_counts[id] = len(self.captions[id].split())
         return count
 
     def set_unreadable(self, id: int, problem: str, stamp: tuple[int, int] = (0, 0)) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import compress
 from typing import Protocol
 
@@ -29,6 +30,8 @@ from core.workspace.query_error import QueryError
 
 LONG = 100
 """The cost from which on a test of many images is made in parts."""
+# What is less than such a part of all images is looked at by itself.
+_FEW = 4
 
 
 class Test(Protocol):
@@ -169,7 +172,14 @@ class Contains:
     needs_tags: bool = False
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
-        """Looks at each text."""
+        """Looks at each text, unless it is known what contains it; of many images it is kept."""
+        if len(ids) < len(images) // _FEW:
+            return self._among(images, ids)
+        look = partial(self._among, images)
+        found = images.found_texts.images_with(self.text, self.columns, len(images), look)
+        return [id for id in ids if found[id]]
+
+    def _among(self, images: Images, ids: Iterable[int]) -> list[int]:
         text, first, *others = self.text, *(column.folded(images) for column in self.columns)
         if not others:
             return [id for id in ids if text in first[id]]
@@ -217,12 +227,13 @@ class Pattern:
         """Returns the ids whose text has a match. Raises QueryError."""
         run, search, most = Patience().run, self._search, self._most
         try:
+            # `concurrent=False`, by its place: a keyword takes as long as the search itself.
             return [
                 id
                 for id in ids
                 if (
-                    search(text, concurrent=False)
-                    if len(text := composed(texts[id])) < most
+                    search(text, None, None, False)
+                    if len(text := texts[id] if texts[id].isascii() else composed(texts[id])) < most
                     else run(search, text)
                 )
             ]
@@ -234,6 +245,9 @@ class Pattern:
         """Returns the ids whose text, which is folded, contains what each match contains."""
         if self._literals is None:
             return ids
+        first, *others = self._literals.texts
+        if not others:
+            return [id for id in ids if first in texts[id]]
         found = dict.fromkeys(ids, False)
         for literal in self._literals.texts:
             found.update((id, True) for id in ids if literal in texts[id])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import compress
 from math import isnan
 
 from core.clip_tokens import count_clip_tokens
 from core.message import translatable
 from core.workspace.images import Images
-from core.workspace.matching import LONG, Having, Test, Where
+from core.workspace.matching import LONG, Having, Test
 from core.workspace.term import Term
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -54,31 +56,64 @@ _EXAMPLES = {
 }
 
 
-def _accepts(term: Term) -> Callable[[object], bool]:
+def _accepts(term: Term) -> Callable[[float], bool]:
     """Returns whether a number is as a term says: `>5`, `5`, or `5..10`."""
     first, dots, last = term.value.partition("..")
     if dots:
         low, high = _number(term, first), _number(term, last)
-        return lambda value: isinstance(value, int | float) and low <= value <= high
+        return lambda value: low <= value <= high
     sign, text = _compared(term)
-    wanted, compare = _number(term, text), _COMPARISONS[sign]
-    return lambda value: isinstance(value, int | float) and compare(value, wanted)
+    return _compares(sign, _number(term, text))
+
+
+def _compares(sign: str, wanted: float) -> Callable[[float], bool]:
+    """Returns what compares a number with `wanted`: a method of it, which takes a third of the time
+    of a function in Python."""
+    return getattr(wanted, _TURNED[sign])
+
+
+# What `wanted` is to be, where the number stands before the sign.
+_TURNED = {
+    ">=": "__le__",
+    "<=": "__ge__",
+    "!=": "__ne__",
+    ">": "__lt__",
+    "<": "__gt__",
+    "=": "__eq__",
+    "": "__eq__",
+}
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Passes the images of which a number is wanted. `numbers` yields it for each."""
+
+    numbers: Callable[[Images, Sequence[int]], Iterable[float]]
+    accepts: Callable[[float], bool]
+    cost: int = 1
+    needs_tags: bool = False
+
+    def among(self, images: Images, ids: Sequence[int]) -> list[int]:
+        return list(compress(ids, map(self.accepts, self.numbers(images, ids))))
+
+
+def _lengths(images: Images, ids: Sequence[int]) -> Iterable[int]:
+    return map(len, map(images.captions.__getitem__, ids))
 
 
 def _chars(term: Term) -> Test:
-    accepts = _accepts(term)
-    return Where(lambda images: images.captions, lambda caption: accepts(len(str(caption))))
+    return _Measured(_lengths, _accepts(term))
 
 
 def _words(term: Term) -> Test:
-    accepts = _accepts(term)
-    return Where(lambda images: images.captions, lambda text: accepts(len(str(text).split())), 8)
+    # Counting them for the first time takes a tenth of a second for 100,000 captions.
+    return _Measured(lambda images, ids: map(images.count_words, ids), _accepts(term), LONG)
 
 
 def _tags(term: Term) -> Test:
     accepts = _accepts(term)
     # Counting them for the first time takes a third of a second for 100,000 captions.
-    return Having(lambda images, id: accepts(images.count_tags(id)), LONG)
+    return _Measured(lambda images, ids: map(images.count_tags, ids), accepts, LONG)
 
 
 def _tokens(term: Term) -> Test:
@@ -157,8 +192,9 @@ def _bytes(term: Term) -> Test:
         message = translatable("core", "“{value}” is not a size. Write {example}, for instance.")
         raise term.error(message.format(value=text, example="bytes:>2MB"))
     wanted = float(found[1]) * _UNITS[found[2].lower()]
-    compare = _COMPARISONS[sign]
-    return Having(lambda images, id: compare(images.bytes[id], wanted))
+    return _Measured(
+        lambda images, ids: map(images.bytes.__getitem__, ids), _compares(sign, wanted)
+    )
 
 
 _RATIO = re.compile(r"([\d.]+)\s*[:/x]\s*([\d.]+)")

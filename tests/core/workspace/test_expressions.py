@@ -119,10 +119,11 @@ def test_search_goes_on_part_by_part(tmp_path):
 @pytest.mark.parametrize(
     "expression",
     [
-        *("(a|a)b", "a+b+", "(a+)+", "a*.*x", "a{9}", "(?R)", r"(a)\1", r"(?>a)", "a?b", r"\X"),
-        *(r"\g<1>", "(?=a)", "(?i)a"),
+        *("(a|a)b", "a+b+", "(a+)+", "a*.*x", "(?R)", r"(a)\1", r"(?>a)", "a?b", r"\X"),
+        *(r"\g<1>", "(?=a)", "(?i)a", "a{1,9}", "a{99}", "(a){9}", "a*{9}", "a{9}*", "a{9}{9}"),
     ],
 )
 def test_only_what_repeats_one_thing_at_most_is_searched_without_a_watch(expression):
     assert not is_quick(expression)
     assert is_quick(r"/no[0-9]+ \d (a) ^.b$")
+    assert is_quick(r"\d{3} [a-z]{2}a{9}.*")

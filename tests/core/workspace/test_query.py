@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.message import Message
 from core.workspace.completion import completions
-from core.workspace.data import ReviewState, WorkspaceOptions
+from core.workspace.data import ReviewState, ScanStage, WorkspaceOptions
 from core.workspace.query import parse_query, query_term
 from core.workspace.query_error import QueryError
 from core.workspace.tags import tag_key, tags_of
@@ -91,6 +91,13 @@ def found(workspace, query):
         ("chars:>40", "Town"),
         ("chars:0", "10"),
         ("chars:1..35", "1 2"),
+        ("chars:<=0", "10"),
+        ("chars:!=0", "Town 1 2"),
+        ("chars:<1", "10"),
+        ("words:<8", "1 2 10"),
+        ("words:!=0", "Town 1 2"),
+        ("tags:1..3", "Town 1"),
+        ("bytes:!=0", "Town 1 2 10"),
         ("words:>=8", "Town"),
         ("clip:13", "1"),
         ("clip:>13", "Town 2"),
@@ -128,6 +135,51 @@ def found(workspace, query):
 )
 def test_query_finds(workspace, query, names):
     assert found(workspace, query) == names
+
+
+def test_texts_that_were_looked_for_are_found_anew_once_one_changes(tmp_path):
+    folder, elsewhere = tmp_path / "images", tmp_path / "images" / "cats"
+    elsewhere.mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        Image.new("RGB", (4, 4)).save(folder / f"{name}.png")
+        (folder / f"{name}.txt").write_text(f"a dog {name}")
+    workspace = Workspace.open([folder], tmp_path / "data", WorkspaceOptions())
+
+    def scan(until=ScanStage.FINGERPRINTS):
+        workspace.scan(Event(), lambda progress: None, until=until)
+
+    def rename():
+        (folder / "c.png").rename(folder / "cats.png")
+        (folder / "c.txt").rename(folder / "cats.txt")
+        scan()
+
+    scan()
+    ids = {row.path.stem: row.id for row in workspace.rows(workspace.ids())}
+    changes = (
+        lambda: workspace.set_captions({ids["a"]: "A CAT"}, Message("Edit")),
+        lambda: (folder / "b.txt").write_text("two cats") and scan(),
+        rename,
+        lambda: Image.new("RGB", (5, 5)).save(folder / "a cat.png") or scan(),
+        lambda: Image.new("RGB", (5, 5)).save(folder / "cats 2.png") or scan(ScanStage.FOLDERS),
+        lambda: workspace.move_to([ids["b"]], elsewhere),
+        workspace.undo,
+        lambda: (folder / "a.png").unlink() or scan(),
+    )
+    for change in changes:
+        for text in ("c", "ca", "cat", "cats", "ats", "dog", "path:cats"):
+            workspace.ids(parse_query(text))
+        change()
+        for text in ("cats", "cat", "c", "ats", "dog", "path:cats"):
+            rows = workspace.rows(workspace.ids())
+            column = "path" if text.startswith("path:") else ""
+            wanted = [
+                row.id
+                for row in rows
+                if text.removeprefix("path:")
+                in (str(row.path) if column else f"{row.path.name}\0{row.caption}").lower()
+            ]
+            assert list(workspace.ids(parse_query(text))) == wanted
+    workspace.close()
 
 
 @pytest.mark.parametrize(
