@@ -29,7 +29,23 @@ class ElidedComboBox(QComboBox):
         frame = view.sizeHintForColumn(0) + 2 * view.frameWidth()
         bar = view.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
         view.setMinimumWidth(min(frame + bar, self.screen().availableGeometry().width()))
+        self._keep_rows_whole()
         super().showPopup()
+
+    def _keep_rows_whole(self) -> None:
+        """Makes room for all rows that are to be seen at once.
+
+        Qt adds the box's own padding for the gaps above and below the rows, which is one pixel less
+        with the focus: the last row was cut in half by the arrow that scrolls.
+        """
+        view, rows = self.view(), self.count()
+        height = 0
+        if rows <= self.maxVisibleItems():
+            margins = view.contentsMargins()
+            gap = self.style().pixelMetric(QStyle.PixelMetric.PM_MenuVMargin, None, self)
+            height = sum(view.sizeHintForRow(row) for row in range(rows))
+            height += margins.top() + margins.bottom() + 2 * gap
+        view.window().setMinimumHeight(min(height, self.screen().availableGeometry().height()))
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
