@@ -270,7 +270,8 @@ class CaptionPanel(QWidget):
         rows = [self.counter, self.source_button, self.review_row]
         if not self.conflict_bar.isHidden():
             rows.append(self.conflict_bar)
-        least = _LEAST_HEIGHT + sum(row.sizeHint().height() + _GAP for row in rows) + 2 * _GAP
+        least = self.tag_editor.minimumSizeHint().height() if is_tags else _LEAST_HEIGHT
+        least += sum(row.sizeHint().height() + _GAP for row in rows) + 2 * _GAP
         has_room = self.height() >= least
         for row in (self.counter, self.review_row):
             row.setVisible(has_room)

@@ -28,6 +28,8 @@ from gui.widgets.text_direction import elided
 from gui.widgets.theme import Theme
 
 SPACING = 3
+CHIP_MARGIN = 8
+"""By how much a chip is higher than its text, in pixels."""
 ROW_TYPE = "application/x-onlooker-tag"
 """What is dragged has the place of a tag under this type."""
 _PADDING = 8
@@ -93,7 +95,7 @@ class Chip(QStyledItemDelegate):
         text = metrics.horizontalAdvance(str(index.data()))
         widest = max(self._list.viewport().width() - 2 * SPACING - 2, 60)
         width = min(text + 2 * _PADDING + _CROSS, widest)
-        return QSize(width, metrics.height() + 8)
+        return QSize(width, metrics.height() + CHIP_MARGIN)
 
     def updateEditorGeometry(
         self, editor: QWidget, option: QStyleOptionViewItem, index: _Index

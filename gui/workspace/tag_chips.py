@@ -9,6 +9,7 @@ from PySide6.QtCore import (
     QItemSelectionModel,
     QPoint,
     QRect,
+    QSize,
     Qt,
     QTimer,
     Signal,
@@ -38,7 +39,7 @@ from PySide6.QtWidgets import (
 from core.spelling import spans_of_words
 from core.workspace import TagList
 from gui.widgets.theme import Theme
-from gui.workspace.tag_cells import ROW_TYPE, SPACING, Chip, TagRows, cross_rect
+from gui.workspace.tag_cells import CHIP_MARGIN, ROW_TYPE, SPACING, Chip, TagRows, cross_rect
 
 
 class TagChips(QListView):
@@ -84,6 +85,11 @@ class TagChips(QListView):
         # The view closes the field of the chip before the chips are others.
         self._rename_timer = QTimer(self, interval=0, singleShot=True)
         self._rename_timer.timeout.connect(self._rename)
+
+    def minimumSizeHint(self) -> QSize:
+        """Two lines of tags."""
+        line = self.fontMetrics().height() + CHIP_MARGIN + SPACING
+        return QSize(super().minimumSizeHint().width(), 2 * line + SPACING + 2 * self.frameWidth())
 
     def show_tags(self, tags: TagList) -> None:
         """Shows these tags; the current one stays so by its place."""

@@ -4,7 +4,7 @@ from threading import Event
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QContextMenuEvent, QDropEvent, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit
 from core.workspace import CaptionMode
 from gui.window.commands import Command
 from tests.gui.conftest import focused_widget, until
+from tests.support.layout import cut_off
 
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
 CTRL, ALT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
@@ -155,6 +156,22 @@ def test_whether_a_folder_has_tags_is_kept(live, folder):
         chips = tags.chips
         chip = chips.visualRect(chips.model().index(0, 0))
         await until(lambda: chips.viewport().height() >= 2 * chip.bottom())
+
+    live(story)
+
+
+def test_tags_are_never_squeezed_at_any_height(live, folder):
+    async def story(program):
+        window, tags = await opened(program, folder)
+        window.notice_bar.dismiss()
+        chip = tags.chips.visualRect(tags.chips.model().index(0, 0))
+        for height in range(window.minimumHeight(), 800, 12):
+            window.resize(1100, height)
+            await until(lambda height=height: window.height() == height)
+            QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
+            assert tags.field.height() >= tags.field.minimumSizeHint().height(), height
+            assert tags.chips.viewport().height() >= chip.bottom(), height
+            assert cut_off(window) == [], height
 
     live(story)
 
