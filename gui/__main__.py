@@ -54,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _caption_without_window(paths)
 
     try:
+        from gui.app.imports import prepare_imports
+
+        prepare_imports()
         from gui.app.start import run
     except ImportError as error:
         _say(f"The window cannot be opened: {error}. Install what is missing, or use")
@@ -97,6 +100,9 @@ def _is_mistyped(path: Path) -> bool:
 def _test_itself() -> int:
     if not _has_display():
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from gui.app.imports import prepare_imports
+
+    prepare_imports()
     from gui.app.self_test import main as self_test
 
     return self_test(STARTED)
