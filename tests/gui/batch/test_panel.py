@@ -556,8 +556,10 @@ def test_stopping_after_this_one_sums_up_and_can_be_gone_on_with(live, folder, c
         assert "not an image" in box.failed_label.text()
         assert box.skipped_label.text() == "Skipped: 1 × Already has a caption."
         assert panel.controls.buttons[RunAction.RETRY_FAILED].isVisible()
+        checkpoint.release.clear()
         click(panel.controls.buttons[RunAction.RESUME])
         await until(lambda: not box.isVisible())
+        checkpoint.release.set()
         await until(lambda: phase(program) is Phase.OVER and box.isVisible())
         assert box.headline_label.text().startswith("Finished")
 
