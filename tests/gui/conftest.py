@@ -100,6 +100,16 @@ def _closed_widgets_are_deleted():
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
+@pytest.fixture(autouse=True)
+def _clipboard_is_empty():
+    """Before and after each test. What was put there by a QMimeData made in Python would also be
+    deleted after Python has ended, which crashes.
+    """
+    yield
+    if isinstance(QApplication.instance(), QApplication):
+        QApplication.clipboard().clear()
+
+
 def themes() -> list[Theme]:
     application = QApplication.instance()
     return application.findChildren(Theme) if application else []
