@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from unicodedata import normalize
 
 from core.files import is_folder, open_regular, why_away
 
@@ -56,10 +57,12 @@ def fingerprint_of(path: Path, stop: Event | None = None) -> str | None:
     return f"{size:x}-{digest.hexdigest()}"
 
 
-def may_have(path: str, fingerprint: str) -> bool:
-    """Returns whether there is a file with as many bytes as the fingerprint says."""
+def has_content(path: str, fingerprint: str) -> bool:
+    """Returns whether there is a file with this content. Reads it whole only if it has as many
+    bytes."""
     try:
-        return os.stat(path).st_size == int(fingerprint.partition("-")[0], 16)  # noqa: PTH116
+        is_as_large = os.stat(path).st_size == int(fingerprint.partition("-")[0], 16)  # noqa: PTH116
+        return is_as_large and fingerprint_of(Path(path)) == fingerprint
     except (OSError, ValueError):
         return False
 
@@ -93,6 +96,17 @@ def is_gone(path: str, volume: bytes) -> bool:
     except (OSError, ValueError):
         pass
     return False
+
+
+def is_respelled(old: str, new: str) -> bool:
+    """Returns whether two paths name one file whose name is spelled otherwise, as where upper and
+    lower case are the same to a disk."""
+    if normalize("NFC", old).casefold() != normalize("NFC", new).casefold():
+        return False
+    try:
+        return os.path.samefile(old, new)  # noqa: PTH121
+    except (OSError, ValueError):
+        return False
 
 
 def _may_be_on_another_disk(path: str) -> bool:

@@ -21,6 +21,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from core.errors import PictureError
+from core.file_identity import FileIdentity
 from core.files import UnreadableFile, is_folder, open_regular
 from core.message import translatable
 from core.picture.decode import decode
@@ -37,6 +38,7 @@ class Picture:
     so. `notes` are sentences for the person. `path` is None for bytes that have no file;
     `given_name` is what to call those. `is_as_stored` says that `path` is known to be a JPEG that
     stores just these pixels. `prepared` is what an engine made of the pixels ahead, for itself.
+    `identity` is what the file is recognised by elsewhere; None if nobody has looked.
     """
 
     path: Path | None
@@ -46,6 +48,12 @@ class Picture:
     given_name: str = ""
     is_as_stored: bool = False
     prepared: object = field(default=None, compare=False, repr=False)
+    identity: FileIdentity | None = None
+
+    @property
+    def full_size(self) -> tuple[int, int]:
+        """The (width, height) of the file, or of the pixels where that is not known."""
+        return self.original_size if any(self.original_size) else self.pixels.size
 
     @property
     def name(self) -> str:

@@ -2,9 +2,12 @@
 
 `store.py` is what the program calls; `opening.py` opens the file with the help of `check.py` (can
 it be relied on?), `salvage.py` (what can be read of a damaged one?) and `schema.py` (the tables of
-each version). `rows.py` turns rows into data and back.
+each version). `rows.py` turns rows into data and back. `following.py` finds the
+conversations about an image that was moved.
 """
 
+from core.store.following import KeptImage as KeptImage
+from core.store.following import followed as followed
 from core.store.rows import THUMBNAIL_SIDE as THUMBNAIL_SIDE
 from core.store.schema import VERSION as VERSION
 from core.store.store import KeptConversation as KeptConversation

@@ -57,6 +57,13 @@ _ODD_PLACES = (
         OR typeof(chosen) NOT IN ('integer', 'null') OR chosen < 0
     """,
 )
+_ODD_IDENTITIES = (
+    """
+    SELECT 1 FROM conversation WHERE
+        typeof(fingerprint) NOT IN ('text', 'null') OR typeof(volume) NOT IN ('blob', 'null')
+    """,
+)
+_IDENTITY_VERSION = 7
 _PART_VERSION = 5
 _SCORES_VERSION = 6
 
@@ -93,6 +100,8 @@ def require_sound(connection: sqlite3.Connection, version: int) -> None:
     queries = list(_ODD_ROWS)
     if version >= _TREE_VERSION:
         queries += _ODD_PLACES
+    if version >= _IDENTITY_VERSION:
+        queries += _ODD_IDENTITIES
     if version >= _TREE_VERSION and _knows_json(connection):
         queries += _ODD_LISTS
         queries += [_no_list("part")] if version >= _PART_VERSION else []

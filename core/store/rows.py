@@ -19,6 +19,7 @@ from typing import Any, cast
 from PIL import Image
 
 from core.captions.folding import findable
+from core.file_identity import FileIdentity
 from core.picture import Picture, PicturePart
 from core.transcript import Answer, Ending, Exchange, ExchangeTree, Node, Span, TokenScore
 
@@ -30,6 +31,7 @@ LATEST = 253_370_764_800.0
 
 CONVERSATION_COLUMNS = (
     "picture_path", "picture_name", "width", "height", "thumbnail", "changed", "words",
+    "fingerprint", "volume",
 )  # fmt: skip
 EXCHANGE_COLUMNS = (
     "prompt", "model", "answer", "ending", "tokens", "seconds", "seconds_to_first_token",
@@ -61,20 +63,34 @@ def searchable(picture_name: str, tree: ExchangeTree) -> str:
 
 def conversation_values(picture: Picture, tree: ExchangeTree) -> Values:
     """Returns what is stored about a conversation, in the order of CONVERSATION_COLUMNS."""
-    size = picture.original_size if any(picture.original_size) else picture.pixels.size
     return (
         os.fsencode(picture.path.absolute()) if picture.path else None,
         storable(picture.name),
-        *size,
+        *picture.full_size,
         thumbnail(picture.pixels),
         time.time(),
         searchable(picture.name, tree),
+        *identity_values(picture),
     )
+
+
+def identity_values(picture: Picture) -> Values:
+    """Returns what the picture's file is recognised by, as it is stored; None for unknown."""
+    known = picture.identity
+    return (known.fingerprint, known.volume) if known else (None, None)
+
+
+def identity_from(fingerprint: object, volume: object) -> FileIdentity | None:
+    """Returns what a file is recognised by; None if that is not stored."""
+    if not (known := text_from(fingerprint)):
+        return None
+    return FileIdentity(known, volume if isinstance(volume, bytes) else b"")
 
 
 def sound_conversation(values: Values, tree: ExchangeTree) -> Values:
     """Returns values of a damaged file as they may be stored, None for what could not be read."""
-    path, name, width, height, image, changed, words = values
+    path, name, width, height, image, changed, words, *identity = values
+    known = identity_from(*identity)
     where = path_from(path)
     shown = text_from(name) or (storable(where.name) if where else "") or "Image"
     return (
@@ -85,6 +101,7 @@ def sound_conversation(values: Values, tree: ExchangeTree) -> Values:
         image if isinstance(image, bytes) else thumbnail(Image.new("RGB", (4, 3), "gray")),
         seconds_from(changed),
         text_from(words) or searchable(shown, tree),
+        *((known.fingerprint, known.volume) if known else (None, None)),
     )
 
 

@@ -8,7 +8,7 @@ has the same tables at the same pages.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -134,12 +134,8 @@ class _Reader:
             # Allows reading a file that has fewer pages than it says.
             connection.execute("PRAGMA writable_schema = ON")
         self.has_all_columns = self._has_tables_of_a_version()
-        names = self._column("SELECT name FROM pragma_table_info('exchange')")
-        known = {text_from(name) for name in names}
-        # A file of an earlier version lacks some.
-        self._exchange_columns = ", ".join(
-            name if name in known else "NULL" for name in EXCHANGE_COLUMNS
-        )
+        self._columns = self._known_columns("conversation", CONVERSATION_COLUMNS)
+        self._exchange_columns = ", ".join(self._known_columns("exchange", EXCHANGE_COLUMNS))
         self._changed = self._times_in_index()
 
     def numbers(self) -> Iterator[int]:
@@ -169,7 +165,7 @@ class _Reader:
         """Returns the values of CONVERSATION_COLUMNS, None in place of what cannot be read."""
         query = "SELECT {} FROM conversation WHERE id = ?"
         try:
-            values = self._row(query.format(", ".join(CONVERSATION_COLUMNS)), number)
+            values = self._row(query.format(", ".join(self._columns)), number)
         except UNREADABLE:
             values = self._values_one_by_one(query, number)
         if values is None or (self._is_strict and not _is_ours(values)):
@@ -194,7 +190,7 @@ class _Reader:
 
     def _values_one_by_one(self, query: str, number: int) -> Values | None:
         values: list[object] = []
-        for column in CONVERSATION_COLUMNS:
+        for column in self._columns:
             row = None
             with suppress(*UNREADABLE):
                 row = self._row(query.format(column), number)
@@ -205,6 +201,12 @@ class _Reader:
         if values[at] is None:
             values[at] = self._changed.get(number)
         return tuple(values)
+
+    def _known_columns(self, table: str, columns: Sequence[str]) -> list[str]:
+        """Returns the columns, with NULL in place of those that an earlier version had not."""
+        names = self._column(f"SELECT name FROM pragma_table_info('{table}')")
+        known = {text_from(name) for name in names}
+        return [name if name in known or not known else "NULL" for name in columns]
 
     def _has_tables_of_a_version(self) -> bool:
         with suppress(*UNREADABLE):

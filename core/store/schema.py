@@ -62,6 +62,12 @@ _STEPS = (
     """
     ALTER TABLE exchange ADD COLUMN scores TEXT;
     """,
+    # What the image is recognised by where it was moved, and the disk that it was on.
+    """
+    ALTER TABLE conversation ADD COLUMN fingerprint TEXT;
+    ALTER TABLE conversation ADD COLUMN volume BLOB;
+    CREATE INDEX conversation_fingerprint ON conversation (fingerprint);
+    """,
 )
 VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""

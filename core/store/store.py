@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +15,11 @@ from typing import TypeVar
 
 from core.captions.folding import findable
 from core.errors import StoreError
+from core.file_identity import FileIdentity
 from core.message import Message, translatable
 from core.picture import Picture
 from core.store.check import Damaged, is_damage
+from core.store.following import KeptImage, give, kept_images
 from core.store.opening import MustStop, Opened, file_at, mend_file, open_file
 from core.store.reasons import sqlite_reason
 from core.store.rows import (
@@ -27,6 +29,8 @@ from core.store.rows import (
     Values,
     conversation_values,
     exchange_values,
+    identity_from,
+    identity_values,
     path_from,
     searchable,
     size_from,
@@ -74,6 +78,13 @@ class KeptConversation:
     thumbnail: bytes
     tree: ExchangeTree
     when: datetime
+    identity: FileIdentity | None = None
+
+    @property
+    def image(self) -> KeptImage:
+        """What is known of its image."""
+        about = self.original_size, self.thumbnail, self.identity
+        return KeptImage(self.id, self.picture_path, *about)
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
@@ -180,19 +191,32 @@ class Store:
             )
         )
 
-    def latest(self, picture_path: Path) -> KeptConversation | None:
-        """The conversation about this file that was changed last; None if there is none."""
-        stored = os.fsencode(picture_path.absolute())
+    def latest(self, picture: Picture) -> KeptConversation | None:
+        """The conversation about this file with this content that was changed last; None if there
+        is none, or the file is not known. Those of a file that was moved are found after `follow`.
+        """
+        if picture.path is None or picture.identity is None:
+            return None
+        stored = os.fsencode(picture.path.absolute()), picture.identity.fingerprint
 
         def latest(opened: Opened) -> KeptConversation | None:
             found = [
                 kept
                 for connection in (opened.connection, opened.newer)
-                if connection and (kept := _latest(connection, stored))
+                if connection and (kept := _latest(connection, *stored))
             ]
             return max(found, key=lambda kept: kept.when, default=None)
 
         return self._mending(latest, _NOT_READ)
+
+    def images(self, picture: Picture) -> list[KeptImage]:
+        """The images of the conversations that may be about this one, for `followed`, which says
+        whether they are."""
+        return self._mending(lambda opened: kept_images(opened.connection, picture), _NOT_READ)
+
+    def follow(self, ids: Sequence[int], picture: Picture) -> None:
+        """Makes these conversations those about a picture's file and content."""
+        self._mending(lambda opened: give(opened.connection, ids, picture), _NOT_SAVED)
 
     def delete(self, id: int) -> None:
         """Forget a conversation for good."""
@@ -272,8 +296,9 @@ def _save(connection: sqlite3.Connection, transcript: Transcript, id: int | None
     picture, tree = transcript.picture, transcript.tree
     with connection:
         changed = connection.execute(
-            "UPDATE conversation SET changed = ?, words = ? WHERE id = ?",
-            (time.time(), searchable(picture.name, tree), id),
+            "UPDATE conversation SET changed = ?, words = ?,"
+            " fingerprint = coalesce(?, fingerprint), volume = coalesce(?, volume) WHERE id = ?",
+            (time.time(), searchable(picture.name, tree), *identity_values(picture), id),
         )
         if not changed.rowcount:
             id = connection.execute(
@@ -319,10 +344,13 @@ def _recent(connection: sqlite3.Connection, limit: int, words: list[str]) -> lis
     ]
 
 
-def _latest(connection: sqlite3.Connection, picture_path: bytes) -> KeptConversation | None:
+def _latest(
+    connection: sqlite3.Connection, picture_path: bytes, fingerprint: str
+) -> KeptConversation | None:
     row: Values | None = connection.execute(
-        "SELECT id FROM conversation WHERE picture_path = ? ORDER BY changed DESC, id DESC LIMIT 1",
-        (picture_path,),
+        "SELECT id FROM conversation WHERE picture_path = ? AND fingerprint = ?"
+        " ORDER BY changed DESC, id DESC LIMIT 1",
+        (picture_path, fingerprint),
     ).fetchone()
     return _open(connection, row[0]) if row and isinstance(row[0], int) else None
 
@@ -337,7 +365,7 @@ def _open(connection: sqlite3.Connection, id: int) -> KeptConversation | None:
         f"SELECT position, {', '.join(EXCHANGE_COLUMNS)} FROM exchange WHERE conversation = ?",
         (id,),
     )
-    path, name, width, height, thumbnail, changed, _ = row
+    path, name, width, height, thumbnail, changed, _, *identity = row
     return KeptConversation(
         id=id,
         picture_path=path_from(path),
@@ -346,6 +374,7 @@ def _open(connection: sqlite3.Connection, id: int) -> KeptConversation | None:
         thumbnail=thumbnail if isinstance(thumbnail, bytes) else b"",
         tree=tree_from({at: tuple(values) for at, *values in rows if isinstance(at, int)}),
         when=time_from(changed),
+        identity=identity_from(*identity),
     )
 
 

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from core.file_identity import is_gone, may_have, volume_of
+from core.file_identity import has_content, is_gone, is_respelled, volume_of
 from core.workspace import actions
 from core.workspace.data import Draft, ReviewState
 
@@ -162,9 +162,11 @@ class Records:
             old = os.path.join(folder, name)  # noqa: PTH118 (bytes)
             # Of equal images in a folder that was moved, each has its own record.
             namesake = os.path.join(new_folder, name)  # noqa: PTH118
-            if name != new_name and may_have(os.fsdecode(namesake), mark):
+            is_other = name != new_name and not is_respelled(os.fsdecode(namesake), path)
+            if is_other and has_content(os.fsdecode(namesake), mark):
                 continue
-            if not is_gone(os.fsdecode(old), self._volume_of(folder)):
+            was = os.fsdecode(old)
+            if not is_gone(was, self._volume_of(folder)) and not is_respelled(was, path):
                 continue
             self._connection.execute(
                 "UPDATE record SET folder = ?, name = ? WHERE folder = ? AND name = ?",

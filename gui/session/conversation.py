@@ -68,12 +68,17 @@ class Conversation:
         """Let go of the pixels until `resume`; nothing can be asked meanwhile."""
         picture = self.transcript.picture
         blank = Image.new("RGB", (1, 1))
-        self._change_picture(replace(picture, pixels=blank, original_size=size_of(picture)))
+        self._change_picture(replace(picture, pixels=blank, original_size=picture.full_size))
         self.asked = None
 
     def resume(self, picture: Picture) -> None:
         """Go on about the picture, which was opened again."""
         self._change_picture(picture)
+
+    def follow(self, picture: Picture) -> None:
+        """Be about a picture's file from now on: it is the same one, moved or written anew."""
+        mine = self.transcript.picture
+        self._change_picture(replace(mine, path=picture.path, identity=picture.identity))
 
     def _change_picture(self, picture: Picture) -> None:
         self.transcript = replace(self.transcript, picture=picture)
@@ -225,11 +230,6 @@ class Conversation:
 def _words(exchange: Exchange) -> str:
     """Returns what the model said, before anything was struck out."""
     return exchange.answer.text.strip() if exchange.answer else ""
-
-
-def size_of(picture: Picture) -> tuple[int, int]:
-    """Returns the size of the picture's file, by which another one in its place is recognised."""
-    return picture.original_size if any(picture.original_size) else picture.pixels.size
 
 
 def as_text(transcript: Transcript) -> str:

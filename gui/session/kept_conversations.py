@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Signal
 
 from core.errors import StoreError
 from core.picture import Picture
-from core.store import KeptConversation, Store, StoreBeingMended, Summary
-from gui.session.conversation import Conversation, size_of
+from core.store import KeptConversation, Store, StoreBeingMended, Summary, followed
+from gui.session.conversation import Conversation
 from gui.widgets.translated import translated
 
 RECENT = 20
+# So long an image waits to be shown for a disk that may still have it.
+_MOST_SECONDS = 2
 
 log = logging.getLogger(__name__)
 
@@ -74,17 +77,35 @@ class KeptConversations(QObject):
 
     def latest(self, picture: Picture) -> KeptConversation | None:
         """Return what was last asked about this file; None if nothing was, or it changed since."""
-        if picture.path is None or not self._store.is_open:
+        if not self._store.is_open:
             return None
         try:
-            kept = self._store.latest(picture.path)
+            return self._store.latest(picture)
         except StoreBeingMended:
             self.mending_begun.emit()
             return None
         except StoreError as error:
             log.warning("Earlier conversations about an image are not read", exc_info=error)
             return None
-        return kept if kept and kept.original_size == size_of(picture) else None
+
+    async def follow(self, picture: Picture) -> Sequence[int]:
+        """Have the conversations about a picture that was moved, or written anew, be about its file
+        as it is now. Return their ids. Raises nothing: they are found the next time."""
+        if not self._store.is_open:
+            return ()
+        try:
+            if not (known := self._store.images(picture)):
+                return ()
+            looking = asyncio.to_thread(followed, picture, known)
+            ids = await asyncio.wait_for(looking, _MOST_SECONDS)
+            if ids and self._store.is_open:
+                self._store.follow(ids, picture)
+                return ids
+        except StoreBeingMended:
+            self.mending_begun.emit()
+        except (StoreError, TimeoutError) as error:
+            log.warning("Earlier conversations about an image are not found", exc_info=error)
+        return ()
 
     def keep(self, conversation: Conversation) -> None:
         """Keep a conversation, or what it has become."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -14,6 +14,7 @@ from PIL import Image
 from PySide6.QtCore import QCoreApplication, QObject, Signal, Slot
 
 from core.errors import AppError, PictureError
+from core.file_identity import identity_of
 from core.files import is_folder
 from core.picture import Picture, open_picture
 from core.store import KeptConversation
@@ -74,6 +75,7 @@ class PictureList(QObject):
         self._picture: Picture | None = None
         self._error: AppError | None = None
         self._newest: Opening | None = None
+        self._prepare: Callable[[Picture], Awaitable[None]] | None = None
         self._is_closed = False
         workspace.listed.connect(self._on_listed)
 
@@ -185,6 +187,10 @@ class PictureList(QObject):
             self._close_all()
         else:  # The filter leaves others out; the picture stays in view.
             self._workspace.listing.hide(self._workspace.ids[index])
+
+    def prepare_with(self, prepare: Callable[[Picture], Awaitable[None]]) -> None:
+        """Have each picture given to `prepare`, and wait for that, before it is shown."""
+        self._prepare = prepare
 
     async def wait_until_opened(self) -> None:
         """Return once no picture is being opened, whatever became of it."""
@@ -313,21 +319,32 @@ class PictureList(QObject):
         await self._open(opening, path)
 
     async def _open(self, opening: Opening, source: Path | bytes, name: str | None = None) -> bool:
-        picture = await asyncio.to_thread(open_picture, source, name)
+        picture = await asyncio.to_thread(_opened, source, name)
+        if self._is_current(opening) and self._prepare:
+            await self._prepare(picture)
         if not self._is_current(opening):
             return False
         self._show(picture)
         return True
 
 
+def _opened(source: Path | bytes, name: str | None = None) -> Picture:
+    """The picture, with what its file is recognised by."""
+    picture = open_picture(source, name)
+    return replace(picture, identity=identity_of(picture.path)) if picture.path else picture
+
+
 def _picture_of(kept: KeptConversation) -> Picture:
     """The picture again; its thumbnail where the file is gone or never was one."""
+    note = translate("PictureList", "small copy, the image file is missing")
     if kept.picture_path:
         with suppress(PictureError):
-            return open_picture(kept.picture_path)
+            picture = _opened(kept.picture_path)
+            if kept.image.is_of(picture):
+                return picture
+            note = translate("PictureList", "small copy, another image has the file name")
     try:
         picture = open_picture(kept.thumbnail, kept.picture_name)
-        note = translate("PictureList", "small copy, the image file is missing")
     except PictureError:  # The file of conversations was damaged. The words are still there.
         picture = Picture(None, Image.new("RGB", (4, 3), "gray"), given_name=kept.picture_name)
         note = translate("PictureList", "the image file is missing and its small copy is damaged")

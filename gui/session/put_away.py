@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from core.picture import Picture
 from core.transcript import Transcript
-from gui.session.conversation import Conversation, size_of
+from gui.session.conversation import Conversation
 from gui.session.kept_conversations import KeptConversations
 
 _MOST = 500
@@ -44,14 +44,38 @@ class PutAway:
         earlier = self._by_path.pop(picture.path, None) if picture.path else None
         if earlier:
             self._awake = [one for one in self._awake if one is not earlier]
-            if size_of(earlier.transcript.picture) == size_of(picture):
+            if _is_same(earlier.transcript.picture, picture):
                 earlier.resume(picture)
                 return earlier
         if kept := self._kept.latest(picture):
             return Conversation(kept.transcript(picture), kept_as=kept.id)
         return Conversation(Transcript(picture))
 
+    async def follow(self, picture: Picture) -> Collection[int]:
+        """Have those about a picture that was moved follow it; return their ids in the store."""
+        ids = await self._kept.follow(picture)
+        for path, conversation in list(self._by_path.items()):
+            if conversation.kept_as in ids:
+                conversation.follow(picture)
+                del self._by_path[path]
+                assert picture.path
+                self._by_path[picture.path] = conversation
+        return ids
+
+    def forget_empty(self) -> None:
+        """Have what was not begun yet looked for in the store, which could not be read before."""
+        for path, conversation in list(self._by_path.items()):
+            if not conversation.transcript.tree.nodes and not self._is_under_way(conversation):
+                del self._by_path[path]
+
     def _can_rest(self, conversation: Conversation) -> bool:
         """What is not in the store yet needs its pixels for the small copy there."""
         is_kept = conversation.kept_as is not None or not conversation.transcript.tree.nodes
         return is_kept and not self._is_under_way(conversation)
+
+
+def _is_same(one: Picture, other: Picture) -> bool:
+    """Returns whether both are of one content: another image may have the name now."""
+    if one.identity is None or other.identity is None:
+        return one.full_size == other.full_size
+    return one.identity.fingerprint == other.identity.fingerprint

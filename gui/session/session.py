@@ -37,8 +37,7 @@ class Session(QObject):
     `answer_struck(int, tuple, bool)`: what is now struck out of the answer at an index, as spans,
     and whether that can be undone. `history_changed()`: something else can be undone or redone.
     `ask_refused(str prompt)`: not asked, a notice says why. `mending_begun()`: the file of
-    conversations turned out to be damaged; await `opened_notes`. `noticed(str)`: a sentence to
-    show.
+    conversations turned out to be damaged; await `opened_notes`. `noticed(str)`: a sentence.
 
     An expected failure is a signal with a sentence to show. An unexpected one is raised by the
     coroutine, after the signal that puts the window right.
@@ -86,6 +85,7 @@ class Session(QObject):
         self._answering = Answering(model, loaded, pictures, self._kept, self)
         self._relay(self._answering)
         self._put_away = PutAway(self._kept, self._answering.is_answering_in)
+        pictures.prepare_with(self._follow)
         pictures.opened.connect(self._find_conversation)
         pictures.emptied.connect(self._end_conversation)
 
@@ -247,7 +247,9 @@ class Session(QObject):
 
     async def opened_notes(self) -> tuple[str, ...]:
         """Wait until the file of conversations is open, and return what became of it."""
-        return await self._kept.opened_notes()
+        notes = await self._kept.opened_notes()
+        await self._return_to_earlier()
+        return notes
 
     def recent_conversations(self) -> list[Summary]:
         """Return the kept conversations, newest first; [] with a notice if they cannot be read."""
@@ -301,6 +303,26 @@ class Session(QObject):
         else:
             self.conversation_cleared.emit()
         self.history_changed.emit()
+
+    async def _follow(self, picture: Picture) -> None:
+        """Have what was asked about a picture that was moved follow it, before it is shown."""
+        ids = await self._put_away.follow(picture)
+        if self.conversation and self.conversation.kept_as in ids:
+            self.conversation.follow(picture)
+
+    async def _return_to_earlier(self) -> None:
+        """Show what was asked about the picture before, once the file of conversations is open."""
+        self._put_away.forget_empty()
+        if picture := self.picture:
+            await self._follow(picture)
+        conversation = self._resting_conversation()
+        if conversation is None or conversation.so_far.exchanges or self._is_closed:
+            return
+        if kept := self._kept.latest(conversation.transcript.picture):
+            transcript = kept.transcript(conversation.transcript.picture)
+            self._answering.shown = Conversation(transcript, kept_as=kept.id)
+            self.conversation_returned.emit(transcript)
+            self.history_changed.emit()
 
     def _leave_conversation(self) -> None:
         if self.is_answering:

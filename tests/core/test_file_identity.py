@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from core.file_identity import identity_of, is_gone, may_have, volume_of
+from core.file_identity import has_content, identity_of, is_gone, is_respelled, volume_of
 from tests.support.disks import Disk
 
 
@@ -104,7 +104,18 @@ def test_files_are_recognised_by_their_content(file, tmp_path):
     assert found.volume == volume_of(str(file)) != b""
     assert identity_of(tmp_path / "none.png") is None
     assert volume_of(str(tmp_path / "none.png")) == b""
-    assert may_have(str(other), found.fingerprint)
-    other.write_bytes(b"longer content")
-    assert not may_have(str(other), found.fingerprint)
-    assert not may_have(str(tmp_path / "none.png"), found.fingerprint)
+    assert has_content(str(copy), found.fingerprint)
+    assert not has_content(str(other), found.fingerprint)
+    assert not has_content(str(tmp_path / "none.png"), found.fingerprint)
+
+
+def test_name_that_is_only_spelled_otherwise_is_that_of_the_same_file(tmp_path):
+    old, other = tmp_path / "Größe.PNG", tmp_path / "other.png"
+    old.write_bytes(b"content")
+    new = tmp_path / "gro\u0308ße.png"
+    if not new.exists():  # As on a disk to which both are one name.
+        new.hardlink_to(old)
+    other.hardlink_to(old)
+    assert is_respelled(str(old), str(new))
+    assert not is_respelled(str(old), str(other))
+    assert not is_respelled(str(tmp_path / "NONE.png"), str(tmp_path / "none.png"))

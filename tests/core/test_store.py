@@ -235,6 +235,9 @@ def test_conversations_of_the_first_version_are_read_and_gone_on_with(path):
         for column in ("output_ids", "struck", "parent", "chosen", "unknown", "part", "scores"):
             file.execute(f"ALTER TABLE exchange DROP COLUMN {column}")
         file.execute("DROP INDEX conversation_picture")
+        file.execute("DROP INDEX conversation_fingerprint")
+        for column in ("fingerprint", "volume"):
+            file.execute(f"ALTER TABLE conversation DROP COLUMN {column}")
         file.execute("PRAGMA user_version = 1")
     with closing(Store(path)) as store:
         assert store.notes == ()

@@ -24,6 +24,7 @@ SAMPLES = (
     DATA / "schema_3" / "transcripts.sqlite",
     DATA / "schema_4" / "transcripts.sqlite",
     DATA / "schema_5" / "transcripts.sqlite",
+    DATA / "schema_6" / "transcripts.sqlite",
     DATA / "transcripts.sqlite",
 )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.file_identity import FileIdentity
 from core.hub import LocalModel, Where, find_models
 from core.picture.part import PicturePart
 from core.settings import Settings, load
@@ -55,6 +56,9 @@ def test_conversations_of_an_earlier_version_are_whole(samples):
     )
     assert cat.picture_path == Path("/pictures/cat.jpg")
     assert cat.original_size == (1280, 960)
+    fingerprint = "2f-0123456789abcdef0123456789abcdef"
+    assert cat.identity == FileIdentity(fingerprint, b"0A1B-2C3D /media/card")
+    assert pasted.identity is None
     assert cat.thumbnail.startswith(b"\xff\xd8")
     assert pasted.picture_path is None
     assert [exchange.text for exchange in pasted.exchanges] == ["A drawing."]

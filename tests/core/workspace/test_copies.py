@@ -97,3 +97,17 @@ def test_disk_is_known_of_an_image_that_was_moved_to_it(tmp_path, opened, disk, 
     assert known(opened(local), local / "1.png") == NOTHING
     disk.connect()
     assert known(opened(original.parent), original) == KNOWN
+
+
+def test_another_image_of_equal_size_in_bytes_at_the_old_name_takes_nothing(tmp_path, opened):
+    old, new = tmp_path / "old", tmp_path / "new"
+    for path, colour in ((old / "1.bmp", "blue"), (new / "1.bmp", "red")):
+        path.parent.mkdir()
+        Image.new("RGB", (4, 4), colour).save(path)
+    workspace = opened(old)
+    workspace.set_review(workspace.ids(), ReviewState.REJECTED)
+    workspace.set_note(old / "1.bmp", "in 1987")
+    (old / "1.bmp").rename(new / "2.bmp")
+    workspace = opened(new)
+    assert known(workspace, new / "2.bmp") == KNOWN
+    assert known(workspace, new / "1.bmp") == NOTHING
