@@ -138,10 +138,10 @@ class _Form:
         self._has_begin, self._has_end = _joins(word[0]), _joins(word[-1])
 
     def may_begin(self, before: bytes) -> bool:
-        return not (self._has_begin and before.decode("utf-8", "ignore")[-1:].isalnum())
+        return not (self._has_begin and before.decode("utf-8", "replace")[-1:].isalnum())
 
     def may_end(self, after: bytes) -> bool:
-        return not (self._has_end and after.decode("utf-8", "ignore")[:1].isalnum())
+        return not (self._has_end and after.decode("utf-8", "replace")[:1].isalnum())
 
 
 def _forms(word: str) -> list[_Form]:
