@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.engine import Ready
+from core.hub import DeviceMemory, Entry
 from core.picture import ImagePreprocessing
 from gui.app.program import Program
 from gui.app.updates import UpdatesDialog
@@ -47,6 +48,8 @@ FACTS = {
 LONG_NAME = "a very long name of an image that nobody would want to type again " * 2 + "42.png"
 NAMES = ("red.png", LONG_NAME, "שלום עולם.png", "🐧 penguin 🐧.png")
 _FURTHER = 24
+# What fits depends on it, and other programs change it at any time.
+_FREE_MEMORY = 6 << 30
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
 CTRL = Qt.KeyboardModifier.ControlModifier
 
@@ -202,6 +205,7 @@ async def _dialogs(program: Program) -> AsyncIterator[Screen]:
     models = await dialog_named("models_dialog")
     assert isinstance(models, ModelsDialog)
     await until(lambda: models.model.count)
+    models.show_entries(_entries(models), DeviceMemory("cpu", "this computer", _FREE_MEMORY))
     await until(lambda: program.engine_packs.state.overview and _is_laid_out(models))
     yield Screen("models", models)
     models.options_menu.token_action.trigger()
@@ -315,6 +319,11 @@ async def dialog_named(name: str) -> QDialog:
 def _is_laid_out(widget: QWidget) -> bool:
     parts = widget.findChildren(QWidget)
     return not any(part.isVisible() and part.size().isEmpty() for part in parts)
+
+
+def _entries(dialog: ModelsDialog) -> list[Entry]:
+    rows = (dialog.model.row(dialog.model.index(n)) for n in range(dialog.model.rowCount()))
+    return [row.entry for row in rows if row.entry is not None]
 
 
 def _visible(widget: QWidget, kind: type):
