@@ -140,7 +140,7 @@ class ServerFault(StrEnum):
     """What is wrong with a server that runs a model."""
 
     ADDRESS = "address"
-    """What was typed is no address."""
+    """What was typed is not an address."""
     OFFLINE = "offline"
     REFUSED = "refused"
     """Nothing listens there, or there is no way to it."""

@@ -35,7 +35,7 @@ def values_in(line: bytes) -> JsonObject:
     """Returns the object of a line, without its checksum. Raises one of `DAMAGE` if it is none, or
     has another checksum than it says."""
     if has_checksum(line) and not is_whole(line):
-        raise ValueError("the checksum of the line is another")
+        raise ValueError("the checksum of the line does not match")
     found = json.loads(line)
     if not isinstance(found, dict):
         raise TypeError("a line of a journal must be an object")

@@ -351,7 +351,7 @@ def event_from(line: JsonObject) -> Event | Unknown:
             raise TypeError(f"{name} must be text")
     picture: str | None = getattr(event, "picture", None)
     if picture is not None and (not picture or "\0" in picture):
-        raise ValueError("it is no path of an image")
+        raise ValueError("it is not the path of an image")
     return event
 
 

@@ -223,7 +223,7 @@ def _rows_at_start(
     options: BatchOptions, roots: Sequence[Path], found: FoundPictures
 ) -> dict[str, StoredTable]:
     """Returns what the tables hold whose rows are to be changed, where it matters what changes
-    later, or whether there was one. Raises StoreError for one that is no table of captions."""
+    later, or whether there was one. Raises StoreError for one that is not a table of captions."""
     targets = CaptionTargets(options, roots, found.pictures)
     replaces = options.existing in (Existing.REPLACE, Existing.STALE, Existing.GENERATED)
     held: dict[str, StoredTable] = {}

@@ -110,7 +110,7 @@ class BatchOptions:
             if Path(table).suffix.lower() not in (".jsonl", ".csv"):
                 raise ValueError(
                     translatable(
-                        "core", "“{name}” is no table of captions. Name a .jsonl or .csv file."
+                        "core", "“{name}” is not a table of captions. Name a .jsonl or .csv file."
                     ).format(name=table)
                 )
         for beside in self.formats_beside:

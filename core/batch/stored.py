@@ -152,7 +152,7 @@ def file_from(text: str) -> Path:
     """Reads the path of a file. Raises ValueError for one that no file can have."""
     path = Path(text)
     if not path.name or "\0" in text:
-        raise ValueError("it is no path of a file")
+        raise ValueError("it is not the path of a file")
     return path
 
 

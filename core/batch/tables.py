@@ -151,7 +151,7 @@ class Tables:
             raise write_error(path, error) from error
         self._note(
             translatable(
-                "core", "“{name}” held other content than this run's. It is kept as “{aside}”."
+                "core", "“{name}” did not contain this run's captions. It is kept as “{aside}”."
             ).format(name=path.name, aside=aside.name)
         )
 

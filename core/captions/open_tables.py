@@ -267,7 +267,7 @@ def changed_outside(path: str) -> Message:
 def no_text(path: str, image: str) -> Message:
     """Returns why a caption that is a number or a list is not changed."""
     text = translatable(
-        "core", "The caption of “{image}” in “{name}” is no text. Change it in another program."
+        "core", "The caption of “{image}” in “{name}” is not text. Change it in another program."
     )
     return text.format(image=Path(image).name, name=Path(path).name)
 

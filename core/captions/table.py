@@ -103,14 +103,14 @@ class CaptionTable(NamedTuple):
     @classmethod
     def of(cls, data: bytes | None, name: str) -> CaptionTable:
         """Takes a file apart, whose name says what kind it is; None for one that is to be made.
-        Raises StoreError for what is no table of captions."""
+        Raises StoreError for what is not a table of captions."""
         form = _form_of(name)
         stored = stored_text(data or b"", name)
         try:
             rows = tuple(form.rows(stored.text or form.head()))
         except TableError as error:
             text = translatable(
-                "core", "“{name}” is no table of captions ({reason}). Mend it, then try again."
+                "core", "“{name}” is not a table of captions ({reason}). Repair it, then try again."
             )
             raise StoreError(text.format(name=name, reason=error.reason)) from error
         end = "\r\n" if "\r\n" in stored.text else "\n"

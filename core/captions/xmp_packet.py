@@ -78,7 +78,7 @@ class Packet:
             ) from error
         start, end = _start_of_body(text), _end_of_body(text)
         if start >= end or text[start] != "<" or text.startswith("<!", start):
-            raise XmpError(translatable("core", "it holds no XMP, or a document type"))
+            raise XmpError(translatable("core", "it contains no XMP, or a document type"))
         head, body, tail = text[:start], text[start:end], text[end:]
         if any("--" in f"{comment}-" for comment in _COMMENT.findall(f"{head}{tail}")):
             raise XmpError(translatable("core", "a comment in it is not well-formed"))

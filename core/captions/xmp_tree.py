@@ -50,10 +50,10 @@ class Image:
         self.rdf = self._rdf()
         self.nodes = [] if self.rdf is None else list(self.rdf.iterchildren(etree.Element))
         if len(self.nodes) > _MOST_NODES:
-            raise XmpError(translatable("core", "it holds too many descriptions"))
+            raise XmpError(translatable("core", "it has too many descriptions"))
         if any(node.tag != NODE for node in self.nodes):
             raise XmpError(
-                translatable("core", "its rdf:RDF holds something other than descriptions")
+                translatable("core", "its rdf:RDF contains something other than descriptions")
             )
         abouts = {node.get(about, "") for node in self.nodes for about in ABOUT} - {""}
         if len(abouts) > 1:
@@ -70,8 +70,8 @@ class Image:
         is_wrapper = str(self.root.tag).startswith(f"{{{META}}}")
         if found or not is_wrapper or len(self.root) or (self.root.text or "").strip():
             if found:
-                raise XmpError(translatable("core", "it holds several rdf:RDF"))
-            raise XmpError(translatable("core", "it holds no rdf:RDF"))
+                raise XmpError(translatable("core", "it has several rdf:RDF"))
+            raise XmpError(translatable("core", "it has no rdf:RDF"))
         return None
 
     def elements(self, name: str) -> list[etree._Element]:
@@ -102,7 +102,7 @@ class Image:
 def _said_by(element: etree._Element) -> str:
     items = [li for alt in element.iterchildren(ALT) for li in alt.iterchildren(LI)]
     if len(items) > _MOST_LANGUAGES:
-        raise XmpError(translatable("core", "it holds too many languages"))
+        raise XmpError(translatable("core", "it has too many languages"))
     texts = [(is_default(li), text_of(li)) for li in items] or [(False, text_of(element))]
     default = dict.fromkeys(text for is_for_all, text in texts if is_for_all and text.strip())
     others = (text for _, text in texts if text.strip())

@@ -72,7 +72,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             translatable(
                 "core",
-                "“{name}” holds no settings. Download it again.",
+                "“{name}” contains no settings. Download it again.",
             ).format(name=path.name)
         )
     return content

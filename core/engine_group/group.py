@@ -302,7 +302,7 @@ def _as_exception(error: BaseException) -> Exception:
 
 def _all_lost() -> EngineLost:
     return EngineLost(
-        translatable("core", "The model has ended on all cards. Load it again, then resume.")
+        translatable("core", "The model stopped on all cards. Load it again, then resume.")
     )
 
 

@@ -252,7 +252,7 @@ def _read_small(path: Path) -> bytes:
     """Reads a regular file; a pipe in its place would keep the program waiting. Raises OSError."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_PACK_FILE:
-        raise OSError(0, "it is no ordinary file")
+        raise OSError(0, "it is not an ordinary file")
     return path.read_bytes()
 
 

@@ -169,7 +169,7 @@ class Fetcher:
         try:
             return files_on_page(body, "text/html", page.absolute().as_uri()).get(filename)
         except ValueError as error:
-            raise Refused(translatable("core", "is no page of a package index")) from error
+            raise Refused(translatable("core", "is not a page of a package index")) from error
 
     async def _verify_local(self, wheel: WheelPin, path: Path) -> Path:
         if size_of(path) != wheel.size:
@@ -208,7 +208,7 @@ class Fetcher:
             self._delete(partial)
             have = 0
         if have:
-            self._meter.files[wheel.filename] = translatable("core", "Reading what is here")
+            self._meter.files[wheel.filename] = translatable("core", "Checking what is here")
             await asyncio.to_thread(self._feed, digest, partial)
         downloading = translatable("core", "Downloading {name}").format(name=wheel.name)
         self._meter.files[wheel.filename] = downloading
@@ -307,7 +307,7 @@ class Fetcher:
         except GaveUp as gave_up:
             raise unreachable_error(host, gave_up, self._meter.received) from gave_up.error
         except http_library().InvalidURL as error:
-            raise Refused(translatable("core", "is no address")) from error
+            raise Refused(translatable("core", "is not an address")) from error
 
 
 def _new_client(sources: Sources) -> Any:

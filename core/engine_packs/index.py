@@ -40,7 +40,7 @@ def files_on_page(body: bytes, content_type: str, address: str) -> dict[str, Ind
     if kind.endswith("json"):
         return _files_in_json(body, address)
     if kind and not kind.endswith("html") and not kind.startswith("text/"):
-        raise ValueError(f"{kind} is no page of an index")
+        raise ValueError(f"{kind} is not a page of an index")
     page = _Page()
     page.feed(body.decode("utf-8", "replace"))
     return _by_name(_file_of_link(link, urljoin(address, page.base)) for link in page.links)

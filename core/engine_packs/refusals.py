@@ -51,7 +51,7 @@ def not_found(wheel: WheelPin, reasons: Mapping[str, str]) -> PackError:
             "the wheels.",
         ).format(
             name=wheel.filename,
-            reasons=where or translatable("core", "no place is named where it could be"),
+            reasons=where or translatable("core", "no source is configured"),
         ),
         HubNeed.NETWORK,
     )

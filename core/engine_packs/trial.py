@@ -28,8 +28,8 @@ _STARTING = translatable("core", "starting")
 _ENDS = {
     Ended.CRASHED: translatable("core", "It crashed while {stage}."),
     Ended.MEMORY: translatable("core", "There was too little memory while {stage}."),
-    Ended.SLOW: translatable("core", "It did not come to an end while {stage}."),
-    Ended.BUSY: translatable("core", "It did not come to an end while {stage}."),
+    Ended.SLOW: translatable("core", "It did not finish while {stage}."),
+    Ended.BUSY: translatable("core", "It did not finish while {stage}."),
     Ended.NOT_STARTED: translatable("core", "It could not be started."),
 }
 

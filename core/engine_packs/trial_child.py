@@ -61,12 +61,12 @@ def _imported(folder: Path, version: str, cuda: str) -> Any:
             )
         ) from error
     if not Path(torch.__file__ or "").absolute().is_relative_to(folder.absolute()):
-        raise TrialFailed(translatable("core", "The pack holds no PyTorch."))
+        raise TrialFailed(translatable("core", "The pack contains no PyTorch."))
     if torch.__version__.partition("+")[0] != version or torch.version.cuda != cuda:
         raise TrialFailed(
             translatable(
                 "core",
-                "The pack holds PyTorch {found} for CUDA {found_cuda}, and {needed} for CUDA "
+                "The pack contains PyTorch {found} for CUDA {found_cuda}, and {needed} for CUDA "
                 "{needed_cuda} is needed.",
             ).format(
                 found=torch.__version__,

@@ -41,7 +41,7 @@ def unpack(
                 with opened.open(entry) as source, target.open("wb") as written:
                     while block := source.read(_COPY_BYTES):
                         if stop.is_set():
-                            raise Cancelled(translatable("core", "Unpacking was ended."))
+                            raise Cancelled(translatable("core", "Unpacking was cancelled."))
                         written.write(block)
                         on_bytes(len(block))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:

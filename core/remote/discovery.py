@@ -26,7 +26,8 @@ _TIMING = Timing(connect_seconds=1.0, silent_seconds=5.0, listing_seconds=5.0)
 
 @dataclass(frozen=True)
 class FoundServer:
-    """A server that answered. `product` usually has its port; `models` are () if it wants a key."""
+    """A server that answered. `product` usually has its port; `models` are () where it requires a
+    key."""
 
     address: str
     product: str

@@ -101,7 +101,9 @@ def _of_status(status: int, *, has_key: bool, seconds: float | None) -> tuple[Se
     if status == 401 and has_key:
         return ServerFault.KEY, translatable("core", "{host} rejected the key. Enter another one.")
     if status == 401:
-        return ServerFault.KEY, translatable("core", "{host} wants a key. Enter the server's key.")
+        return ServerFault.KEY, translatable(
+            "core", "{host} requires a key. Enter the server's key."
+        )
     if status == 403:
         return ServerFault.FORBIDDEN, translatable(
             "core", "{host} does not allow this ({said}). Ask whoever runs the server for access."
@@ -192,7 +194,7 @@ def garbage(address: str) -> ServerError:
 
 def unusable_key(address: str) -> ServerError:
     """Returns the error for a key that cannot be sent, such as one with a line break."""
-    text = translatable("core", "The key for {host} has signs that no key has. Enter it again.")
+    text = translatable("core", "The key for {host} contains invalid characters. Enter it again.")
     return ServerError(text.format(host=host_of(address)), ServerFault.KEY)
 
 

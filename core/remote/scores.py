@@ -159,7 +159,7 @@ def _yes_over_no(answer: Answer) -> float:
         yes, no = (_log_of_sum(one) if one else least for one in found.values())
         return yes - no
     raise EngineError(
-        translatable("core", "The model answers such questions neither with yes nor with no.")
+        translatable("core", "The model answers such questions with neither yes nor no.")
     )
 
 

@@ -123,7 +123,7 @@ class Stream:
             connection.transport.abort()
             raise self._core.ConnectError(str(error)) from error
         if encrypted is None:
-            raise self._core.ConnectError("the server hung up")
+            raise self._core.ConnectError("the server closed the connection")
         connection.transport = encrypted
         return self
 

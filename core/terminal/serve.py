@@ -88,7 +88,7 @@ def _serve(command: ServeCommand, stop: threading.Event, print_line: Callable[[s
         say("Press Ctrl+C to stop.")
         while not stop.wait(_LOOK_SECONDS):
             if server.has_ended():
-                raise ServeError("The web server has ended. See the log, then start it again.")
+                raise ServeError("The web server stopped. See the log, then start it again.")
     return INTERRUPTED
 
 

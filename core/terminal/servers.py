@@ -106,7 +106,7 @@ def _find(options: argparse.Namespace, stop: threading.Event, print_line: Print)
         return ALL_WELL
     for one in found:
         print_line(f"{one.address}  (port of {one.product})")
-        for model in one.models or ("wants a key",):
+        for model in one.models or ("requires a key",):
             print_line(f"  {model}")
     if not found:
         say("No server answers at the usual ports of this computer.")

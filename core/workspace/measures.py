@@ -208,7 +208,7 @@ def _aspect(term: Term) -> Test:
         parts = _RATIO.fullmatch(text)
         wanted = float(parts[1]) / float(parts[2]) if parts else float(text)
     except (ValueError, ZeroDivisionError) as error:
-        message = translatable("core", "“{value}” is no shape. Write {example}, for instance.")
+        message = translatable("core", "“{value}” is not a shape. Write {example}, for instance.")
         raise term.error(message.format(value=text, example="aspect:16:9, aspect:>1")) from error
     compare = _COMPARISONS[sign]
 

@@ -21,7 +21,7 @@ def text_from(stored: str) -> Message:
     try:
         found = _message(json.loads(stored))
     except (KeyError, AttributeError, IndexError, TypeError) as error:
-        raise ValueError("this is no message") from error
+        raise ValueError("this is not a message") from error
     return as_message(found if isinstance(found, str) else str(found))
 
 

@@ -67,7 +67,7 @@ def _connected_anew(path: Path) -> tuple[sqlite3.Connection, tuple[Message, ...]
     make_private(path)
     text = translatable(
         "core",
-        "The file of reviews and edits was damaged, so they begin anew. It is kept as "
+        "The file of reviews and edits was damaged, so they start over. It is kept as "
         "“{name}” in Onlooker's data folder.",
     )
     return _connected(path), (text.format(name=kept.name),)

@@ -69,7 +69,7 @@ class Preset:
         """Returns what a file says. Raises ValueError for what is no preset; ignores what another
         version may know."""
         if not isinstance(values, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
         known = {field.name: field for field in fields(cls)}
         found: dict[str, Any] = {"name": "", "prompts": ()}
         for name, value in cast("dict[str, Any]", values).items():
@@ -151,7 +151,9 @@ class Presets:
         own = [one.to_json() for one in self.all if one.name in self.own]
         data = _as_json({"presets": own, "order": [one.name for one in self.all]})
         if len(data) > _LARGEST:  # It could not be read again.
-            text = translatable("core", "Your presets have over {size}. Use shorter lists of tags.")
+            text = translatable(
+                "core", "Your presets are larger than {size}. Use shorter lists of tags."
+            )
             raise StoreError(text.format(size=format_bytes(_LARGEST)))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

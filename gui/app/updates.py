@@ -77,9 +77,7 @@ class Updates(QObject):
         text = bytes(reply.readAll().data()).decode("utf-8", errors="replace")
         if not _HEADING.search(text):
             self.failed.emit(
-                self.tr(
-                    "The update address holds no changelog. Check where you downloaded Onlooker."
-                )
+                self.tr("The update address has no changelog. Check where you downloaded Onlooker.")
             )
             return
         self.answered.emit(newer_sections(text, program_version()))

@@ -166,7 +166,7 @@ class ServerDialog(QDialog):
         self.key_edit = QLineEdit()
         self.key_edit.setObjectName("server_key")
         self.key_edit.setEchoMode(QLineEdit.EchoMode.Password)
-        self.key_edit.setPlaceholderText(self.tr("Only if the server wants one"))
+        self.key_edit.setPlaceholderText(self.tr("Only if the server requires one"))
         self.key_edit.setAccessibleName(self.tr("Key"))
         self.model_edit = QComboBox()
         self.model_edit.setObjectName("server_model")

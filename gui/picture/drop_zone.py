@@ -169,7 +169,7 @@ class DropZone(QFrame):
         """Takes files or an image from the clipboard; emits `refused` if it has neither."""
         if not self.take(QGuiApplication.clipboard().mimeData()):
             self.refused.emit(
-                self.tr("The clipboard holds no image. Copy an image or its file, then paste.")
+                self.tr("The clipboard has no image. Copy an image or its file, then paste.")
             )
 
     def take(self, mime: QMimeData) -> bool:

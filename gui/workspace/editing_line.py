@@ -26,7 +26,7 @@ class EditingLine(ProgressLine):
         if progress is None:
             self.end()
             return
-        text = self.tr("{done} of {total} captions looked at")
+        text = self.tr("{done} of {total} captions checked")
         if progress.is_writing:
             text = self.tr("{done} of {total} captions edited")
         self.button.setVisible(progress.can_stop)

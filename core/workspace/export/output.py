@@ -88,7 +88,7 @@ class Output:
             return
         if len(there) == 1:
             text = translatable(
-                "core", "“{name}” is there already, and not from an export. Choose another name."
+                "core", "“{name}” already exists, and is not from an export. Choose another name."
             )
             raise FilesInTheWay(text.format(name=self._folder / there[0]))
         text = translatable(

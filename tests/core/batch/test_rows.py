@@ -186,13 +186,13 @@ def test_row_is_found_in_the_nearest_table(begin_run, table, folder):
 
 def test_damaged_table_ends_the_run_before_it_begins(begin_run, table, journals):
     table.write_bytes(b'{"file_name": "1.png"')
-    with pytest.raises(StoreError, match=r"“metadata.jsonl” is no table of captions"):
+    with pytest.raises(StoreError, match=r"“metadata.jsonl” is not a table of captions"):
         begin_run(OPTIONS)
     assert not list(journals.glob("*.jsonl"))
     table.write_bytes(b'{"file_name": "1.png", "text": 5}\n')
     batch = begin_run(OPTIONS, existing=Existing.REPLACE)
     assert batch.run(FolderEngine(), Control()).failed == 1
-    assert "is no text" in batch.items[0].reason
+    assert "is not text" in batch.items[0].reason
     assert rows(table)["1.png"]["text"] == 5
 
 

@@ -535,7 +535,7 @@ TROUBLES = {
     "exits": ({"at_import": "sys.exit(3)"}, "crashed while importing"),
     "crashes": ({"at_import": "import os, signal; os.kill(os.getpid(), 11)"}, "crashed while imp"),
     "crashes on the card": ({"init": "import os; os.abort()"}, "crashed while computing"),
-    "hangs": ({"at_import": "import time; time.sleep(900)"}, "did not come to an end while imp"),
+    "hangs": ({"at_import": "import time; time.sleep(900)"}, "did not finish while imp"),
     "finds no card": ({"cards": "0"}, "finds none"),
     "old driver": ({"init": "raise RuntimeError('The driver is too old\\n#1')"}, "is too old."),
     "computes wrongly": ({"on_card": "3.0"}, "computes wrongly"),

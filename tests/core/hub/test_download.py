@@ -518,7 +518,7 @@ def test_model_that_brings_code_is_refused_before_its_weights_come(server, hub):
         (b'{"model_type": "llama"}', f"“{ID}” does not take images"),
         (b'{"model_type": "clip", "vision_config": {}}', "does not take images"),
         (b'{"vision_config": {"num_hidden_layers": 1e9}}', "config.json .* is invalid"),
-        (b"[1]", "holds no settings"),
+        (b"[1]", "contains no settings"),
         (b"{", "cannot be read"),
     ],
 )

@@ -222,7 +222,7 @@ def test_model_that_answers_but_does_not_see_is_refused(server, use):
 # Faults
 
 SHOWN_FAULTS = [
-    (Fault(401), ServerFault.KEY, "wants a key"),
+    (Fault(401), ServerFault.KEY, "requires a key"),
     (Fault(403, "Not for you"), ServerFault.FORBIDDEN, "Not for you"),
     (Fault(404, "no such model"), ServerFault.NO_MODEL, "Choose one that the server lists"),
     (Fault(400, "This image is broken"), ServerFault.REQUEST, "This image is broken"),
@@ -468,7 +468,7 @@ def test_request_that_a_server_refuses_is_told_and_the_others_are_answered(serve
 def test_run_without_any_server_left_ends_with_what_is_wrong(server, use):
     engine = use(server)
     server.faults = [Fault(401)] * 50
-    with pytest.raises(ServerError, match="wants a key"):
+    with pytest.raises(ServerError, match="requires a key"):
         answered(engine, many(10))
 
 

@@ -77,7 +77,7 @@ def test_run_ends_when_the_key_is_no_longer_taken_and_is_continued(
 ):
     engine = use(server, sends_png=True)
     server.faults = [Fault()] * 10 + [Fault(401)] * 200
-    with pytest.raises(ServerError, match="wants a key"):
+    with pytest.raises(ServerError, match="requires a key"):
         batch.run(engine, Control(), slots=slots)
     tally = batch.tally
     assert tally.failed == 0

@@ -126,7 +126,7 @@ def test_model_is_asked_whether_a_thing_is_there(server, use):
     assert presence.log_odds == pytest.approx(2.08, abs=0.01)
     assert presence.is_affirmed
     server.scores = lambda piece: [scored("maybe")]
-    with pytest.raises(EngineError, match="neither with yes nor with no"):
+    with pytest.raises(EngineError, match="with neither yes nor no"):
         examiner.look_again(REQUEST, answer, evidence.words[0])
 
 

@@ -215,7 +215,7 @@ def test_captions_in_a_table_are_exported_and_imported(folder, tmp_path, capsys)
     table.write_text("\n".join(lines))
     arguments = ["export", str(folder), "--to", "csv", "--output", str(output), "--recursive"]
     assert terminal.main([*arguments, "--captions", "metadata.jsonl"]) == 1
-    assert "is no text" in capsys.readouterr().err
+    assert "is not text" in capsys.readouterr().err
     assert "A horse." in output.read_text()
     assert "A cat." not in output.read_text()
     source = tmp_path / "source.csv"

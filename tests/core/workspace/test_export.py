@@ -251,7 +251,7 @@ def test_export_replaces_what_an_export_wrote_and_nothing_else(exported, folder,
     changed = next(name for name in second if second[name] != first[name])
     mine = output / changed if changed else output
     mine.write_bytes(b"somebody's")
-    with pytest.raises(StoreError, match="is there already, and not from an export"):
+    with pytest.raises(StoreError, match="already exists, and is not from an export"):
         exported(to)
     assert mine.read_bytes() == b"somebody's"
     left = held(output) if output.is_dir() else {"": output.read_bytes()}

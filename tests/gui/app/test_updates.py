@@ -88,7 +88,7 @@ def test_nothing_is_asked_before_the_user_does(server, qtbot):
     ("text", "status", "words"),
     [
         ("gone", 404, "cannot be read"),
-        ("<html>not a change log</html>", 200, "holds no changelog"),
+        ("<html>not a change log</html>", 200, "has no changelog"),
         ("## [99.0.0]\n" + "x" * 2_000_000, 200, "cannot be read"),
     ],
 )

@@ -109,7 +109,7 @@ def test_server_is_tried_used_listed_and_forgotten(live, home):
     async def story(program, dialog, asking, server):
         server.key = SECRET
         enter(asking.address_edit, f"{server.address}/v1")
-        assert "wants a key" in await outcome_of_test(asking)
+        assert "requires a key" in await outcome_of_test(asking)
         enter(asking.key_edit, SECRET)
         said = await outcome_of_test(asking)
         assert "sees images" in said
@@ -408,7 +408,7 @@ def test_several_servers_are_tried_and_used_together(live):
 def test_servers_on_this_computer_are_found_at_their_usual_ports(live, monkeypatch):
     async def story(program, dialog, asking, server):
         with ModelServer().running() as other:
-            other.key = SECRET  # It answers too, that it wants a key.
+            other.key = SECRET  # It answers too, that it requires a key.
             products = {server.server_port: "LM Studio", other.server_port: "vLLM", 1: "Ollama"}
             for port in list(USUAL_PORTS):
                 monkeypatch.delitem(USUAL_PORTS, port)

@@ -210,7 +210,7 @@ def test_pasting_words_says_that_there_is_no_picture(zone):
     refused = heard(zone.refused)
     QGuiApplication.clipboard().setText("words")
     zone.paste()
-    assert "clipboard holds no image" in refused[0][0]
+    assert "clipboard has no image" in refused[0][0]
 
 
 def test_button_and_double_click_ask_for_the_dialog(zone):
