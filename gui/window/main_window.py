@@ -22,6 +22,7 @@ from core.transcript import Transcript
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.evidence_view import EvidenceView
 from gui.inspector.panel import Inspector
+from gui.widgets.key_names import name_keys
 from gui.widgets.notice import Notice, NoticeAction, StandsWhile
 from gui.widgets.screen_fit import ScreenFit
 from gui.widgets.theme import Theme
@@ -84,6 +85,7 @@ class MainWindow(QMainWindow):
 
         `thumbnails` is the folder where those of images are kept.
         """
+        name_keys()
         super().__init__(parent)
         self.setObjectName("main_window")
         self.setMinimumSize(*SMALLEST)

@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QGuiApplication, QImage
+from PySide6.QtGui import (
+    QDesktopServices,
+    QDragEnterEvent,
+    QDropEvent,
+    QGuiApplication,
+    QImage,
+    QKeySequence,
+)
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
@@ -12,6 +19,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
     QPushButton,
+    QWidget,
 )
 
 from core.engine import Absent, EngineFacts, Loading, Ready
@@ -316,6 +324,18 @@ def test_actions_have_keys(with_picture, key, modifiers, command):
     emitted = emissions(with_picture.commands[command].triggered)
     press(key, modifiers)
     assert len(emitted) == 1
+
+
+def test_one_key_has_one_name_wherever_keys_are_named(window):
+    native = QKeySequence.SequenceFormat.NativeText
+    window.commands[Command.KEYS].trigger()
+    (dialog,) = window.findChildren(QDialog, "keys_dialog")
+    texts = [label.text() for label in dialog.findChildren(QLabel)]
+    texts += [key.toString(native) for one in window.commands.values() for key in one.shortcuts()]
+    texts += [part.toolTip() for part in window.findChildren(QWidget)]
+    assert [text for text in texts if "Return" in text] == []
+    assert {"Enter", "Shift+Enter", "Ctrl+Enter"} <= set(texts)
+    dialog.close()
 
 
 def test_copying_by_key(with_picture):
