@@ -8,7 +8,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QRect, QRe
 from PySide6.QtGui import QGuiApplication, QInputMethodEvent, QInputMethodQueryEvent
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QWidget
 
-from gui.window.text_focus import takes_text
+from gui.window.text_focus import passes_text_on
 
 if TYPE_CHECKING:
     from gui.window.main_window import MainWindow
@@ -58,6 +58,6 @@ class InputElsewhere(QObject):
         return (
             window.state.is_conversation
             and widget.window() is window
-            and not takes_text(widget)
+            and passes_text_on(widget)
             and not isinstance(widget, QAbstractItemView)  # There single keys work.
         )

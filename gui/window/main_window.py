@@ -47,7 +47,7 @@ from gui.window.shown import (
 )
 from gui.window.state_holder import StateHolder
 from gui.window.task_bar import TaskBar
-from gui.window.text_focus import takes_text
+from gui.window.text_focus import passes_text_on
 from gui.window.text_menus import TextMenus
 from gui.window.view_state import Page, ViewState
 
@@ -235,7 +235,7 @@ class MainWindow(QMainWindow):
         is_plain = is_typed and not event.modifiers() & ~plain
         state = self.state
         can_type = state.is_conversation and state.shows_image
-        if can_type and is_plain and not takes_text(self.focusWidget()):
+        if can_type and is_plain and passes_text_on(self.focusWidget()):
             self.prompt_box.focus_prompt()
             QCoreApplication.sendEvent(self.prompt_box.prompt_edit, event)
         else:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPlainTextEdit, QTextEdit, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QMenuBar,
+    QPlainTextEdit,
+    QTextEdit,
+    QWidget,
+)
 
 from gui.conversation.prompt_edit import PromptEdit
 from gui.window.view_state import ConversationState, FocusState
@@ -56,6 +64,13 @@ def focus_state(widget: QWidget | None, talk: ConversationState = NO_TALK) -> Fo
 def takes_text(widget: QWidget | None) -> bool:
     """Whether what is typed lands in this widget."""
     return focus_state(widget).takes_text
+
+
+def passes_text_on(widget: QWidget | None) -> bool:
+    """Whether what is typed while this widget has the focus is for the prompt. In menus, also in
+    the bar that the keys have gone to, letters choose, and those of greyed entries do nothing."""
+    is_in_menu = isinstance(widget, QMenuBar) or QApplication.activePopupWidget() is not None
+    return not is_in_menu and not takes_text(widget)
 
 
 # Each is about the text that has the focus, unless a widget is given.

@@ -2,7 +2,7 @@
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QInputMethodEvent, QInputMethodQueryEvent
+from PySide6.QtGui import QInputMethodEvent, QInputMethodQueryEvent, QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -80,6 +80,31 @@ def test_folder_page_keeps_its_keys(answered, tmp_path):
         QTest.keyClicks(window.batch_panel.list, "x")
         assert window.prompt_box.text == ""
         assert window.batch_panel.list.hasFocus()
+
+    answered(story)
+
+
+def test_letters_that_a_menu_has_no_use_for_do_not_reach_the_prompt(answered):
+    """Those of greyed entries, and those that no entry has."""
+
+    async def story(program, window):
+        bar, prompt = window.menuBar(), window.prompt_box
+        for title in bar.actions():
+            bar.setFocus(Qt.FocusReason.MenuBarFocusReason)  # As Alt and a letter give it.
+            menu = title.menu()
+            bar.setActiveAction(title)
+            await until(menu.isVisible)
+            greyed = [one for one in menu.actions() if one.text() and not one.isEnabled()]
+            letters = {QKeySequence.mnemonic(one.text()).toString()[-1:] for one in greyed}
+            for letter in sorted(letters - {""}) + ["7"]:
+                QTest.keyClicks(menu, letter.lower())
+                assert prompt.text == "", (title.text(), letter)
+                assert menu.isVisible(), (title.text(), letter)
+            menu.close()
+            await until(lambda menu=menu: not menu.isVisible())
+        bar.setFocus(Qt.FocusReason.MenuBarFocusReason)
+        QTest.keyClicks(bar, "7")
+        assert prompt.text == ""
 
     answered(story)
 
