@@ -39,7 +39,11 @@ def add_heading(menu: QMenu, text: str) -> None:
 def give_letters(menu: QMenu) -> None:
     """Lets each entry be chosen by a letter of its own: by the one that its text marks with an
     ampersand, unless an entry above has that; else by another one of its text."""
-    entries = [action for action in menu.actions() if action.text() and not action.isSeparator()]
+    entries = [
+        action
+        for action in menu.actions()
+        if action.text() and action.isVisible() and not action.isSeparator()
+    ]
     taken: set[str] = set()
     others: list[tuple[QAction, str]] = []
     for action in entries:

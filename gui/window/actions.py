@@ -11,7 +11,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QMenu, QMenuBar, QWidget
 
 from gui.widgets.menu_text import give_letters, menu_text
-from gui.window.availability import is_checked, obstacle, text_now
+from gui.window.availability import is_checked, is_offered, obstacle, text_now
 from gui.window.command_table import command_table
 from gui.window.commands import (
     Command,
@@ -21,6 +21,7 @@ from gui.window.commands import (
     Place,
     Submenu,
     SubmenuRow,
+    commands_of,
 )
 from gui.window.key_bindings import Bindings, keys_of, rows_of
 from gui.window.view_state import ViewState
@@ -105,6 +106,7 @@ class Actions(QObject):
             self._shown[command] = shown
             reason, text, _ = shown
             action.setEnabled(reason is None)
+            action.setVisible(is_offered(state, command))
             menu = action.parent()
             shown_text = menu_text(menu, text) if isinstance(menu, QMenu) else text
             action.setText(f"&{shown_text}" if text else row.text)
@@ -129,8 +131,8 @@ class Actions(QObject):
             for group in rows.groups:
                 actions = [
                     self._in_context(menu, row, clicked)
-                    for row in group
-                    if isinstance(row, CommandRow) and not set(places).isdisjoint(row.places)
+                    for row in commands_of(group)
+                    if not set(places).isdisjoint(row.places)
                 ]
                 if any(actions) and not menu.isEmpty():
                     menu.addSeparator()

@@ -72,6 +72,13 @@ def obstacle(state: ViewState, command: Command) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def is_offered(state: ViewState, command: Command) -> bool:
+    """Whether there is such a thing at all: a place among presets may be empty."""
+    if command not in PRESET_COMMANDS:
+        return True
+    return PRESET_COMMANDS.index(command) < len(state.presets)
+
+
 def is_checked(state: ViewState, command: Command) -> bool:
     """Whether a command that is a choice is chosen."""
     match command:
@@ -222,7 +229,7 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
     if command in _REVIEW:
         return _unless(in_list and workspace.is_known, reason)
     if command in PRESET_COMMANDS:
-        is_there = PRESET_COMMANDS.index(command) < len(state.presets)
+        is_there = is_offered(state, command)
         return _unless(in_list and workspace.listed and is_there, reason)
     if command in _NEXT:
         return _unless(in_list and workspace.listed, reason)

@@ -20,7 +20,7 @@ def images_menu() -> MenuRows:
     """Returns the menu of what can be done with the images of a folder."""
     groups = (
         *(_finding(), _captioning(), _editing()),
-        *(_reviewing(), _selecting(), _files()),
+        *(_reviewing_and_selecting(), _files()),
     )
     return MenuRows(Menu.IMAGES, translate("Menu", "&Images"), groups)
 
@@ -29,24 +29,6 @@ def _finding() -> Group:
     return (
         CommandRow(Command.FIND_IMAGES, translate("Menu", "&Search images"), ("Ctrl+F",)),
         CommandRow(Command.FIND_DUPLICATES, translate("Menu", "Find &duplicates…")),
-        CommandRow(
-            Command.NEXT_UNREVIEWED,
-            translate("Menu", "Next &unreviewed image"),
-            ("U",),
-            is_fixed=True,
-        ),
-        CommandRow(
-            Command.NEXT_UNCAPTIONED,
-            translate("Menu", "Next image without &caption"),
-            ("C",),
-            is_fixed=True,
-        ),
-        CommandRow(
-            Command.NEXT_DOUBTFUL,
-            translate("Menu", "Next dou&btful image"),
-            ("D",),
-            is_fixed=True,
-        ),
     )
 
 
@@ -91,9 +73,9 @@ def _editing() -> Group:
     )
 
 
-def _reviewing() -> Group:
+def _reviewing_and_selecting() -> Group:
     listed = (Place.LIST,)
-    return (
+    reviewing = (
         CommandRow(
             Command.ACCEPT, translate("Menu", "&Accept"), ("A",), places=listed, is_fixed=True
         ),
@@ -107,11 +89,28 @@ def _reviewing() -> Group:
             places=listed,
             is_fixed=True,
         ),
+        CommandRow(
+            Command.NEXT_UNREVIEWED,
+            translate("Menu", "Next &unreviewed image"),
+            ("U",),
+            is_fixed=True,
+        ),
+        CommandRow(
+            Command.NEXT_UNCAPTIONED,
+            translate("Menu", "Next image without &caption"),
+            ("C",),
+            is_fixed=True,
+        ),
+        CommandRow(
+            Command.NEXT_DOUBTFUL,
+            translate("Menu", "Next dou&btful image"),
+            ("D",),
+            is_fixed=True,
+        ),
     )
-
-
-def _selecting() -> Group:
     return (
+        # A submenu of its own: with all that is in it, the menu did not fit on a laptop's screen.
+        SubmenuRow(Submenu.REVIEW, translate("Menu", "Re&view"), reviewing),
         CommandRow(
             Command.INVERT_SELECTION, translate("Menu", "&Invert selection"), ("Ctrl+Shift+I",)
         ),

@@ -34,6 +34,7 @@ class Submenu(Enum):
     RECENT = auto()
     THEME = auto()
     PRESETS = auto()
+    REVIEW = auto()
 
 
 class Place(Enum):
@@ -90,6 +91,14 @@ class SubmenuRow:
 Group = tuple[CommandRow | SubmenuRow, ...]
 
 
+def commands_of(group: Group) -> tuple[CommandRow, ...]:
+    """Returns the commands of a group, those of its submenus too."""
+    found: list[CommandRow] = []
+    for row in group:
+        found += row.rows if isinstance(row, SubmenuRow) else (row,)
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class MenuRows:
     """One menu of the menu bar; each of its groups is set off by a separator."""
@@ -101,8 +110,4 @@ class MenuRows:
     @property
     def rows(self) -> tuple[CommandRow, ...]:
         """Its commands, those of its submenus too."""
-        found: list[CommandRow] = []
-        for group in self.groups:
-            for row in group:
-                found += row.rows if isinstance(row, SubmenuRow) else (row,)
-        return tuple(found)
+        return tuple(row for group in self.groups for row in commands_of(group))

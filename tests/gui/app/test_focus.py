@@ -96,7 +96,7 @@ def test_letters_that_a_menu_has_no_use_for_do_not_reach_the_prompt(answered):
             await until(menu.isVisible)
             greyed = [one for one in menu.actions() if one.text() and not one.isEnabled()]
             letters = {QKeySequence.mnemonic(one.text()).toString()[-1:] for one in greyed}
-            for letter in sorted(letters - {""}) + ["7"]:
+            for letter in [*sorted(letters - {""}), "7"]:
                 QTest.keyClicks(menu, letter.lower())
                 assert prompt.text == "", (title.text(), letter)
                 assert menu.isVisible(), (title.text(), letter)

@@ -28,7 +28,7 @@ from core.transcript import Answer, Ending, Precision
 from gui.conversation.prompt_offer import AskButton
 from gui.widgets.notice import NoticeAction, NoticeActionKind
 from gui.widgets.theme import Theme
-from gui.window.commands import Command
+from gui.window.commands import Command, Submenu
 from gui.window.main_window import SMALLEST, MainWindow
 from tests.support import window_alone as alone
 from tests.support.layout import cut_off
@@ -324,6 +324,25 @@ def test_actions_have_keys(with_picture, key, modifiers, command):
     emitted = emissions(with_picture.commands[command].triggered)
     press(key, modifiers)
     assert len(emitted) == 1
+
+
+def test_all_menus_fit_below_the_bar_on_the_screen_of_a_laptop(window):
+    """768 pixels, of which the title and the bar take 52; an entry has 28 with the usual font."""
+    for title in window.menuBar().actions():
+        menu = title.menu()
+        menu.popup(QPoint())
+        entry = max(menu.actionGeometry(one).height() for one in menu.actions())
+        assert menu.sizeHint().height() <= 716 / 28 * entry, title.text()
+        menu.close()
+
+
+@pytest.mark.parametrize("names", [(), ("Tags", "Alt text")])
+def test_only_presets_that_there_are_stand_in_their_menu(window, names):
+    window.states.update(presets=("One more", *names))
+    window.states.update(presets=names)
+    menu = window.command_actions.submenus[Submenu.PRESETS]
+    texts = [one.text().replace("&", "") for one in menu.actions() if one.isVisible()]
+    assert texts == list(names)
 
 
 def test_one_key_has_one_name_wherever_keys_are_named(window):
