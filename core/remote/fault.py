@@ -101,9 +101,7 @@ def _of_status(status: int, *, has_key: bool, seconds: float | None) -> tuple[Se
     if status == 401 and has_key:
         return ServerFault.KEY, translatable("core", "{host} rejected the key. Enter another one.")
     if status == 401:
-        return ServerFault.KEY, translatable(
-            "core", "{host} requires a key. Enter the server's key."
-        )
+        return ServerFault.KEY, translatable("core", "{host} requires a key. Enter the key.")
     if status == 403:
         return ServerFault.FORBIDDEN, translatable(
             "core", "{host} does not allow this ({said}). Ask whoever runs the server for access."
