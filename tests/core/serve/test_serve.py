@@ -446,7 +446,8 @@ def test_several_engines_answer_at_the_same_time_and_none_twice(openai):
         EngineSource(f"cuda:{number}", lambda stop, engine=engine: engine)
         for number, engine in enumerate(engines)
     ]
-    options = ServeOptions("built-in", port=0, slots=1, queue=3)
+    # Room for four clients beside the two before them, which may be leaving yet.
+    options = ServeOptions("built-in", port=0, slots=1, queue=4)
     with ExitStack() as stack:
         server = stack.enter_context(serving(options, lambda stop: EngineGroup(sources, stop)))
         client = stack.enter_context(
