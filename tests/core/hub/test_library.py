@@ -220,6 +220,9 @@ def test_folders_and_a_token_that_are_another_users_are_passed_over():
         for model in ("mine", "secret"):
             (place / model).mkdir()
             (place / model / "config.json").write_text(json.dumps(_LLAVA))
+            # Whatever the umask of who runs the tests.
+            (place / model).chmod(0o755)
+            (place / model / "config.json").chmod(0o644)
         (place / "secret" / "token").write_text("hf_x")
         (place / "secret").chmod(0)
         # Nothing is unreadable to root, which therefore becomes nobody.
