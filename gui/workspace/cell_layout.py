@@ -15,13 +15,15 @@ _Action = QAbstractItemView.CursorAction
 class CellLayout:
     """`count` cells in a view of this width. All places are those in the whole list, unscrolled.
 
-    `least` is the size of a cell; the cells of a line share what remains of its width.
+    `least` is the size of a cell; the cells of a line share what remains of its width. Where it
+    `is_mirrored`, lines begin at the right.
     """
 
     count: int
     width: int
     least: QSize
     is_grid: bool
+    is_mirrored: bool = False
 
     @property
     def columns(self) -> int:
@@ -38,15 +40,16 @@ class CellLayout:
         columns, height = self.columns, self.least.height()
         line, column = divmod(row, columns)
         left, right = column * self.width // columns, (column + 1) * self.width // columns
-        return QRect(left, line * height, right - left, height)
+        rect = QRect(left, line * height, right - left, height)
+        return self._mirrored(rect) if self.is_mirrored else rect
 
     def row_at(self, point: QPoint) -> int | None:
         """Returns the cell that covers a point; None if there is none."""
         columns = self.columns
+        x = self.width - 1 - point.x() if self.is_mirrored else point.x()
         line = point.y() // self.least.height()
-        column = min(columns - 1, point.x() * columns // max(1, self.width))
-        row = line * columns + column
-        return row if line >= 0 and point.x() >= 0 and 0 <= row < self.count else None
+        row = line * columns + self._column_at(x)
+        return row if line >= 0 and x >= 0 and 0 <= row < self.count else None
 
     def rows_between(self, top: int, bottom: int) -> range:
         """Returns the cells of all lines that this strip touches."""
@@ -56,9 +59,9 @@ class CellLayout:
 
     def parts_in(self, area: QRect) -> Iterator[tuple[int, int]]:
         """Yields the first and the last cell of each line's part that an area touches."""
-        columns, height, width = self.columns, self.least.height(), max(1, self.width)
-        first = min(columns - 1, max(0, area.left() * columns // width))
-        last = min(columns - 1, max(0, area.right() * columns // width))
+        columns, height = self.columns, self.least.height()
+        area = self._mirrored(area) if self.is_mirrored else area
+        first, last = self._column_at(area.left()), self._column_at(area.right())
         for line in range(max(0, area.top() // height), max(0, area.bottom() // height) + 1):
             begin, end = line * columns + first, min(line * columns + last, self.count - 1)
             if begin <= end:
@@ -68,10 +71,11 @@ class CellLayout:
         """Returns the cell that a key of the cursor leads to from the cell `at`."""
         columns = self.columns
         page = columns * max(1, page_height // self.least.height())
+        to_left = 1 if self.is_mirrored else -1
         steps = {
-            _Action.MoveLeft: -1,
+            _Action.MoveLeft: to_left,
             _Action.MovePrevious: -1,
-            _Action.MoveRight: 1,
+            _Action.MoveRight: -to_left,
             _Action.MoveNext: 1,
             _Action.MoveUp: -columns,
             _Action.MoveDown: columns,
@@ -87,3 +91,11 @@ class CellLayout:
         if action is _Action.MoveDown and row >= self.count and is_last_line:
             row = at
         return min(max(row, 0), self.count - 1)
+
+    def _column_at(self, x: int) -> int:
+        """The nearest column, as `rect` divides the width."""
+        column = ((x + 1) * self.columns - 1) // max(1, self.width)
+        return min(self.columns - 1, max(0, column))
+
+    def _mirrored(self, rect: QRect) -> QRect:
+        return QRect(self.width - 1 - rect.right(), rect.top(), rect.width(), rect.height())

@@ -135,7 +135,7 @@ class ImageList(QAbstractItemView):
 
     def _layout_at(self, width: int) -> CellLayout:
         least = self._cell.cell_size(self.fontMetrics().height())
-        return CellLayout(self.rows.rowCount(), width, least, self.is_grid)
+        return CellLayout(self.rows.rowCount(), width, least, self.is_grid, self.isRightToLeft())
 
     def visualRect(self, index: _Index) -> QRect:
         if not index.isValid():
