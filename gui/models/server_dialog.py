@@ -11,7 +11,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QFormLayout,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -33,6 +33,7 @@ from gui.widgets.scrolled_page import ScrolledPage
 from gui.widgets.translated import translated, translated_all
 
 _WIDTH = 520
+_BELOW, _BETWEEN = 4, 12
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,7 @@ class ServerDialog(QDialog):
         self.test_button.setObjectName("server_test_button")
         self.test_button.clicked.connect(self._on_test)
         for button in (self.search_button, self.test_button):
+            button.setProperty("class", "small")
             button.setAutoDefault(False)
 
     def _set_placeholder(self, box: QComboBox, text: str) -> None:
@@ -201,27 +203,33 @@ class ServerDialog(QDialog):
             label.setProperty("class", "explanation")
             label.hide()
 
-    def _form(self) -> QFormLayout:
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.setHorizontalSpacing(16)
-        form.setVerticalSpacing(8)
-        address = QHBoxLayout()
-        address.setSpacing(8)
-        address.addWidget(self.address_edit, 1)
-        address.addWidget(self.search_button)
-        model = QHBoxLayout()
-        model.setSpacing(8)
-        model.addWidget(self.model_edit, 1)
-        model.addWidget(self.test_button)
+    def _form(self) -> QGridLayout:
         kept = _explanation(
             self.tr("The key is stored in this system's keyring and sent only there.")
         )
-        form.addRow(self.tr("Address"), address)
-        form.addRow("", self._several())
-        form.addRow(self.tr("Key"), self.key_edit)
-        form.addRow("", kept)
-        form.addRow(self.tr("Model"), model)
+        form = QGridLayout()
+        form.setHorizontalSpacing(16)
+        form.setVerticalSpacing(_BELOW)
+        form.setColumnStretch(1, 1)
+        for name, field, button, words in (
+            (self.tr("Address"), self.address_edit, self.search_button, self._several()),
+            (self.tr("Key"), self.key_edit, None, kept),
+            (self.tr("Model"), self.model_edit, self.test_button, None),
+        ):
+            row = form.rowCount()
+            # In one line with the field, which an explanation would shift it against.
+            label = QLabel(name)
+            label.setBuddy(field)
+            beside = QHBoxLayout()
+            beside.setSpacing(8)
+            beside.addWidget(field, 1)
+            if button is not None:
+                beside.addWidget(button)
+            form.setRowMinimumHeight(row, _BETWEEN - 2 * _BELOW if row > 1 else 0)
+            form.addWidget(label, row + 1, 0)
+            form.addLayout(beside, row + 1, 1)
+            if words is not None:
+                form.addWidget(words, row + 2, 1)
         return form
 
     def _several(self) -> QLabel:
@@ -234,6 +242,8 @@ class ServerDialog(QDialog):
 
     def _foot(self) -> QHBoxLayout:
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        # Else Enter in a field cancels, while there is nothing to use yet.
+        buttons.button(QDialogButtonBox.StandardButton.Cancel).setAutoDefault(False)
         self.use_button = QPushButton(self.tr("Use"))
         self.use_button.setObjectName("server_use_button")
         self.use_button.setDefault(True)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import qasync
 from PySide6.QtGui import QAccessible
-from PySide6.QtWidgets import QApplication, QMenu, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QLineEdit, QMenu, QPushButton, QWidget
 
 from core.locations import writable_locations
 from core.settings import Settings, save
@@ -48,6 +48,9 @@ def out_of_reach(window: QWidget) -> list[str]:
         faults.append(f"{described_rect(frame)} is not inside {described_rect(area)}")
     if isinstance(window, QMenu):
         faults += _faults_of_menu(window)
+    if isinstance(window, QDialog) and window.findChildren(QLineEdit):
+        buttons = [one for one in window.findChildren(QPushButton) if one.isDefault()]
+        faults += ["Enter in a field cancels" for one in buttons if one.text() == "Cancel"]
     return faults + cut_off(window)
 
 
