@@ -176,7 +176,7 @@ class PromptList(QWidget):
 
 
 class _Row(QWidget):
-    """One field, and beside it the button that removes it. Stands below `button`, if given.
+    """One field, beside it the button that removes it, and then `button`, if given.
 
     `remove_asked(QWidget)`: this row.
     """
@@ -192,24 +192,23 @@ class _Row(QWidget):
         # A folder that is dropped is to be captioned; its path is not text to insert.
         self.edit.setAcceptDrops(False)
         self.remove_button: QToolButton = icon_button(theme, "close", "")
-        self._buttons = QWidget()
-        column = QVBoxLayout(self._buttons)
+        self._beside = QWidget()
+        column = QVBoxLayout(self._beside)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
         if button:
             column.addWidget(button)
-        column.addWidget(self.remove_button, 0, Qt.AlignmentFlag.AlignLeft)
         column.addStretch(1)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
         row.addWidget(self.edit, 1, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(self._buttons)
+        row.addWidget(self.remove_button, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self._beside)
         self.remove_button.clicked.connect(self._on_remove_clicked)
 
     def set_button_width(self, width: int) -> None:
-        """Gives the buttons this width, so that all fields end in one line."""
-        self._buttons.setFixedWidth(width)
+        """Leaves the button of the first row this width, so that all fields end in one line."""
+        self._beside.setFixedWidth(width)
 
     @Slot()
     def _on_remove_clicked(self) -> None:
