@@ -38,6 +38,8 @@ from gui.workspace.tag_editor import TagEditor
 
 # One line, where a conflict and a notice need the rest of a low window.
 _LEAST_HEIGHT = 36
+# Two lines, before anything is shown below them.
+_ENOUGH_HEIGHT = 56
 # With less, tags have all the room.
 _LEAST_FOR_BOTH = 300
 _LEAST_FOR_ANSWER = 280
@@ -270,7 +272,7 @@ class CaptionPanel(QWidget):
         rows = [self.counter, self.source_button, self.review_row]
         if not self.conflict_bar.isHidden():
             rows.append(self.conflict_bar)
-        least = self.tag_editor.minimumSizeHint().height() if is_tags else _LEAST_HEIGHT
+        least = self.tag_editor.minimumSizeHint().height() if is_tags else _ENOUGH_HEIGHT
         least += sum(row.sizeHint().height() + _GAP for row in rows) + 2 * _GAP
         has_room = self.height() >= least
         for row in (self.counter, self.review_row):
