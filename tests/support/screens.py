@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.batch import Phase
 from core.engine import Ready
 from core.hub import DeviceMemory, Entry
 from core.picture import ImagePreprocessing
@@ -260,8 +261,7 @@ async def _folder_run(program: Program, folder: Path) -> AsyncIterator[Screen]:
     await until(lambda: _button(panel, "batch_start_button").isEnabled())
     panel.form.prompt_edit.setPlainText("say 12 words")
     _button(panel, "batch_start_button").click()
-    await until(lambda: panel.is_running)
-    await until(lambda: panel.summary_box.isVisible())
+    await until(lambda: program.folder_run.phase is Phase.OVER and panel.summary_box.isVisible())
     await _in_the_list(window, window.workspace_pane.statistics.list.model().rowCount)
     yield Screen("finished", window)
     async for screen in _finished_run(program):
