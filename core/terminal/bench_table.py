@@ -17,7 +17,7 @@ def table(report: dict[str, Any]) -> str:
         f"{used} graphics card{'' if used == 1 else 's'} used",
         f"a copy moves {limits['copy_bytes_per_second'] / 1e9:.0f} GB/s, one row times a matrix "
         f"reads {limits['gemv_bytes_per_second'] / 1e9:.0f} GB/s; decoding reads "
-        f"{100 * ours['share_of_gemv']:.0f} % of that",
+        f"{100 * ours['share_of_gemv']:.0f}% of that",
         "",
         f"{'':34}{'Onlooker':>12}{'generate()':>12}{'ratio':>8}",
     ]

@@ -14,11 +14,11 @@ translate = QCoreApplication.translate
 
 
 def spoken_word(word: Word) -> str:
-    """Returns a word, and how doubtful it is if it is: “tree, doubtful 62 %”."""
+    """Returns a word, and how doubtful it is if it is: “tree, doubtful 62%”."""
     texts = (
         "{word}",
-        translate("SpokenWords", "{word}, doubtful {percent} %"),
-        translate("SpokenWords", "{word}, very doubtful {percent} %"),
+        translate("SpokenWords", "{word}, doubtful {percent}%"),
+        translate("SpokenWords", "{word}, very doubtful {percent}%"),
     )
     percent = round(100 * (word.doubt or 0))
     return texts[word.doubt_step].format(word=word.text, percent=percent)

@@ -301,10 +301,10 @@ def _begins(said: str, part: str) -> bool:
 def probability_text(probability: float) -> str:
     """Says a probability in percent."""
     if probability > 0.99:
-        return translate("WordPopup", "over 99 %")
+        return translate("WordPopup", "over 99%")
     if probability < 0.01:
-        return translate("WordPopup", "under 1 %")
-    return f"{probability:.0%}".replace("%", " %")
+        return translate("WordPopup", "under 1%")
+    return f"{probability:.0%}"
 
 
 def gain_text(gain: float) -> str:

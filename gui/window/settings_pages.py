@@ -182,7 +182,7 @@ class AppearancePage(SettingsPage):
             "text_percent",
             self.tr("Text size"),
             self.tr("Size of questions and answers."),
-            suffix=" %",
+            suffix="%",
             step=10,
         )
         self.end()

@@ -27,7 +27,7 @@ def window_title(state: ViewState) -> str:
     done = state.run.fraction if state.shows_run else None
     image = state.picture.name if state.picture.is_shown else ""
     name = image if state.is_conversation else state.run.name
-    parts = ["" if done is None else f"{int(100 * done)} %", _left_to_right(name)]
+    parts = ["" if done is None else f"{int(100 * done)}%", _left_to_right(name)]
     return " — ".join([*(part for part in parts if part), "Onlooker"])
 
 

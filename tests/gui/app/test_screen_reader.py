@@ -30,7 +30,7 @@ def test_doubt_is_read_with_the_answer(live, picture_file):
         await program.session.ask("What is it?")
         [view] = program.window.transcript_view.exchange_views
         accessible = QAccessible.queryAccessibleInterface(view.answer_text)
-        wanted = "Doubtful words: red, doubtful 60 %"
+        wanted = "Doubtful words: red, doubtful 60%"
         await until(lambda: wanted in accessible.text(QAccessible.Text.Description))
 
     live(story)

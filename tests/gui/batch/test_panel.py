@@ -528,10 +528,10 @@ def test_title_says_how_far_the_run_is(live, folder):
 
     async def story(program, panel):
         await begun(program, panel, folder, "hold")
-        await until(lambda: program.window.windowTitle() == "25 % — holiday — Onlooker")
+        await until(lambda: program.window.windowTitle() == "25% — holiday — Onlooker")
         click(panel.controls.buttons[RunAction.STOP_NOW])
         await until(lambda: phase(program) is Phase.PAUSED)
-        assert program.window.windowTitle() == "25 % — holiday — Onlooker"
+        assert program.window.windowTitle() == "25% — holiday — Onlooker"
         click(panel.controls.buttons[RunAction.NEW_RUN])
         await until(lambda: program.window.windowTitle() == "holiday — Onlooker")
 

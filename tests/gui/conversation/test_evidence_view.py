@@ -41,8 +41,8 @@ def test_pointing_at_a_word_shows_its_confidence_and_runners_up(window, answered
     qtbot.waitUntil(popup.isVisible)
     said = said_in(popup)
     assert "red doubtful" in said
-    assert "62 %" in said
-    assert "round 30 %" in said
+    assert "62%" in said
+    assert "round 30%" in said
     assert "odd" not in said
     assert not popup.strike_button.isVisible()
     assert window.rect().contains(popup.geometry())
@@ -473,9 +473,9 @@ def test_what_the_picture_adds_is_reported_in_words(gain, said):
 
 def test_probabilities_are_never_certain():
     assert [probability_text(p) for p in (0.9999, 0.62, 0.001)] == [
-        "over 99 %",
-        "62 %",
-        "under 1 %",
+        "over 99%",
+        "62%",
+        "under 1%",
     ]
 
 

@@ -207,7 +207,7 @@ def test_doubt_of_a_servers_model_is_shown_as_that_of_a_local_one(live, tmp_path
         popup = window.evidence_view.popup
         await until(lambda: popup.isVisible() and popup.word == doubtful)
         shown = {label.text() for label in popup.findChildren(QLabel) if label.isVisible()}
-        assert {"colour", "15 %", "shape", "14 %"} <= shown
+        assert {"colour", "15%", "shape", "14%"} <= shown
         assert "A server does not say where in the image a word rests." in shown
         assert not any("The image makes" in text or "The text alone" in text for text in shown)
         # What it was sent is shown, smaller after it refused that.

@@ -67,12 +67,12 @@ BOTH_VIEW = replace(RUN_VIEW, covers_image=False)
         (READY_VIEW, "cat.png — Onlooker"),
         # The share of a run that is folded away says nothing about what is in view.
         (replace(READY_VIEW, run=RUN), "cat.png — Onlooker"),
-        (replace(BOTH_VIEW, page=Page.CONVERSATION), "42 % — cat.png — Onlooker"),
-        (BOTH_VIEW, "42 % — holiday — Onlooker"),
+        (replace(BOTH_VIEW, page=Page.CONVERSATION), "42% — cat.png — Onlooker"),
+        (BOTH_VIEW, "42% — holiday — Onlooker"),
         # A window manager would turn the title round for a name that begins from the right.
         (replace(READY_VIEW, picture=replace(CAT, name="قط.png")), "\u200eقط.png — Onlooker"),
-        (replace(RUN_VIEW, run=replace(RUN, name="1 חתול")), "42 % — \u200e1 חתול — Onlooker"),
-        (RUN_VIEW, "42 % — holiday — Onlooker"),
+        (replace(RUN_VIEW, run=replace(RUN, name="1 חתול")), "42% — \u200e1 חתול — Onlooker"),
+        (RUN_VIEW, "42% — holiday — Onlooker"),
         (replace(RUN_VIEW, run=replace(RUN, fraction=None)), "holiday — Onlooker"),
         (replace(READY_VIEW, picture=PictureState(error="It is empty.")), "Onlooker"),
     ],
