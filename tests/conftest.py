@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# Dates, numbers and the language of spelling are those of the system's locale, and Qt warns of one
+# without UTF-8.
+os.environ["LC_ALL"] = "C.UTF-8"
+os.environ.pop("LANGUAGE", None)
 # As the program does itself, before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 # What collecting the tests imports (torch, transformers, Qt) is a million objects that stay. Python
