@@ -244,10 +244,17 @@ class StatisticsKind(StrEnum):
 
 @dataclass(frozen=True)
 class Frequency:
-    """A value, such as a tag or a word, and how many images have it."""
+    """A value, such as a tag or a word, and how many images have it. `value` is as in a query."""
 
     value: str
     count: int
+    text: str = ""
+    """How it is read where a query has it in another way, "" for the same."""
+
+    @property
+    def shown(self) -> str:
+        """The value as it is read."""
+        return self.text or self.value
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def statistics_of(
         tags=_first(tags),
         words=_first(_words(in_slices(present, give_way))),
         sizes=tuple(
-            Frequency(f"{width}x{height}", count)
+            Frequency(f"{width}x{height}", count, f"{width} × {height}")
             for (width, height), count in _sorted(known)[:MOST]
         ),
         lengths=_histogram([len(caption) for caption in present]),

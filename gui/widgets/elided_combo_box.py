@@ -13,7 +13,9 @@ _CONTROL, _FIELD = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_Combo
 
 class ElidedComboBox(QComboBox):
     """May be narrower than its choices. The tool tip then begins with the whole text, and the list
-    that opens is as wide as the choices, if the screen is."""
+    that opens is as wide as the choices, if the screen is. `mode` says where the ellipsis falls."""
+
+    mode = Qt.TextElideMode.ElideRight
 
     @property
     def room(self) -> int:
@@ -21,6 +23,11 @@ class ElidedComboBox(QComboBox):
         option = QStyleOptionComboBox()
         self.initStyleOption(option)
         return self.style().subControlRect(_CONTROL, option, _FIELD, self).width()
+
+    @property
+    def shown_text(self) -> str:
+        """What there is room for of the current text."""
+        return elided(self.fontMetrics(), self.currentText(), self.mode, self.room)
 
     def showPopup(self) -> None:
         """Widens the list, and names it for screen readers."""
@@ -62,10 +69,7 @@ class ElidedComboBox(QComboBox):
             return
         option = QStyleOptionComboBox()
         self.initStyleOption(option)
-        text = elided(
-            self.fontMetrics(), self.currentText(), Qt.TextElideMode.ElideRight, self.room
-        )
-        option.currentText = text  # type: ignore[attr-defined]
+        option.currentText = self.shown_text  # type: ignore[attr-defined]
         painter = QStylePainter(self)
         painter.drawComplexControl(_CONTROL, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)

@@ -113,7 +113,9 @@ class CompareDialog(QDialog):
             column.show_text(None, [])
         text = self.tr("Image {number} of {count} with different answers ({total} compared)")
         self.what_label.setText(
-            text.format(number=f"{self._at + 1:,}", count=f"{self._count:,}", total=self._total)
+            text.format(
+                number=f"{self._at + 1:,}", count=f"{self._count:,}", total=f"{self._total:,}"
+            )
         )
         self._show_thumbnail()
         self._show_buttons()
@@ -341,6 +343,8 @@ class AnswerColumn(QWidget):
         self._theme = theme
         self.answer: str | None = None
         self.box = ElidedComboBox()
+        # Runs may differ in nothing but their time, at the end.
+        self.box.mode = Qt.TextElideMode.ElideMiddle
         self.box.setAccessibleName(self.tr("Run {number}").format(number=number))
         self.box.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon

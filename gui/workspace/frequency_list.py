@@ -52,13 +52,13 @@ class _Rows(QAbstractListModel):
         value = self.values[index.row()]
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                return value.value
+                return value.shown
             case Qt.ItemDataRole.AccessibleTextRole:
                 return self.tr("{value}: {count}").format(
-                    value=value.value, count=f"{value.count:,}"
+                    value=value.shown, count=f"{value.count:,}"
                 )
             case Qt.ItemDataRole.ToolTipRole:
-                return value.value
+                return value.shown
         return None
 
 
@@ -115,7 +115,7 @@ class _Cell(QStyledItemDelegate):
         text_rect = QRect(inner.left(), inner.top(), max(right - inner.left(), 0), inner.height())
         text_rect = mirrored(text_rect, rect, painter)
         painter.setPen(theme.colour("accent" if is_found else "text"))
-        text = elided(metrics, value.value, Qt.TextElideMode.ElideRight, text_rect.width())
+        text = elided(metrics, value.shown, Qt.TextElideMode.ElideRight, text_rect.width())
         painter.drawText(text_rect, Qt.AlignmentFlag.AlignLeft | vertical, text)
 
     def _paint_plus(self, painter: QPainter, rect: QRect) -> None:

@@ -81,6 +81,20 @@ def test_answers_are_picked_and_merged_by_keys_and_undone(live, compared):
     live(story)
 
 
+def test_runs_are_told_apart_by_their_time_however_narrow_the_window(live, compared):
+    async def story(program):
+        dialog = await comparison_of(program, compared)
+        await until(lambda: dialog.name_label.text() == "0.png")
+        dialog.resize(dialog.minimumSize())
+        for column in dialog.columns[:2]:
+            await until(lambda box=column.box: box.shown_text != box.currentText())
+            assert column.box.shown_text.endswith(column.box.currentText()[-3:])
+            assert column.box.shown_text[:3] == column.box.currentText()[:3]
+        dialog.close()
+
+    live(story)
+
+
 def test_alt_text_is_decorative_or_has_a_long_description(live, folder):  # noqa: F811
     async def story(program):
         window, _images, _editor = await opened(program, folder)

@@ -103,6 +103,22 @@ def test_statistics_are_used_by_keyboard_alone(live, tmp_path):
     live(story)
 
 
+def test_sizes_read_as_elsewhere_and_are_searched_for(live, tmp_path):
+    async def story(program):
+        window, panel, _ = await opened(program, tmp_path, TAGS)
+        panel.kind_box.setFocus()
+        panel.kind_box.setCurrentIndex(panel.kind_box.findText("Image sizes"))
+        panel.kind_box.activated.emit(panel.kind_box.currentIndex())
+        await until(lambda: listed(panel) == {"40x30": 2, "40x31": 2})
+        model = panel.list.model()
+        assert [model.index(row, 0).data() for row in range(2)] == ["40 × 30", "40 × 31"]
+        click(panel, "40x31")
+        assert window.state.workspace.query == "size:40x31"
+        await until(lambda: window.state.workspace.listed == 2)
+
+    live(story)
+
+
 def test_sentences_have_words_and_no_tags(live, tmp_path):
     async def story(program):
         window, panel, _folder = await opened(program, tmp_path, SENTENCES)
