@@ -17,20 +17,21 @@ from core.workspace.data import Conflict, EditProgress, EditReport, Failure, Rev
 from core.workspace.edits import Doing, Edits, line_bytes
 from core.workspace.images import REVIEWS, Images, is_inside
 from core.workspace.messages import as_message
-from core.workspace.move import FileMove
-from core.workspace.noting import Noting, Plan, caption_in, places_of, review_of
-from core.workspace.ongoing import Parts, whole
+from core.workspace.move import FileMove, SidecarFinder, planned_moves
+from core.workspace.noting import REVIEW_NAMES, Noting, Plan, caption_in, places_of, review_of
+from core.workspace.ongoing import Parts, beside, reporting
 from core.workspace.readers import CaptionReader
 from core.workspace.records import Records
 from core.workspace.steps import Outcome, moves_text
-from core.workspace.trash import send_to_trash
+from core.workspace.trash import HAS_WAY_BACK, planned_deletions, sent_to_trash
 
 # Beyond it an action is said to be about the folders of the workspace.
 _MOST_FOLDERS = 50
 # So many captions are looked at between two looks at whether an edit is to be stopped.
 _LOOKED_AT = 50
+_REVIEWED_AT = 2_000
 # Each time what is kept of images comes to the disk.
-_KEPT_AT_ONCE = 5_000
+_KEPT_AT_ONCE = 1_000
 
 
 class Changes:
@@ -80,48 +81,109 @@ class Changes:
             self._plan_review(plan, id, review)
         return (yield from self._make(plan, reader, stop))
 
-    def set_review(self, ids: Iterable[int], state: ReviewState) -> EditReport:
+    def set_review(
+        self, ids: Sequence[int], state: ReviewState, stop: Event | None = None
+    ) -> Parts:
         """Sets what a person thinks of images."""
-        plan = Plan(_REVIEWS[state])
-        for id in dict.fromkeys(ids):
+        plan = Plan(REVIEW_NAMES[state], len(ids))
+        for number, id in enumerate(ids):
+            if number % _REVIEWED_AT == 0:
+                yield EditProgress(plan.name, number, plan.total)
             self._plan_review(plan, id, state)
-        return whole(self._make(plan))
+        return (yield from self._make(plan, stop=stop))
 
-    def move(
+    def move_to(
         self,
-        moves: Mapping[int, Sequence[FileMove]],
-        name: Message,
+        ids: Iterable[int],
+        folder: Path,
+        pattern: str,
         reader: CaptionReader,
+        stop: Event | None = None,
+    ) -> Parts:
+        """Moves images, and the files beside them, to another folder."""
+        name = translatable("core", "Move to “{folder}”").format(folder=folder.name or folder)
+        sidecars, plan = yield from self._sidecars(ids, pattern, name)
+        return (yield from self._move(planned_moves(sidecars, folder), plan, reader, stop))
+
+    def trash(
+        self,
+        ids: Iterable[int],
+        pattern: str,
+        reader: CaptionReader,
+        stop: Event | None = None,
+    ) -> Parts:
+        """Moves images, and the files beside them, to the system's trash."""
+        name = translatable("core", "Move to trash")
+        sidecars, plan = yield from self._sidecars(ids, pattern, name)
+        if not HAS_WAY_BACK:
+            return (yield from self._delete(sidecars, name, reader, stop))
+        moves = planned_deletions(sidecars)
+        return (yield from self._move(moves, plan, reader, stop, is_trash=True))
+
+    def _sidecars(
+        self, ids: Iterable[int], pattern: str, name: Message
+    ) -> Generator[EditProgress, None, tuple[SidecarFinder, Plan]]:
+        """Returns what finds the files beside images, and an empty plan."""
+        pictures: list[Path] = []
+        for number, id in enumerate(ids):
+            if number % _REVIEWED_AT == 0:
+                yield EditProgress(name)
+            if id in self._images:
+                pictures.append(self._images.path(id))
+        finding = beside(lambda: SidecarFinder(pictures, pattern))
+        sidecars = yield from reporting(finding, EditProgress(name, 0, len(pictures)))
+        return sidecars, Plan(name, len(pictures))
+
+    def _move(
+        self,
+        moves: Iterable[tuple[Path, Sequence[FileMove]]],
+        plan: Plan,
+        reader: CaptionReader,
+        stop: Event | None,
         *,
         is_trash: bool = False,
-    ) -> EditReport:
+    ) -> Parts:
         """Moves the files of images, of each the image itself last, and the rows of their captions
         in tables."""
-        plan = Plan(name)
-        for id, files in moves.items():
-            if files:
+        for number, (path, files) in enumerate(moves):
+            if number % _LOOKED_AT == 0:
+                yield EditProgress(plan.name, number, plan.total)
+                if stop is not None and stop.is_set():
+                    return plan.stopped()
+            # An image may be gone by now.
+            if files and (id := self._images.id_of(path)) is not None:
                 self._plan_move(plan, id, files, reader, is_trash=is_trash)
-        return whole(self._make(plan, reader))
+        return (yield from self._make(plan, reader, stop))
 
-    def drop_rows(self, ids: Iterable[int], name: Message, reader: CaptionReader) -> EditReport:
+    def drop_rows(self, ids: Iterable[int], name: Message, reader: CaptionReader) -> Parts:
         """Takes the rows of images that are gone out of tables."""
         plan = Plan(name)
-        for id in ids:
+        for number, id in enumerate(ids):
+            if number % _LOOKED_AT == 0:
+                yield EditProgress(name, is_writing=True, can_stop=False)
             self._plan_rows(plan, id, None, reader)
-        return whole(self._make(plan, reader))
+        return (yield from self._make(plan, reader))
 
-    def delete(
-        self, images: Mapping[Path, int], pattern: str, name: Message, reader: CaptionReader
-    ) -> EditReport:
+    def _delete(
+        self, sidecars: SidecarFinder, name: Message, reader: CaptionReader, stop: Event | None
+    ) -> Parts:
         """Sends images with the files beside them to a trash that gives no path back, and takes
         their rows out of tables."""
-        failed = send_to_trash(list(images), pattern)
-        changed = tuple(id for path, id in images.items() if path not in failed)
-        rows = self.drop_rows(changed, name, reader)
-        for id in changed:
-            self._images.remove(id)
-        failures = (Failure(path, as_message(why)) for path, why in failed.items())
-        return EditReport(name, changed, (*failures, *rows.failures))
+        changed: list[int] = []
+        failures: list[Failure] = []
+        left = total = len(sidecars.pictures)
+        for path, why in sent_to_trash(sidecars):
+            left -= 1
+            if why:
+                failures.append(Failure(path, as_message(why)))
+            elif (id := self._images.id_of(path)) is not None:
+                changed.append(id)
+                self._images.remove(id)
+            yield EditProgress(name, total - left, total, is_writing=True)
+            if stop is not None and stop.is_set():
+                break
+        rows = yield from self.drop_rows(changed, name, reader)
+        return EditReport(name, tuple(changed), (*failures, *rows.failures), left=left)
 
     def _plan_rows(self, plan: Plan, id: int, target: str | None, reader: CaptionReader) -> bool:
         """Plans what becomes of an image's rows. Returns False if their table cannot be read."""
@@ -272,7 +334,10 @@ class Changes:
                 return plan.stopped()
         outcome = Outcome()
         yield from self._written(plan, doing, outcome, reader, stop)
-        self._edits.finish(doing, outcome)
+        ended = EditProgress(
+            *(plan.name, outcome.count, len(doing.steps)), is_writing=True, can_stop=False
+        )
+        yield from reporting(self._edits.finish(doing, outcome), ended)
         return self._report(plan, outcome, reader)
 
     def _written(
@@ -285,8 +350,8 @@ class Changes:
     ) -> Generator[EditProgress]:
         """Makes the steps of an action, and notes what they have changed."""
         unkept: list[Step] = []
-        total, can_stop = len(doing.steps), doing.can_stop
-        for part in self._edits.written(doing, stop if can_stop else None):
+        total = len(doing.steps)
+        for part in self._edits.written(doing, stop):
             outcome.add(part)
             self._noting.note(plan, part, reader)
             unkept += part.made
@@ -294,7 +359,7 @@ class Changes:
                 self._keep_records(unkept)
                 unkept.clear()
             done = outcome.count
-            yield EditProgress(plan.name, done, total, is_writing=True, can_stop=can_stop)
+            yield EditProgress(plan.name, done, total, is_writing=True)
         self._keep_records(unkept)
 
     def _report(self, plan: Plan, outcome: Outcome, reader: CaptionReader | None) -> EditReport:
@@ -306,7 +371,8 @@ class Changes:
                 theirs = caption_in(step, found, reader)
                 plan.conflicts.append(Conflict(id, Path(step.image), ours, theirs))
                 self._noting.note_if_own(id, step, theirs, found)
-        plan.left = len({step.image for step in outcome.left})
+        left = (step for step in outcome.left if step.kind is not StepKind.LINE)
+        plan.left = len({step.image for step in left})
         return plan.report()
 
     def _keep_records(self, made: Sequence[Step]) -> None:
@@ -332,11 +398,3 @@ def _new_table(path: Path) -> Message:
         "there.",
     )
     return text.format(folder=path.parent.name or path.parent, name=path.name)
-
-
-_REVIEWS = {
-    ReviewState.UNREVIEWED: translatable("core", "Reset review"),
-    ReviewState.ACCEPTED: translatable("core", "Accept"),
-    ReviewState.REJECTED: translatable("core", "Reject"),
-    ReviewState.NEEDS_WORK: translatable("core", "Mark as needs work"),
-}

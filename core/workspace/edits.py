@@ -25,6 +25,7 @@ from core.syncing import sync_files
 from core.workspace.actions import Action, Actions, ActionState, Step, StepKind
 from core.workspace.images import is_inside
 from core.workspace.messages import as_message
+from core.workspace.ongoing import beside
 from core.workspace.steps import Outcome, is_durable, made_in_parts
 from core.workspace.syncing import Syncing, is_of_this_boot, new_mark
 from core.workspace.writing import Recovery
@@ -44,11 +45,6 @@ class Doing:
     mark: str
     done: ActionState
     not_done: ActionState | None = None
-
-    @property
-    def can_stop(self) -> bool:
-        """Whether it may be left between two images. Their rows move once all of them have."""
-        return all(step.kind is not StepKind.MOVE for step in self.steps)
 
 
 class Edits:
@@ -120,13 +116,14 @@ class Edits:
 
     def written(self, doing: Doing, stop: Event | None = None) -> Generator[Outcome]:
         """Makes the steps of an action, and yields what became of some after the other. Once `stop`
-        is set, which is only for one that `can_stop`, it leaves the others."""
+        is set it leaves the others; the rows of images that have moved by then follow them."""
         return self._parts(doing.steps, stop=stop)
 
-    def finish(self, doing: Doing, outcome: Outcome) -> None:
+    def finish(self, doing: Doing, outcome: Outcome) -> Generator[None]:
         """Notes that an action is made or undone. What was not made is forgotten, or can be tried
-        again."""
+        again. Yields now and then while its files are brought to the disk."""
         action = doing.action
+        yield from _synced_moves(doing.steps)
         if doing.not_done is None:
             self._finish(action, doing.done, doing.mark, doing.steps)
             self.actions.drop(action, outcome.not_made)
@@ -156,6 +153,8 @@ class Edits:
             if not outcome.failed:
                 mark = _mark_of(steps)
                 state = ActionState.UNDONE if is_undo else ActionState.MADE
+                for _ in _synced_moves(steps):
+                    pass
                 self._finish(action, state, mark, steps)
             self.actions.drop(action, [step.number for step, _ in outcome.conflicts])
             found.append((action, outcome))
@@ -196,18 +195,23 @@ class Edits:
         if away:
             steps = [step for step in steps if step.number not in away]
             yield Outcome(failed=[*away.values()])
-        stayed: dict[str, Message] = {}
+        # Why, None for those that were not come to.
+        stayed: dict[str, Message | None] = {}
         for part in made_in_parts(
             [step for step in steps if step.kind not in tables], recovery, stop
         ):
             moves = [(step, why) for step, why in part.failed if step.kind is StepKind.MOVE]
+            moves += [(step, None) for step in part.left if step.kind is StepKind.MOVE]
             stayed |= {image: why for step, why in moves for image in (step.image, step.path)}
             yield part
         outcome = Outcome()
         rows: dict[tuple[StepKind, str], list[Step]] = {}
         for step in steps:
             if step.kind is StepKind.LINE and step.image in stayed:
-                outcome.failed.append((step, stayed[step.image]))
+                if (reason := stayed[step.image]) is None:
+                    outcome.left.append(step)
+                else:
+                    outcome.failed.append((step, reason))
             elif step.kind in tables:
                 rows.setdefault((step.kind, step.path), []).append(step)
         for (kind, path), changed in rows.items():
@@ -273,11 +277,8 @@ class Edits:
             yield Outcome([steps[number] for number in part if number not in others])
 
     def _finish(self, action: Action, state: ActionState, mark: str, steps: Sequence[Step]) -> None:
-        """Notes that an action is made or undone, and brings its files to the disk."""
-        moved = [step for step in steps if step.kind is StepKind.MOVE]
-        if moved:
-            with suppress(OSError):
-                sync_files([path for step in moved for path in (step.image, step.path)])
+        """Notes that an action is made or undone, and brings caption files to the disk in a
+        moment. Moved ones have to be there."""
         self.actions.set_state(action, state, mark)
         if mark:
             self._syncing.begin(action.id, mark, [step.path for step in steps])
@@ -292,6 +293,21 @@ def _needs_rest(steps: Sequence[Step]) -> bool:
     need not: each is whole at any moment, and what it replaces is known."""
     kinds = {step.kind for step in steps}
     return StepKind.MOVE in kinds or (StepKind.CONTENT in kinds and not is_durable(steps))
+
+
+def _synced_moves(steps: Sequence[Step]) -> Generator[None]:
+    """Brings the new places of images to the disk; yields while that takes long."""
+    moved = [
+        path for step in steps if step.kind is StepKind.MOVE for path in (step.image, step.path)
+    ]
+    if not moved:
+        return
+
+    def sync() -> None:
+        with suppress(OSError):
+            sync_files(moved)
+
+    yield from beside(sync)
 
 
 def _mark_of(steps: Sequence[Step]) -> str:

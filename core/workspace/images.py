@@ -50,6 +50,8 @@ class Images:
         self.roots = [str(root) for root in roots]
         self.caption_version = 0
         """Another number after each change of a caption."""
+        self.place_version = 0
+        """Another number after each image that is somewhere else, or is gone."""
         self.clear()
 
     def clear(self) -> None:
@@ -178,6 +180,7 @@ class Images:
         if id is None:
             known = self._ids[number].get(name)
             return self.add(number, name) if known is None else known
+        self.place_version += 1
         del self._ids[self.folder_of[id]][self.names[id]]
         self.folder_of[id], self.names[id] = number, name
         self._ids[number][name] = id
@@ -191,6 +194,7 @@ class Images:
 
     def remove(self, id: int) -> None:
         """Forgets an image; its id is not used again."""
+        self.place_version += 1
         self._ids[self.folder_of[id]].pop(self.names[id], None)
         self.states[id] = CaptionState.GONE
         self._note_caption(id, "", "")

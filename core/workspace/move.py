@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -50,7 +51,12 @@ class FileMove:
 
     def to_json(self) -> dict[str, Any]:
         """Returns it for a journal. Names that are not text are kept as Python keeps them."""
-        return asdict(self) | {"source": str(self.source), "target": str(self.target)}
+        return {
+            "source": str(self.source),
+            "target": str(self.target),
+            "is_copy": self.is_copy,
+            "trash_info": self.trash_info,
+        }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> FileMove:
@@ -64,50 +70,48 @@ class FileMove:
         return self.target.parent.parent / "info" / f"{self.target.name}.trashinfo"
 
 
-def planned_moves(
-    pictures: Sequence[Path], folder: Path, pattern: str = "{stem}"
-) -> dict[Path, list[FileMove]]:
-    """Returns for each image the moves of its files to `folder`, sidecars first; none for an image
-    that is there already. Where a name is taken, the image and its sidecars get a number.
-
-    `pattern` is that of the caption files' names.
-    """
-    sidecars = SidecarFinder(pictures, pattern)
+def planned_moves(sidecars: SidecarFinder, folder: Path) -> Iterator[tuple[Path, list[FileMove]]]:
+    """Yields each image and the moves of its files to `folder`, sidecars first; none for an image
+    that is there already. Where a name is taken, the image and its sidecars get a number."""
+    real, there = lru_cache(maxsize=1000)(os.path.realpath), os.path.realpath(folder)
     taken: set[str] = set()
-    plan: dict[Path, list[FileMove]] = {}
-    for picture in pictures:
-        if os.path.realpath(picture.parent) == os.path.realpath(folder):
-            plan[picture] = []
+    for picture in sidecars.pictures:
+        if real(picture.parent) == there:
+            yield picture, []
             continue
         files = [*sidecars.of(picture), (picture, False)]
         names = [path.name for path, _ in files]
-        targets = _free_names(picture, names, pattern, folder, taken)
-        plan[picture] = [
+        targets = _free_names(picture, names, sidecars.pattern, folder, taken)
+        moves = [
             FileMove(path, folder / target, is_copy)
             for (path, is_copy), target in zip(files, targets, strict=True)
         ]
-        taken.update(_key(move.target.name) for move in plan[picture])
-    return plan
+        taken.update(_key(move.target.name) for move in moves)
+        yield picture, moves
 
 
 class SidecarFinder:
     """Finds the files beside images that belong to them: captions, and what other programs keep.
 
-    `pictures` are all images that are moved or deleted together. Lists each folder once.
+    `pictures` are all images that are moved or deleted together, and `pattern` is that of the
+    caption files' names. Lists each folder once, at the beginning.
     """
 
     def __init__(self, pictures: Sequence[Path], pattern: str = "{stem}"):
+        self.pictures, self.pattern = pictures, pattern
         self._names = CaptionNames(pattern, _CAPTIONS, pictures=pictures)
         self._leaving = {str(path) for path in pictures}
         self._given: set[Path] = set()
         self._folders: dict[Path, _Beside] = {}
+        for picture in pictures:
+            if picture.parent not in self._folders:
+                self._folders[picture.parent] = _Beside(picture.parent)
+                self._names.targets(picture)
 
     def of(self, picture: Path) -> list[tuple[Path, bool]]:
         """Returns the files, and whether an image that stays needs it too. What two images share
         that both leave goes with the first."""
-        beside = self._folders.get(picture.parent)
-        if beside is None:
-            beside = self._folders[picture.parent] = _Beside(picture.parent)
+        beside = self._folders[picture.parent]
         captions = [path for path in self._names.targets(picture) if os.path.lexists(path)]
         found = dict.fromkeys(path for path in captions if path.parent == picture.parent)
         found.update(dict.fromkeys(beside.others(picture)))
@@ -127,7 +131,7 @@ class _Beside:
         self._folder = folder
         self._by_stem: dict[str, list[str]] = {}
         try:
-            names = sorted(os.listdir(folder))  # noqa: PTH208 (100,000 paths take half a second)
+            names = os.listdir(folder)  # noqa: PTH208 (100,000 paths take half a second)
         except OSError:
             names = []
         for name in names:
@@ -135,7 +139,7 @@ class _Beside:
 
     def twins(self, picture: Path) -> list[Path]:
         """Returns other images with the same stem."""
-        names = self._by_stem.get(_key(picture.stem), [])
+        names = sorted(self._by_stem.get(_key(picture.stem), []))
         return [
             self._folder / name
             for name in names
@@ -144,8 +148,8 @@ class _Beside:
 
     def others(self, picture: Path) -> list[Path]:
         """Returns the sidecars that hold no caption: under the whole name, or under the stem."""
-        by_name = self._by_stem.get(_key(picture.name), [])
-        by_stem = self._by_stem.get(_key(picture.stem), [])
+        by_name = sorted(self._by_stem.get(_key(picture.name), []))
+        by_stem = sorted(self._by_stem.get(_key(picture.stem), []))
         names = [name for name in by_name if _suffix(name) not in PICTURE_SUFFIXES]
         names += [name for name in by_stem if _suffix(name) in _SIDECARS]
         return [self._folder / name for name in dict.fromkeys(names)]
@@ -200,7 +204,9 @@ def perform(move: FileMove, *, is_resumed: bool = False) -> None:
     of the caller says so.
     """
     try:
-        move.target.parent.mkdir(parents=True, exist_ok=True)
+        folder = move.target.parent
+        if not os.path.isdir(folder):  # noqa: PTH112 (quick)
+            folder.mkdir(parents=True, exist_ok=True)
         if move.trash_info and os.path.lexists(move.source):
             _write_info(move, is_resumed=is_resumed)
         if is_resumed:
@@ -301,7 +307,8 @@ def _is_same(one: Path, other: Path) -> bool:
 
 def _write_info(move: FileMove, *, is_resumed: bool) -> None:
     for folder in (move.target.parent, move.info_path.parent):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.path.isdir(folder):  # noqa: PTH112 (quick)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if is_resumed:
         move.info_path.unlink(missing_ok=True)
     with move.info_path.open("x", encoding="utf-8") as file:

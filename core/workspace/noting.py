@@ -8,7 +8,7 @@ from pathlib import Path
 from core.captions.stamps import stamp_after, stamp_of
 from core.captions.table import caption_of_raw
 from core.errors import StoreError
-from core.message import Message
+from core.message import Message, translatable
 from core.workspace.actions import Step, StepKind
 from core.workspace.data import Conflict, EditReport, Failure, ReviewState
 from core.workspace.images import Images, is_inside
@@ -149,3 +149,12 @@ def caption_in(step: Step, data: bytes | None, reader: CaptionReader | None) -> 
         return reader.caption_in(step.path, data) if reader else ""
     except StoreError:
         return (data or b"").decode("utf-8", "replace").strip()
+
+
+REVIEW_NAMES = {
+    ReviewState.UNREVIEWED: translatable("core", "Reset review"),
+    ReviewState.ACCEPTED: translatable("core", "Accept"),
+    ReviewState.REJECTED: translatable("core", "Reject"),
+    ReviewState.NEEDS_WORK: translatable("core", "Mark as needs work"),
+}
+"""What an action that sets reviews is called."""

@@ -6,14 +6,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack
 from threading import Event
+from typing import TypeVar
 
 from core.workspace.data import EditProgress, EditReport
 from core.workspace.opening import failing
 
 # So long others wait at most, but for a part that takes longer itself.
 _SECONDS = 0.025
+
+_Result = TypeVar("_Result")
 
 Parts = Generator[EditProgress, None, EditReport]
 """How an edit is made: it goes on each time the next progress is asked for, and ends with what
@@ -27,6 +31,28 @@ def whole(parts: Parts) -> EditReport:
             next(parts)
         except StopIteration as end:
             return end.value
+
+
+def beside(work: Callable[[], _Result]) -> Generator[None, None, _Result]:
+    """Returns what `work` returns, which is done in a thread; yields while it takes long, so that
+    others may read meanwhile. It must not touch what they read."""
+    with ThreadPoolExecutor(1, thread_name_prefix="edit") as pool:
+        doing = pool.submit(work)
+        while not wait([doing], _SECONDS).done:
+            yield
+        return doing.result()
+
+
+def reporting(
+    waiting: Generator[None, None, _Result], progress: EditProgress
+) -> Generator[EditProgress, None, _Result]:
+    """Yields this progress while something is waited for, and returns what comes of it."""
+    while True:
+        try:
+            next(waiting)
+        except StopIteration as end:
+            return end.value
+        yield progress
 
 
 class OngoingEdit:
@@ -94,3 +120,10 @@ class OngoingEdit:
             self.report = ended.value
             return True
         return False
+
+
+def finished(ongoing: OngoingEdit) -> EditReport:
+    """Makes all of an edit, and returns what became of it."""
+    report = ongoing.finish()
+    assert report is not None
+    return report

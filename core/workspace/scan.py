@@ -59,13 +59,18 @@ class Scan:
         search = PictureSearch(is_recursive, trusts_suffix=True)
         seen: set[int] = set()
         count = 0
+        version = self._images.place_version
         for folder, files in _found(roots, search):
             if self._stop.is_set():
                 return
             stats = [(name, status_of(file)) for name, file in files]
             with self._guard:
+                if version != self._images.place_version:
+                    # An edit has moved images, perhaps since the folder was read.
+                    stats = [(name, status) for name, status in stats if exists(folder / name)]
                 number = self._images.folder_id(str(folder))
                 has_changed = self._note_folder(number, stats, is_whole=number not in seen)
+                version = self._images.place_version
             seen.add(number)
             count += len(files)
             self._report(ScanStage.FOLDERS, count, 0, has_changed)

@@ -20,6 +20,8 @@ from core.workspace.writing import ChangedOutside, Recovery, put
 _MOST_DURABLE = 8
 # So many files are written between two looks at whether an action is to be stopped.
 _PART = 100
+# To move an image takes several times as long.
+_MOVED_AT_ONCE = 20
 
 
 @dataclass
@@ -69,13 +71,14 @@ def made_in_parts(
     """Makes steps that are in no table."""
     durable = is_durable(steps)
     full: Message | None = None
-    for at in range(0, len(steps), _PART):
+    part = _MOVED_AT_ONCE if any(step.kind is StepKind.MOVE for step in steps) else _PART
+    for at in range(0, len(steps), part):
         outcome = Outcome()
         if stop is not None and stop.is_set():
             outcome.left += steps[at:]
             yield outcome
             return
-        for step in steps[at : at + _PART]:
+        for step in steps[at : at + part]:
             if full is not None and step.kind is not StepKind.REVIEW:
                 outcome.failed.append((step, full))
             else:

@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -24,38 +24,29 @@ HAS_WAY_BACK = sys.platform not in ("win32", "darwin")
 """Whether undo can bring back what is in the trash. Where not, a confirmation says so."""
 
 
-def planned_deletions(
-    pictures: Sequence[Path], pattern: str = "{stem}"
-) -> dict[Path, list[FileMove]]:
-    """Returns for each image the moves of its files to the trash, for `move.perform`, where there
-    is a way back. Files that an image which stays needs too stay. Raises StoreError.
-
-    `pattern` is that of the caption files' names.
-    """
-    sidecars = SidecarFinder(pictures, pattern)
+def planned_deletions(sidecars: SidecarFinder) -> Iterator[tuple[Path, list[FileMove]]]:
+    """Yields each image and the moves of its files to the trash, for `move.perform`, where there
+    is a way back. Files that an image which stays needs too stay. Raises StoreError."""
     trashes: dict[int, tuple[Path, Path | None]] = {}
     taken: set[Path] = set()
-    plan: dict[Path, list[FileMove]] = {}
-    for picture in pictures:
+    for picture in sidecars.pictures:
         files = [path for path, is_needed in sidecars.of(picture) if not is_needed]
-        plan[picture] = [_deletion(path, trashes, taken) for path in (*files, picture)]
-    return plan
+        yield picture, [_deletion(path, trashes, taken) for path in (*files, picture)]
 
 
-def send_to_trash(pictures: Sequence[Path], pattern: str = "{stem}") -> dict[Path, str]:
-    """Moves images and their files to the trash where there is no way back. Returns those that
-    could not be moved, with the reason."""
+def sent_to_trash(sidecars: SidecarFinder) -> Iterator[tuple[Path, str]]:
+    """Moves images and their files to the trash where there is no way back, one each time the next
+    is asked for. Yields each image and why it could not be moved, "" for one that was."""
     from send2trash import send2trash  # pyright: ignore[reportMissingModuleSource]  # Not on Linux.
 
-    sidecars = SidecarFinder(pictures, pattern)
-    failures: dict[Path, str] = {}
-    for picture in pictures:
+    for picture in sidecars.pictures:
         files = [path for path, is_needed in sidecars.of(picture) if not is_needed]
         try:
             send2trash([str(path) for path in (*files, picture)])
         except OSError as error:
-            failures[picture] = _error(picture, error).message
-    return failures
+            yield picture, _error(picture, error).message
+        else:
+            yield picture, ""
 
 
 def _deletion(
@@ -117,8 +108,8 @@ def _home_trash() -> Path:
 
 
 def _info(path: Path, top: Path | None) -> str:
-    real = Path(os.path.realpath(path.parent)) / path.name
-    name = real if top is None else real.relative_to(top)
+    real = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118 (quick)
+    name = real if top is None else Path(real).relative_to(top)
     moment = datetime.now().astimezone().strftime("%Y-%m-%dT%H:%M:%S")
     return f"[Trash Info]\nPath={quote(os.fsencode(name))}\nDeletionDate={moment}\n"
 

@@ -14,7 +14,7 @@ from threading import Event
 from core.captions.formats import CaptionFormat
 from core.captions.open_tables import OpenTables
 from core.files import is_folder
-from core.message import Message, translatable
+from core.message import Message
 from core.workspace.answers import Answers
 from core.workspace.bulk import Operation, changes_of
 from core.workspace.changes import Changes
@@ -39,8 +39,7 @@ from core.workspace.index import Index, index_path
 from core.workspace.kept_options import KeptOptions
 from core.workspace.listed_paths import ListedPaths
 from core.workspace.made_tables import MadeTables
-from core.workspace.move import planned_moves
-from core.workspace.ongoing import OngoingEdit, Parts, whole
+from core.workspace.ongoing import OngoingEdit, Parts, finished, whole
 from core.workspace.opening import FILE_NAME, failing, open_database, write_lock
 from core.workspace.preview import Preview, previewed
 from core.workspace.query import Query
@@ -50,7 +49,6 @@ from core.workspace.search import Search
 from core.workspace.similar import groups_of_similar
 from core.workspace.sources import Sources, chosen_options
 from core.workspace.syncing import Syncing
-from core.workspace.trash import HAS_WAY_BACK, planned_deletions
 
 _ALL = Sort()
 # A disk may take long to sync; what is not known to be done is looked at when it is opened again.
@@ -281,9 +279,7 @@ class Workspace:
     def apply(self, ids: Sequence[int], operation: Operation) -> EditReport:
         """Applies an operation to the captions of these images, as one action. Raises
         `bulk.PatternError`; then none is changed."""
-        report = self.begin_apply(ids, operation).finish()
-        assert report is not None
-        return report
+        return finished(self.begin_apply(ids, operation))
 
     def begin_apply(self, ids: Sequence[int], operation: Operation) -> OngoingEdit:
         """Returns the same edit, to be made part by part; none is changed before its first."""
@@ -302,33 +298,42 @@ class Workspace:
 
     def set_review(self, ids: Iterable[int], state: ReviewState) -> EditReport:
         """Sets what a person thinks of these images, as one action."""
-        with self._writing, self._guard, failing():
-            return self._changes.set_review(ids, state)
+        return finished(self.begin_set_review(ids, state))
+
+    def begin_set_review(self, ids: Iterable[int], state: ReviewState) -> OngoingEdit:
+        """Returns the same edit, to be made part by part."""
+        wanted = list(dict.fromkeys(ids))
+        return self._ongoing(lambda stop: self._changes.set_review(wanted, state, stop))
 
     def move_to(self, ids: Iterable[int], folder: Path) -> EditReport:
         """Moves images with the files beside them to another folder, as one action. Where a name is
         taken there, they get a number."""
-        name = translatable("core", "Move to “{folder}”").format(folder=folder.name or folder)
-        with self._writing, self._guard, failing():
-            images = self._by_path(ids)
-            planned = planned_moves(list(images), folder, self.options.pattern)
-            moves = {images[path]: files for path, files in planned.items()}
-            return self._changes.move(moves, name, self._reading.reader)
+        return finished(self.begin_move_to(ids, folder))
+
+    def begin_move_to(self, ids: Iterable[int], folder: Path) -> OngoingEdit:
+        """Returns the same edit, to be made part by part."""
+        wanted = list(dict.fromkeys(ids))
+
+        def begin(stop: Event) -> Parts:
+            pattern, reader = self.options.pattern, self._reading.reader
+            return self._changes.move_to(wanted, folder, pattern, reader, stop)
+
+        return self._ongoing(begin)
 
     def trash(self, ids: Iterable[int]) -> EditReport:
-        """Moves images with the files beside them to the system's trash, and their rows out of
-        tables. It can be undone where `trash.HAS_WAY_BACK`; elsewhere only the rows come back.
-        Raises StoreError if there is no trash."""
-        name = translatable("core", "Move to trash")
-        with self._writing, self._guard, failing():
-            images = self._by_path(ids)
-            if HAS_WAY_BACK:
-                planned = planned_deletions(list(images), self.options.pattern)
-                moves = {images[path]: files for path, files in planned.items()}
-                reader = self._reading.reader
-                return self._changes.move(moves, name, reader, is_trash=True)
+        """Moves images with the files beside them to the system's trash, their rows out of tables.
+        Undone where `HAS_WAY_BACK`; else only the rows are. Raises StoreError without a trash."""
+        return finished(self.begin_trash(ids))
+
+    def begin_trash(self, ids: Iterable[int]) -> OngoingEdit:
+        """Returns the same edit, to be made part by part."""
+        wanted = list(dict.fromkeys(ids))
+
+        def begin(stop: Event) -> Parts:
             pattern, reader = self.options.pattern, self._reading.reader
-            return self._changes.delete(images, pattern, name, reader)
+            return self._changes.trash(wanted, pattern, reader, stop)
+
+        return self._ongoing(begin)
 
     @property
     def undo_name(self) -> Message | None:
@@ -393,6 +398,3 @@ class Workspace:
 
     def _ongoing(self, begin: Callable[[Event], Parts | None]) -> OngoingEdit:
         return OngoingEdit(self._guard, self._writing, begin)
-
-    def _by_path(self, ids: Iterable[int]) -> dict[Path, int]:
-        return {self._images.path(id): id for id in ids if id in self._images}

@@ -252,7 +252,7 @@ class BulkWiring(QObject):
         if report.note and not failures:
             window.show_notice(translated(report.note))
         if report.left:
-            text = self.tr("Stopped. Captions changed: {changed}. Left as they were: {left}.")
+            text = self.tr("Stopped. Images changed: {changed}. Left as they were: {left}.")
             changed, left = f"{len(report.changed):,}", f"{report.left:,}"
             window.show_notice(text.format(changed=changed, left=left))
         show = NoticeAction(NoticeActionKind.SHOW_EDIT_REPORT, self.tr("Show all"), report)

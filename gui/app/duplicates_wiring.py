@@ -79,7 +79,7 @@ class DuplicatesWiring(QObject):
 
     @Slot(object)
     def _on_trash_asked(self, ids: list[int]) -> None:
-        self._workspace.edit(lambda workspace: workspace.trash(ids))
+        self._workspace.edit_many(lambda workspace: workspace.begin_trash(ids))
 
     @Slot(int, object)
     def _on_copy_asked(self, id: int, others: list[int]) -> None:

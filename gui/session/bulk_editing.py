@@ -92,11 +92,13 @@ class BulkEditing(QObject):
 
     def move(self, ids: Sequence[int], folder: Path) -> None:
         """Move images, with the files beside them, to another folder."""
-        self._workspace.edit(partial(_moved, ids=list(ids), folder=folder))
+        wanted = list(ids)
+        self._workspace.edit_many(lambda workspace: workspace.begin_move_to(wanted, folder))
 
     def trash(self, ids: Sequence[int]) -> None:
         """Move images, with the files beside them, to the system's trash."""
-        self._workspace.edit(partial(_trashed, ids=list(ids)))
+        wanted = list(ids)
+        self._workspace.edit_many(lambda workspace: workspace.begin_trash(wanted))
 
 
 def _previewed(
@@ -113,11 +115,3 @@ def _without_drafts(workspace: Workspace, *, conflicts: Sequence[Conflict]) -> N
         draft = workspace.drafts.of(one.id)
         if draft is not None and draft.text == one.ours:
             workspace.drafts.keep(one.id, None)
-
-
-def _moved(workspace: Workspace, *, ids: Sequence[int], folder: Path) -> EditReport:
-    return workspace.move_to(ids, folder)
-
-
-def _trashed(workspace: Workspace, *, ids: Sequence[int]) -> EditReport:
-    return workspace.trash(ids)

@@ -300,7 +300,7 @@ class FolderWorkspace(QObject):
 
     def review(self, ids: Sequence[int], state: ReviewState) -> None:
         """Set what a person thinks of these images."""
-        self.edit(lambda workspace: workspace.set_review(list(ids), state))
+        self.edit_many(lambda workspace: workspace.begin_set_review(ids, state))
 
     def undo(self) -> None:
         """Undo the last edit of captions or reviews."""

@@ -17,7 +17,7 @@ class EditingLine(ProgressLine):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__("editing", parent)
-        self.bar.setAccessibleName(self.tr("Editing captions"))
+        self.bar.setAccessibleName(self.tr("Changing images"))
         self.button.setText(self.tr("Stop"))
         self.button.clicked.connect(self.stop_asked)
 
@@ -26,9 +26,9 @@ class EditingLine(ProgressLine):
         if progress is None:
             self.end()
             return
-        text = self.tr("{done} of {total} captions checked")
+        text = self.tr("{done} of {total} images checked")
         if progress.is_writing:
-            text = self.tr("{done} of {total} captions edited")
+            text = self.tr("{done} of {total} images changed")
         self.button.setVisible(progress.can_stop)
         self.setToolTip(translated(progress.name))
         done, total = f"{progress.done:,}", f"{progress.total:,}"

@@ -14,7 +14,7 @@ import pytest
 
 from core.errors import StoreError
 from core.workspace import trash
-from core.workspace.move import FileMove, perform, planned_moves, revert
+from core.workspace.move import FileMove, SidecarFinder, perform, planned_moves, revert
 from tests.support.killed_moves import the_move
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="the trash of Linux")
@@ -62,7 +62,9 @@ def test_image_goes_with_all_that_belongs_to_it_and_comes_back(tmp_path):
     names = ["a.jpg", "a.TXT", "a.xmp", "a.jpg.pp3", "a.json", "a b.txt", "b.jpg", "b.txt", "a.md"]
     fill(tmp_path / "from", *names)
     before = held(tmp_path)
-    plan = planned_moves([tmp_path / "from" / "a.jpg"], tmp_path / "new" / "to")
+    plan = dict(
+        planned_moves(SidecarFinder([tmp_path / "from" / "a.jpg"]), tmp_path / "new" / "to")
+    )
     do(plan)
     assert {path.name for path in (tmp_path / "new" / "to").iterdir()} == {
         *("a.jpg", "a.TXT", "a.xmp", "a.jpg.pp3", "a.json"),
@@ -86,7 +88,7 @@ def test_taken_names_get_a_number_image_and_caption_the_same(tmp_path, pattern, 
     (picture, _) = fill(tmp_path / "from", "a.jpg", caption)
     fill(tmp_path / "to", "A.JPG" if sys.platform in ("win32", "darwin") else "a.jpg")
     there = held(tmp_path / "to")
-    plan = planned_moves([picture], tmp_path / "to", pattern)
+    plan = dict(planned_moves(SidecarFinder([picture], pattern), tmp_path / "to"))
     do(plan)
     assert held(tmp_path / "to").items() >= there.items()
     assert {path.name for path in (tmp_path / "to").iterdir()} - set(there) == {"a (2).jpg", moved}
@@ -97,7 +99,7 @@ def test_taken_names_get_a_number_image_and_caption_the_same(tmp_path, pattern, 
 def test_images_of_one_name_from_two_folders_do_not_meet(tmp_path):
     pictures = fill(tmp_path / "one", "a.jpg", "a.txt")[:1]
     pictures += fill(tmp_path / "two", "A.jpg", "A.txt")[:1]
-    plan = planned_moves(pictures, tmp_path / "to")
+    plan = dict(planned_moves(SidecarFinder(pictures), tmp_path / "to"))
     do(plan)
     names = sorted(path.name for path in (tmp_path / "to").iterdir())
     assert names == ["A (2).jpg", "A (2).txt", "a.jpg", "a.txt"]
@@ -106,13 +108,13 @@ def test_images_of_one_name_from_two_folders_do_not_meet(tmp_path):
 def test_caption_that_another_image_needs_is_copied(tmp_path):
     jpg, png, _ = fill(tmp_path / "from", "a.jpg", "a.png", "a.txt")
     before = held(tmp_path)
-    plan = planned_moves([jpg], tmp_path / "to")
+    plan = dict(planned_moves(SidecarFinder([jpg]), tmp_path / "to"))
     do(plan)
     assert sorted(path.name for path in (tmp_path / "to").iterdir()) == ["a.jpg", "a.txt"]
     assert sorted(path.name for path in (tmp_path / "from").iterdir()) == ["a.png", "a.txt"]
     undo(plan)
     assert held(tmp_path) == before
-    plan = planned_moves([jpg, png], tmp_path / "to")
+    plan = dict(planned_moves(SidecarFinder([jpg, png]), tmp_path / "to"))
     do(plan)
     assert not files_in(tmp_path / "from")
     assert len(files_in(tmp_path / "to")) == 3
@@ -126,12 +128,15 @@ def test_image_that_is_there_already_stays(tmp_path):
     with suppress(OSError):
         link.symlink_to(tmp_path / "from")
     for folder in (tmp_path / "from", link):
-        assert planned_moves([picture], folder) == {picture: []} or not folder.exists()
+        assert (
+            dict(planned_moves(SidecarFinder([picture]), folder)) == {picture: []}
+            or not folder.exists()
+        )
 
 
 def test_file_that_appears_meanwhile_is_not_replaced(tmp_path):
     (picture,) = fill(tmp_path / "from", "a.jpg")
-    (move,) = planned_moves([picture], tmp_path / "to")[picture]
+    (move,) = dict(planned_moves(SidecarFinder([picture]), tmp_path / "to"))[picture]
     fill(tmp_path / "to", "a.jpg")
     (tmp_path / "to" / "a.jpg").write_text("another")
     for is_resumed in (False, True):
@@ -148,7 +153,7 @@ def test_file_that_appears_meanwhile_is_not_replaced(tmp_path):
 
 def test_what_is_gone_is_said_so(tmp_path):
     (picture,) = fill(tmp_path / "from", "a.jpg")
-    (move,) = planned_moves([picture], tmp_path / "to")[picture]
+    (move,) = dict(planned_moves(SidecarFinder([picture]), tmp_path / "to"))[picture]
     picture.unlink()
     for attempt in (perform, revert):
         with pytest.raises(StoreError, match="no longer in"):
@@ -160,7 +165,7 @@ def test_file_goes_to_another_disk_and_back(tmp_path, other_disk):
     (picture, _) = fill(tmp_path / "from", "a.jpg", "a.txt")
     os.utime(picture, (1_000_000, 1_000_000))
     before = held(tmp_path)
-    plan = planned_moves([picture], other_disk / "to")
+    plan = dict(planned_moves(SidecarFinder([picture]), other_disk / "to"))
     do(plan)
     assert sorted(path.name for path in files_in(other_disk)) == ["a.jpg", "a.txt"]
     assert (other_disk / "to" / "a.jpg").stat().st_mtime == 1_000_000
@@ -204,7 +209,7 @@ def test_deleted_image_is_in_the_trash_of_the_desktop_and_comes_back(tmp_path, m
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     pictures = [fill(tmp_path / name, "ä b%.jpg", "ä b%.txt")[0] for name in ("one", "two")]
     before = held(tmp_path)
-    plan = trash.planned_deletions(pictures)
+    plan = dict(trash.planned_deletions(SidecarFinder(pictures)))
     do(plan)
     assert not files_in(tmp_path / "one")
     bin = tmp_path / "data" / "Trash"
@@ -226,7 +231,7 @@ def test_deleted_image_is_in_the_trash_of_the_desktop_and_comes_back(tmp_path, m
 def test_deleting_one_of_two_images_leaves_the_caption_of_both(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     jpg, *_ = fill(tmp_path / "one", "a.jpg", "a.png", "a.txt")
-    do(trash.planned_deletions([jpg]))
+    do(dict(trash.planned_deletions(SidecarFinder([jpg]))))
     assert set(held(tmp_path / "one")) == {"a.png", "a.txt"}
 
 
@@ -234,7 +239,7 @@ def test_deleting_one_of_two_images_leaves_the_caption_of_both(tmp_path, monkeyp
 def test_file_on_another_disk_goes_to_the_trash_of_that_disk(tmp_path, monkeypatch, other_disk):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     (picture,) = fill(other_disk / "from", "a.jpg")
-    plan = trash.planned_deletions([picture])
+    plan = dict(trash.planned_deletions(SidecarFinder([picture])))
     (move,) = plan[picture]
     bin = move.target.parent.parent
     existed = bin.exists()
@@ -258,7 +263,7 @@ def test_trash_in_the_same_second_does_not_mix_two_files(tmp_path, monkeypatch):
     for text in ("first", "second"):
         (picture,) = fill(tmp_path / "one", "a")
         picture.write_text(text)
-        plan = trash.planned_deletions([picture])
+        plan = dict(trash.planned_deletions(SidecarFinder([picture])))
         do(plan)
     undo(plan)
     assert held(tmp_path / "one") == {"a": "second"}

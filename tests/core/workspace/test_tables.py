@@ -509,7 +509,7 @@ def test_rows_go_with_images_whose_trash_has_no_way_back(opened, folder, tmp_pat
             Path(path).rename(trash / Path(path).name)
 
     monkeypatch.setitem(sys.modules, "send2trash", SimpleNamespace(send2trash=send))
-    monkeypatch.setattr("core.workspace.workspace.HAS_WAY_BACK", False)
+    monkeypatch.setattr("core.workspace.changes.HAS_WAY_BACK", False)
     given = (folder / "metadata.jsonl").read_text()
     workspace = opened()
     ids = [workspace.row_of(folder / name).id for name in ("1.png", "4.png")]
