@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -17,11 +18,13 @@ from pydantic import (
 )
 
 from core.errors import StoreError
-from core.files import keep_copy, numbered, read_regular, reason, replace_file
+from core.files import exists, keep_copy, numbered, read_regular, reason, replace_file
 from core.locations import SETTINGS_NAME
+from core.merging import merged_values
 from core.message import joined, translatable
 from core.model_reference import server_model
 from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
+from core.write_lock import one_at_a_time
 
 REMEMBERED_PROMPTS = 200
 REMEMBERED_FOLDERS = 20
@@ -240,17 +243,27 @@ def _kept(path: Path) -> str:
     return translatable("core", "The old file is kept as “{name}”.").format(name=copy.name)
 
 
-def save(settings: Settings, folder: Path) -> None:
-    """Write all of it at once: after a crash the file is the old one or the new one.
+def save(settings: Settings, folder: Path, known: Settings | None = None) -> Settings:
+    """Writes the settings at once: after a crash the file is the old one or the new one. Returns
+    what it has now.
 
-    Raises StoreError when the folder cannot be written.
+    With `known`, what the caller read or wrote last, only what differs from that is written: what
+    another program has changed since stays, also what only a newer one knows. A damaged file is
+    kept as by `load`. Raises StoreError when the folder cannot be written.
     """
-    text = json.dumps(settings.model_dump(), indent=2) + "\n"
     path = folder / SETTINGS_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Nobody else is to read what was asked.
-        replace_file(path, text.encode(), mode=0o600)
+        with one_at_a_time(path.with_suffix(".lock")):
+            found = _values_in(path)
+            result = settings if known is None else _merged(settings, known, found)
+            if exists(path) and (found is None or _wrong_keys(found)):
+                _kept(path)
+            others = found if found and known else {}
+            text = json.dumps({**others, **result.model_dump()}, indent=2) + "\n"
+            # Nobody else is to read what was asked.
+            replace_file(path, text.encode(), mode=0o600)
+            return result
     except OSError as error:
         raise StoreError(
             translatable(
@@ -259,3 +272,37 @@ def save(settings: Settings, folder: Path) -> None:
                 "or free some space.",
             ).format(folder=folder, reason=reason(error))
         ) from error
+
+
+def read_again(settings: Settings, folder: Path, known: Settings) -> Settings:
+    """Returns the settings with what another program has written since they were `known`; nothing
+    is written. A file that is gone, damaged or cannot be read changes nothing."""
+    return _merged(settings, known, _values_in(folder / SETTINGS_NAME))
+
+
+def change(folder: Path, edit: Callable[[Settings], None]) -> None:
+    """Changes settings in their file, as what has no window does. Raises StoreError."""
+    before = load(folder)
+    after = before.model_copy(deep=True)
+    edit(after)
+    if after != before:
+        save(after, folder, before)
+
+
+def _values_in(path: Path) -> dict[str, Any] | None:
+    """Returns what a file has, wrong values too; None if it has none, or cannot be read."""
+    try:
+        data: object = json.loads(read_regular(path, most=_LARGEST).decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return cast(dict[str, Any], data) if isinstance(data, dict) else None
+
+
+def _merged(settings: Settings, known: Settings, found: dict[str, Any] | None) -> Settings:
+    if found is None:
+        return settings
+    before, mine = known.model_dump(), settings.model_dump()
+    wrong = _wrong_keys(found)
+    theirs = {key: value for key, value in found.items() if key not in wrong}
+    now = {**before, **Settings(**theirs).model_dump(include={*theirs})}
+    return Settings(**merged_values(before, mine, now))

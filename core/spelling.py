@@ -21,6 +21,7 @@ from typing import Any
 from core.errors import StoreError
 from core.files import read_bytes, write_atomically, write_error
 from core.message import translatable
+from core.write_lock import one_at_a_time
 
 log = logging.getLogger(__name__)
 
@@ -143,15 +144,18 @@ class Spelling:
         """Takes a word for right from now on. Raises StoreError if it cannot be kept, and where the
         file of a person's words cannot be read: they would be lost."""
         self._own.add(word.casefold())
-        text = _text(read_bytes(self._own_file, most=_LARGEST) or b"")
-        if word in text.splitlines():
-            return
-        between = "" if not text or text.endswith("\n") else "\n"
+        path = self._own_file
         try:
-            self._own_file.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with one_at_a_time(path.with_suffix(".lock")):
+                text = _text(read_bytes(path, most=_LARGEST) or b"")
+                # Another program may have added some.
+                self._own.update(map(str.casefold, text.splitlines()))
+                if word not in text.splitlines():
+                    between = "" if not text or text.endswith("\n") else "\n"
+                    write_atomically(path, f"{text}{between}{word}\n".encode())
         except OSError as error:
-            raise write_error(self._own_file, error) from error
-        write_atomically(self._own_file, f"{text}{between}{word}\n".encode())
+            raise write_error(path, error) from error
 
     def _looked_up(self, word: str) -> bool:
         # Tags are written without capitals: paris, new year.

@@ -19,10 +19,11 @@ LAYERS = {
     "core": (
         {"message"},
         {"errors", "words", "vocabulary", "eta", "formatting", "version", "resources"}
-        | {"partial_file"},
+        | {"merging", "partial_file"},
         {"files", "clip_tokens"},
-        {"file_identity", "isolation", "locations", "schema_steps", "secret", "spelling", "syncing"}
-        | {"transfer", "write_lock"},
+        {"write_lock"},
+        {"file_identity", "isolation", "locations", "merged_file", "schema_steps", "secret"}
+        | {"spelling", "syncing", "transfer"},
         {"picture"},
         {"transcript", "captions"},
         {"model_reference", "trace"},

@@ -156,13 +156,12 @@ def _keep_key(address: str) -> int:
 
 def _forget(address: str, print_line: Print) -> int:
     from core.locations import locations
-    from core.settings import load, save
+    from core.settings import Settings, change
 
-    settings = load(locations().folder)
-    kept = [one for one in settings.servers if not _has(one, address)]
-    if len(kept) < len(settings.servers):
-        settings.servers = kept
-        save(settings, locations().folder)
+    def forget(settings: Settings) -> None:
+        settings.servers = [one for one in settings.servers if not _has(one, address)]
+
+    change(locations().folder, forget)
     ServerKey(address).keep("")
     print_line(f"Forgot {address}")
     return ALL_WELL

@@ -63,6 +63,7 @@ class SettingsWiring(QObject):
         window.command_actions.set_bindings(settings_file.settings.keys)
         window.keys_asked.connect(self._on_keys_asked)
         settings_file.noticed.connect(window.show_notice)
+        settings_file.changed.connect(self._apply)
 
     def _choose_theme(self, mode: str) -> None:
         """Another mode may have the same colours, of which the theme says nothing."""
@@ -87,28 +88,37 @@ class SettingsWiring(QObject):
         dialog = SettingsDialog(
             settings, self._window, known_cards(), rows, panel, languages, folder
         )
-        dialog.saved.connect(self._on_saved)
+        shown = settings.model_copy(deep=True)
+        dialog.saved.connect(partial(self._on_saved, shown))
         dialog.show_state(self._window.state)
         self._window.states.changed.connect(dialog.show_state)
         if shows_keyboard:
             dialog.show_keyboard()
         dialog.open()
 
-    @Slot(object)
-    def _on_saved(self, chosen: Settings) -> None:
-        """Take the choices over; what the program itself remembered meanwhile stays."""
+    def _on_saved(self, shown: Settings, chosen: Settings) -> None:
+        """Take over what was chosen among the settings that the dialog has shown; what has changed
+        otherwise meanwhile stays."""
         settings = self._settings_file.settings
         before = settings.model_choice
         for name in Settings.model_fields.keys() - REMEMBERED:
-            setattr(settings, name, getattr(chosen, name))
+            if getattr(chosen, name) != getattr(shown, name):
+                setattr(settings, name, getattr(chosen, name))
+        self._apply()
+        if settings.model_choice != before:
+            self._begin(self._loaded.load(settings.model_choice))
+        self._begin(self._settings_file.save())
+
+    @Slot()
+    def _apply(self) -> None:
+        """Show what is chosen by now, here or by another program. Its model counts at the next
+        start."""
+        settings = self._settings_file.settings
         self._choose_theme(settings.theme)
         self._theme.choose_text_percent(settings.text_percent)
         self._window.command_actions.set_bindings(settings.keys)
         self._idle_unload.restart_timer()
         self._spelling.use(settings.spelling)
-        if settings.model_choice != before:
-            self._begin(self._loaded.load(settings.model_choice))
-        self._begin(self._settings_file.save())
 
     def _on_log_folder_asked(self) -> None:
         QDesktopServices.openUrl(url_of(self._logs))

@@ -12,7 +12,8 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from core.errors import AppError
-from core.files import numbered, read_regular, replace_file, write_error
+from core.files import numbered, read_regular, write_error
+from core.merged_file import MergedFile
 from gui.session.worker_thread import WorkerThread
 from gui.widgets.translated import translated
 
@@ -39,6 +40,7 @@ class TypedTexts(QObject):
         self._thread.failed.connect(self._on_failed)
         self._is_failing = False
         self._texts = _read(self._path)
+        self._file = MergedFile(self._path, self._texts)
         self._timer = QTimer(self, interval=_SAVED_AFTER_MS, singleShot=True)
         self._timer.timeout.connect(self._save)
 
@@ -71,7 +73,7 @@ class TypedTexts(QObject):
     @Slot()
     def _save(self) -> None:
         self._timer.stop()
-        self._thread.ask(self._on_saved, partial(_write, self._path, dict(self._texts)))
+        self._thread.ask(self._on_saved, partial(_write, self._file, self._path, dict(self._texts)))
 
     def _on_saved(self, _: object) -> None:
         self._is_failing = False
@@ -97,10 +99,8 @@ def _read(path: Path) -> dict[str, str]:
         return {}
 
 
-def _write(path: Path, texts: dict[str, str]) -> None:
+def _write(file: MergedFile, path: Path, texts: dict[str, str]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Nobody else is to read what a person writes.
-        replace_file(path, json.dumps(texts).encode(), mode=0o600)
+        file.write(texts)
     except OSError as error:
         raise write_error(path, error) from error

@@ -12,7 +12,8 @@ from typing import Any, cast
 
 from PySide6.QtCore import QObject, QTimer
 
-from core.files import read_regular, replace_file
+from core.files import read_regular
+from core.merged_file import MergedFile
 from core.workspace import Sort, SortKey
 from gui.session.worker_thread import WorkerThread
 
@@ -60,6 +61,7 @@ class ViewMemory(QObject):
         self.open: tuple[Path, ...] = ()
         """What is open, or was when the program ended."""
         self._load()
+        self._file = MergedFile(self._path, self._values())
         self._timer = QTimer(self, interval=_SAVED_AFTER_MS, singleShot=True)
         self._timer.timeout.connect(self._save)
 
@@ -119,13 +121,15 @@ class ViewMemory(QObject):
             self._timer.start()
 
     def _save(self) -> None:
-        data = {
-            "open": list(map(str, self.open)),
-            "zooms": self._zooms,
+        self._thread.submit(partial(_write, self._file, self._values()))
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            "open": tuple(map(str, self.open)),
+            "zooms": dict(self._zooms),
             "tags": dict(self._tags),
             "folders": {key: asdict(view) for key, view in self._folders.items()},
         }
-        self._thread.submit(partial(_write, self._path, data))
 
     def _load(self) -> None:
         try:
@@ -164,10 +168,8 @@ def _view(value: Any) -> FolderView:
     return view
 
 
-def _write(path: Path, data: dict[str, Any]) -> None:
+def _write(file: MergedFile, values: dict[str, Any]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Nobody else is to read which images a person looked at.
-        replace_file(path, json.dumps(data).encode(), mode=0o600)
+        file.write(values)
     except (OSError, ValueError):
         log.warning("What is in view is not kept", exc_info=True)

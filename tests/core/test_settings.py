@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from core.errors import StoreError
 from core.locations import locations, take_from_others, writable_locations
-from core.settings import REMEMBERED_PROMPTS, Settings, load, save
+from core.settings import REMEMBERED_PROMPTS, Settings, change, load, read_again, save
 from core.transcript import ModelChoice, Precision, Sampling
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +106,7 @@ def test_settings_and_their_copies_are_for_their_owner_alone(tmp_path):
     assert {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()} == {
         "settings.json": 0o600,
         "settings.json.bak": 0o600,
+        "settings.lock": 0o600,
     }
 
 
@@ -160,13 +161,14 @@ def test_unwritable_place_is_an_error_that_names_it_and_leaves_nothing(tmp_path)
     (tmp_path / "settings.json").mkdir()
     with pytest.raises(StoreError, match="cannot be saved"):
         save(Settings(), tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "settings.json"]
+    names = ["file", "settings.json", "settings.lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
-def test_saving_over_leaves_one_file(tmp_path):
+def test_saving_over_leaves_one_file_and_its_lock(tmp_path):
     for theme in ("light", "dark"):
         save(Settings(theme=theme), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"settings.json", "settings.lock"}
     assert load(tmp_path).theme == "dark"
 
 
@@ -265,3 +267,58 @@ def test_user_whom_the_system_does_not_know_gets_a_temporary_folder(tmp_path, mo
     assert places.folder.parent == tmp_path
     assert places.note
     assert not (tmp_path / "~").exists()
+
+
+class TestTwoPrograms:
+    """Each writes only what it has changed."""
+
+    @pytest.fixture
+    def known(self, tmp_path):
+        save(Settings(servers=["a", "b"], prompt_history=["one"], keys={"copy": ["F2"]}), tmp_path)
+        return load(tmp_path)
+
+    def test_other_fields_stay_as_the_other_one_wrote_them(self, tmp_path, known):
+        save(known.model_copy(update={"theme": "dark"}), tmp_path, known)
+        now = save(known.model_copy(update={"beams": 3}), tmp_path, known)
+        assert (now.theme, now.beams) == ("dark", 3)
+        assert load(tmp_path) == now
+
+    def test_lists_and_keys_have_what_both_added_and_removed(self, tmp_path, known):
+        theirs, ours = known.model_copy(deep=True), known.model_copy(deep=True)
+        theirs.servers = ["b", "c"]
+        theirs.remember_prompt("theirs")
+        theirs.keys = {"paste": ["F3"]}
+        save(theirs, tmp_path, known)
+        ours.servers = ["a", "b", "d"]
+        ours.remember_prompt("ours")
+        ours.keys = {**ours.keys, "copy": ["F2"], "cut": ["F4"]}
+        now = save(ours, tmp_path, known)
+        assert now.servers == ["b", "c", "d"]
+        assert now.prompt_history == ["one", "theirs", "ours"]
+        assert now.keys == {"paste": ["F3"], "cut": ["F4"]}
+
+    def test_what_only_a_newer_program_knows_stays(self, tmp_path, known):
+        path = tmp_path / "settings.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "from_the_future": [1]}))
+        save(known.model_copy(update={"beams": 3}), tmp_path, known)
+        assert json.loads(path.read_text())["from_the_future"] == [1]
+
+    @pytest.mark.parametrize("content", ["{", "[]", '{"beams": 99, "theme": "dark"}'])
+    def test_file_that_a_person_has_damaged_is_kept_aside(self, tmp_path, known, content):
+        path = tmp_path / "settings.json"
+        path.write_text(content)
+        now = save(known.model_copy(update={"top_k": 3}), tmp_path, known)
+        assert (tmp_path / "settings.json.bak").read_text() == content
+        assert (now.top_k, now.beams, now.servers) == (3, 1, ["a", "b"])
+        assert now.theme == ("dark" if "dark" in content else "system")
+
+    def test_file_that_is_gone_is_written_whole(self, tmp_path, known):
+        (tmp_path / "settings.json").unlink()
+        assert read_again(known, tmp_path, known) == known
+        save(known, tmp_path, known)
+        assert load(tmp_path) == known
+
+    def test_change_without_a_window(self, tmp_path, known):
+        change(tmp_path, lambda settings: settings.servers.remove("a"))
+        assert load(tmp_path) == known.model_copy(update={"servers": ["b"]})
+        assert read_again(known, tmp_path, known).servers == ["b"]

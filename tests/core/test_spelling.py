@@ -120,3 +120,13 @@ def test_file_that_is_no_dictionary_is_named(tmp_path):
     (tmp_path / "xx.dic").write_bytes(b"\xff\xfe\0")
     with pytest.raises(StoreError, match="xx"):
         Spelling(tmp_path / "xx", tmp_path / "words.txt")
+
+
+def test_words_that_another_program_adds_stay_and_are_known(small, tmp_path):
+    own = tmp_path / "words.txt"
+    dictionary = find_dictionaries([small])["de_AT"]
+    ours, theirs = Spelling(dictionary, own), Spelling(dictionary, own)
+    ours.add("Xyzzian")
+    theirs.add("plugh")
+    assert own.read_text().splitlines() == ["Xyzzian", "plugh"]
+    assert theirs.is_right("xyzzian")

@@ -38,3 +38,17 @@ def test_file_that_cannot_be_read_is_kept_aside_and_not_written_over(run, tmp_pa
 
     run(story())
     assert (tmp_path / "typed.bak").read_bytes() == content
+
+
+def test_texts_of_two_windows_are_both_kept(run, tmp_path):
+    async def story():
+        ours, theirs = TypedTexts(tmp_path), TypedTexts(tmp_path)
+        ours.keep("run/a", "ours")
+        theirs.keep("run/b", "theirs")
+        await ours.close()
+        await theirs.close()
+        again = TypedTexts(tmp_path)
+        assert (again.text("run/a"), again.text("run/b")) == ("ours", "theirs")
+        await again.close()
+
+    run(story())

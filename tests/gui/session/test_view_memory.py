@@ -1,0 +1,33 @@
+"""What was in view, in a file that two windows write."""
+
+from pathlib import Path
+
+from gui.session.view_memory import FolderView, ViewMemory
+
+A, B = Path("/images/a.png"), Path("/images/b.png")
+
+
+def test_views_of_two_windows_are_both_kept(run, tmp_path):
+    async def story():
+        ours, theirs = ViewMemory(tmp_path), ViewMemory(tmp_path)
+        ours.keep_zoom(A, (2.0, 1.0, 1.0))
+        ours.keep_tag(A, "a c")
+        ours.keep_folder([A.parent], FolderView(current="a", selected=("1", "2")))
+        theirs.keep_zoom(B, (3.0, 1.0, 1.0))
+        theirs.keep_folder([B], FolderView(current="b"))
+        theirs.keep_open([B])
+        await ours.close()
+        await theirs.close()
+        again = ViewMemory(tmp_path)
+        assert (again.zoom(A), again.zoom(B)) == ((2.0, 1.0, 1.0), (3.0, 1.0, 1.0))
+        assert again.tag(A) == "a c"
+        assert again.folder([A.parent]) == FolderView(current="a", selected=("1", "2"))
+        assert again.folder([B]) == FolderView(current="b")
+        assert again.open == (B,)
+        again.keep_zoom(A, None)
+        await again.close()
+        last = ViewMemory(tmp_path)
+        assert (last.zoom(A), last.zoom(B)) == (None, (3.0, 1.0, 1.0))
+        await last.close()
+
+    run(story())
