@@ -123,7 +123,7 @@ def _import(options: argparse.Namespace, presets: Presets, print_line: Print) ->
         return WRONG_USE
     after = presets.with_imported(read_presets(options.file))
     new = [one.name for one in after.all if presets.named(one.name) is None]
-    after.save(locations().presets)
+    after.save_changes(presets, locations().presets)
     imported = f"Imported {number_of(len(new), 'preset')}."
     print_line(imported if new else "All presets were there already.")
     for name in new:

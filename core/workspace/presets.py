@@ -15,11 +15,12 @@ from typing import Any, cast
 
 from core.captions.encoding import whole
 from core.errors import StoreError
-from core.files import numbered, read_bytes, write_atomically, write_error
+from core.files import exists, numbered, read_bytes, write_atomically, write_error
 from core.formatting import format_bytes
 from core.message import Message, translatable
 from core.resources import RESOURCES
 from core.workspace.data import CaptionMode
+from core.write_lock import one_at_a_time
 
 PRESET_KEYS = 9
 LONGEST_NAME = 100
@@ -146,6 +147,26 @@ class Presets:
             return replace(built_in, notes=(text.format(name=kept.name),))
         return built_in._with_all(own)._ordered(order)
 
+    @staticmethod
+    def read_again(path: Path) -> Presets | None:
+        """Returns what `load` does; None if there is no file, which removes no presets either."""
+        return Presets.load(path) if exists(path) else None
+
+    def save_changes(self, before: Presets, path: Path) -> Presets:
+        """Writes what was changed since they were `before` into the file, which another program may
+        have changed too. Returns what it has then. A file that cannot be read is left, and a
+        damaged one kept. Raises StoreError."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with one_at_a_time(path.with_suffix(".lock")):
+                found = Presets.read_again(path)
+                result = self if found is None or found.notes else self.merged(before, found)
+                if result != found:
+                    result.save(path)
+                return replace(result, notes=found.notes if found else ())
+        except OSError as error:
+            raise write_error(path, error) from error
+
     def save(self, path: Path) -> None:
         """Writes the own presets and the order. Raises StoreError."""
         own = [one.to_json() for one in self.all if one.name in self.own]
@@ -162,9 +183,13 @@ class Presets:
         write_atomically(path, data)
 
     def merged(self, before: Presets, other: Presets) -> Presets:
-        """Returns these with what another program has added and changed since both were `before`.
-        Where both have changed a preset, both are kept; what it has removed stays."""
+        """Returns these with what another program has added, changed, removed and moved since both
+        were `before`. Where both have changed a preset, both are kept."""
         result = self
+        for name in before.own - other.own:
+            # One that comes with the program is as it came.
+            if self._by_name(name) == before._by_name(name):
+                result = result.without(name)
         for theirs in other.all:
             known = before._by_name(theirs.name)
             if theirs.name not in other.own or theirs == known:
@@ -173,7 +198,14 @@ class Presets:
                 result = result.with_saved(theirs)
             else:
                 result = result.with_imported([theirs])
-        return result
+        if other._has_order_of(before) or not self._has_order_of(before):
+            return result
+        return result._ordered([one.name for one in other.all])
+
+    def _has_order_of(self, other: Presets) -> bool:
+        """Returns whether those that both have are in one order."""
+        mine, theirs = ([one.name for one in presets.all] for presets in (self, other))
+        return [one for one in mine if one in theirs] == [one for one in theirs if one in mine]
 
     def named(self, name: str) -> Preset | None:
         """Returns a preset by its name, whatever its case, or by its key from 1 to 9."""

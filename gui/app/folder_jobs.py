@@ -14,6 +14,7 @@ from gui.app.compare_wiring import CompareWiring
 from gui.app.duplicates_wiring import DuplicatesWiring
 from gui.app.exchange_wiring import ExchangeWiring
 from gui.app.notes_wiring import NotesWiring
+from gui.app.own_files import OwnFiles
 from gui.app.presets_wiring import PresetsWiring
 from gui.app.series_wiring import SeriesWiring
 from gui.app.tasks import Begin
@@ -60,6 +61,7 @@ class FolderJobs(QObject):
         run.consent = MetadataConsent(settings_file.settings)
         ExchangeWiring(window, workspace, editing, self._exchange, begin, self)
         PresetsWiring(window, self.presets, workspace, batch, begin, self)
+        OwnFiles(places, settings_file, self.presets, begin, self)
         self.notes = NotesWiring(
             *(window, listing, workspace, run),
             model=model,

@@ -126,9 +126,9 @@ class PresetsWiring(QObject):
         open_without_waiting(dialog)
         return dialog
 
-    @Slot(object)
-    def _on_changed(self, presets: Presets) -> None:
-        self._begin(self._store.keep(presets))
+    @Slot(object, object)
+    def _on_changed(self, presets: Presets, before: Presets) -> None:
+        self._begin(self._store.keep(presets, before))
 
     def _import(self, dialog: PresetsDialog, path: Path) -> None:
         self._begin(self._read(dialog, path))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from core.errors import StoreError
-from core.message import Message
 from core.workspace import Presets
 from gui.widgets.translated import translated, translated_all
 
@@ -32,7 +31,7 @@ class PresetStore(QObject):
         self._lock = asyncio.Lock()
         self._kept: Presets | None = None
         self.presets = Presets.built_in()
-        # What the file had, apart from what other programs have written since.
+        # What was read or written here last.
         self._known = self.presets
 
     async def load(self) -> None:
@@ -47,8 +46,11 @@ class PresetStore(QObject):
             self.noticed.emit(translated_all(found.notes))
         self.changed.emit()
 
-    async def keep(self, presets: Presets) -> None:
-        """Take others, and write them; of several that come quickly, the last."""
+    async def keep(self, presets: Presets, before: Presets | None = None) -> None:
+        """Take others, and write what is changed; of several that come quickly, the last. `before`
+        are those that a person has changed, which another program may have changed since."""
+        if before is not None:
+            presets = presets.merged(before, self.presets)
         if presets == self.presets:
             return
         self.presets = presets
@@ -58,19 +60,33 @@ class PresetStore(QObject):
                 return
             self._kept = wanted = self.presets
             try:
-                notes = await asyncio.to_thread(_save, wanted, self._known, self._path)
+                found = await asyncio.to_thread(wanted.save_changes, self._known, self._path)
             except StoreError as error:
                 self._kept = None
                 self.noticed.emit(translated(error))
                 return
             self._known = wanted
-            if notes:
-                self.noticed.emit(translated_all(notes))
+            self._take(found)
 
+    async def look(self) -> None:
+        """Take over what another program has written, as `onlooker presets import` does. What
+        cannot be read is left for the next time that something is kept."""
+        async with self._lock:
+            if self.presets != self._known:
+                return  # It is put together with what is about to be written.
+            try:
+                found = await asyncio.to_thread(Presets.read_again, self._path)
+            except StoreError as error:
+                log.warning("The presets are not read again: %s", error)
+                return
+            if found is not None and not found.notes:  # A damaged one has lost none.
+                self._take(found)
 
-def _save(presets: Presets, known: Presets, path: Path) -> Sequence[Message]:
-    """Write presets with what another program has added since they were `known`, as `onlooker
-    presets import` does. A file that cannot be read is left. Return what to say of it."""
-    found = Presets.load(path)
-    presets.merged(known, found).save(path)
-    return found.notes
+    def _take(self, found: Presets) -> None:
+        """Take over what the file has, unless more was changed here meanwhile."""
+        if found.notes:
+            self.noticed.emit(translated_all(found.notes))
+        found = replace(found, notes=())
+        if self.presets == self._known != found:
+            self.presets = self._known = self._kept = found
+            self.changed.emit()

@@ -35,11 +35,12 @@ _LIST_WIDTH = 220
 class PresetsDialog(QDialog):
     """What is written counts at once; *Undo* takes back one step after another.
 
-    `changed(Presets)`: keep these. `import_asked(Path)`: read the presets of a file;
-    `export_asked(Path, list[Preset])`: write these to a file.
+    `changed(Presets, Presets)`: keep these, which were the second ones before.
+    `import_asked(Path)`: read the presets of a file; `export_asked(Path, list[Preset])`: write
+    these to a file.
     """
 
-    changed = Signal(object)
+    changed = Signal(object, object)
     import_asked = Signal(Path)
     export_asked = Signal(Path, object)
 
@@ -47,7 +48,7 @@ class PresetsDialog(QDialog):
         super().__init__(parent)
         self.setObjectName("presets_dialog")
         self.setWindowTitle(self.tr("Presets"))
-        self._presets = presets
+        self._presets = self._kept = presets
         self._undo: list[tuple[Presets, str]] = []
         self._current = ""
         self._is_typing = False
@@ -220,7 +221,8 @@ class PresetsDialog(QDialog):
     @Slot()
     def _emit_changed(self) -> None:
         self._typed.stop()
-        self.changed.emit(self._presets)
+        before, self._kept = self._kept, self._presets
+        self.changed.emit(self._presets, before)
 
     def _remember(self) -> None:
         self._undo.append((self._presets, self._current))

@@ -77,3 +77,51 @@ def test_file_that_was_damaged_meanwhile_is_kept(store, run, tmp_path):
     assert len(said) == 1
     assert (tmp_path / "presets.bak").read_text() == "{"
     assert names(path) == {"Ours"}
+
+
+def test_what_another_program_changes_is_noticed_and_nothing_else_is_lost(store, run, tmp_path):
+    store, said = store
+    path = tmp_path / "presets.json"
+    changed = []
+    store.changed.connect(lambda: changed.append(store.presets))
+    more = Preset("More", ("m",))
+
+    async def story():
+        await store.load()
+        await store.keep(store.presets.with_saved(OURS))
+        in_a_dialog = store.presets
+        Presets.load(path).with_saved(THEIRS).save(path)
+        await store.look()
+        assert changed[-1].named("Theirs") == THEIRS
+        # The dialog was opened before.
+        await store.keep(in_a_dialog.with_saved(more), in_a_dialog)
+        assert names(path) == {"Ours", "Theirs", "More"}
+        Presets.load(path).without("Ours").moved("More", 0).save(path)
+        await store.keep(store.presets.with_saved(Preset("Last", ("l",))))
+        assert names(path) == {"Theirs", "More", "Last"}
+        assert store.presets == Presets.load(path)
+        assert store.presets.all[0] == more
+
+    run(story())
+    assert said == []
+
+
+def test_file_that_is_damaged_or_removed_loses_no_presets(store, run, tmp_path):
+    store, said = store
+    path = tmp_path / "presets.json"
+    Presets.built_in().with_saved(THEIRS).save(path)
+
+    async def story():
+        await store.load()
+        for content, name in (("{", "One"), (None, "Two")):
+            if content is None:
+                path.unlink()
+            else:
+                path.write_text(content)
+            await store.look()
+            assert store.presets.named("Theirs")
+            await store.keep(store.presets.with_saved(Preset(name, ("x",))))
+        assert names(path) == {"Theirs", "One", "Two"}
+
+    run(story())
+    assert len(said) == 1
