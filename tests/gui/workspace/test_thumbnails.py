@@ -1,5 +1,6 @@
 """Thumbnails on the disk: kept by what an image contains, whole, and not too many."""
 
+import os
 from contextlib import closing
 from threading import Event
 
@@ -15,11 +16,13 @@ SIDE = 128
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three images with as many bytes, as uncompressed ones have."""
+    """Three images with as many bytes, as uncompressed ones have, and from three seconds: clocks of
+    files may tick so slowly that all three have the same time."""
     folder = tmp_path / "images"
     folder.mkdir()
-    for name, colour in (("a", "red"), ("b", "green"), ("c", "blue")):
+    for second, (name, colour) in enumerate((("a", "red"), ("b", "green"), ("c", "blue"))):
         Image.new("RGB", (40, 30), colour).save(folder / f"{name}.bmp")
+        os.utime(folder / f"{name}.bmp", (1_700_000_000 + second,) * 2)
     return folder
 
 
