@@ -74,9 +74,8 @@ def obstacle(state: ViewState, command: Command) -> str | None:
 
 def is_offered(state: ViewState, command: Command) -> bool:
     """Whether there is such a thing at all: a place among presets may be empty."""
-    if command not in PRESET_COMMANDS:
-        return True
-    return PRESET_COMMANDS.index(command) < len(state.presets)
+    is_preset = command in PRESET_COMMANDS
+    return not is_preset or PRESET_COMMANDS.index(command) < len(state.presets)
 
 
 def is_checked(state: ViewState, command: Command) -> bool:
@@ -151,7 +150,7 @@ def _escape_text(state: ViewState) -> str:
             return translate("Menu", "Stop reading the folder")
         if state.workspace.can_stop_editing:
             return translate("Menu", "Stop editing captions")
-    return translate("Menu", "Dismiss notice") if visible_notice(state) else ""
+    return translate("Menu", "Dismiss notice") if _closable_notice(state) else ""
 
 
 # Each returns True where the command is none of its own, None if it can be given, or the obstacle.
@@ -229,8 +228,7 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
     if command in _REVIEW:
         return _unless(in_list and workspace.is_known, reason)
     if command in PRESET_COMMANDS:
-        is_there = is_offered(state, command)
-        return _unless(in_list and workspace.listed and is_there, reason)
+        return _unless(in_list and workspace.listed and is_offered(state, command), reason)
     if command in _NEXT:
         return _unless(in_list and workspace.listed, reason)
     if command in _BULK:
@@ -325,9 +323,14 @@ def _of_conversation(state: ViewState, command: Command) -> _Found:
             return True
 
 
+def _closable_notice(state: ViewState) -> bool:
+    """Whether Esc closes a notice: it leaves a caption first."""
+    return visible_notice(state) is not None and not state.focus.is_in_caption
+
+
 def _can_escape(state: ViewState) -> bool:
     """Whether Esc has something to stop or to close."""
-    if visible_notice(state):
+    if _closable_notice(state):
         return state.is_conversation or not state.run.is_running
     talk, shown = state.conversation, state.workspace
     on_image = state.has_chosen_word or state.has_part or shown.reading or shown.can_stop_editing

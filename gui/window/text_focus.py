@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
@@ -15,13 +17,22 @@ from PySide6.QtWidgets import (
 
 from gui.conversation.prompt_edit import PromptEdit
 from gui.window.view_state import ConversationState, FocusState
+from gui.workspace.caption_panel import CaptionPanel
 
 NO_TALK = ConversationState()
 Editor = QLineEdit | QPlainTextEdit | QTextEdit
 
 
 def focus_state(widget: QWidget | None, talk: ConversationState = NO_TALK) -> FocusState:
-    """Returns what can be done with the text of the widget that has the focus.
+    """Returns what can be done with the widget that has the focus."""
+    above = widget
+    while above is not None and not isinstance(above, CaptionPanel):
+        above = above.parentWidget()
+    return replace(_text_state(widget, talk), is_in_caption=above is not None)
+
+
+def _text_state(widget: QWidget | None, talk: ConversationState) -> FocusState:
+    """Returns what can be done with the text of a widget.
 
     Undo and Redo are about the prompt and the conversation `talk` in the order of their changes;
     they are about another text as long as it has the focus.

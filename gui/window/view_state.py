@@ -263,6 +263,7 @@ class FocusState:
     """The text that has the focus: what the Edit menu can do with it.
 
     With `undo_waits` and `redo_waits`, these are about the page first, where the last change was.
+    If it `is_in_caption`, Esc leads from there to the images before it closes a notice.
     """
 
     takes_text: bool = False
@@ -272,6 +273,7 @@ class FocusState:
     has_text: bool = False
     undo_waits: bool = False
     redo_waits: bool = False
+    is_in_caption: bool = False
 
     @property
     def undoes(self) -> bool:
