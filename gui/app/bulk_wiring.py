@@ -163,24 +163,32 @@ class BulkWiring(QObject):
         self._bulk.repeat(self._listing.meant_ids)
 
     def _copy(self) -> None:
-        if row := self._listing.current:
+        """Copies what is in the editor, which has an edit before the list has."""
+        id = self._listing.current_id
+        if self._editing.is_known and self._editing.id == id:
+            QGuiApplication.clipboard().setText(self._editing.text)
+        elif id is not None:
+            self._begin(self._copy_caption_of(id))
+
+    async def _copy_caption_of(self, id: int) -> None:
+        for row in await self._workspace.read(lambda workspace: workspace.rows([id])) or ():
             QGuiApplication.clipboard().setText(row.caption)
 
     def _paste(self) -> None:
-        self._begin(self._paste_text(QGuiApplication.clipboard().text()))
+        # What is gone to while the text is being read is not meant.
+        self._begin(self._paste_into(self._listing.meant_ids))
 
-    async def _paste_text(self, text: str) -> None:
+    async def _paste_into(self, ids: Sequence[int]) -> None:
         found = await self._workspace.read(_mode_and_tags)
-        text = text.strip()
+        # Read in order, so that a copy that was asked for before is there.
+        text = QGuiApplication.clipboard().text().strip()
         if found is None or not text:
             self._window.show_notice(self.tr("There is no text to paste. Copy a caption first."))
             return
         mode, _ = found
         is_tags = mode is CaptionMode.TAGS
         self._editing.write()
-        self._bulk.apply(
-            self._listing.meant_ids, AddTags(tuple(tags_of(text))) if is_tags else SetCaption(text)
-        )
+        self._bulk.apply(ids, AddTags(tuple(tags_of(text))) if is_tags else SetCaption(text))
 
     # Moving
 

@@ -89,10 +89,14 @@ class WorkspaceWiring(QObject):
         """The images that are selected, or else the one in view."""
         if self._list.selected_count > 1:
             return list(self._list.selected_ids)
-        # The list knows at once where one has gone; what is known of that image takes a moment.
+        return [] if self.current_id is None else [self.current_id]
+
+    @property
+    def current_id(self) -> int | None:
+        """The image that is gone to. The list knows it at once; `current` takes a moment."""
         if (index := self._list.currentIndex()).isValid():
-            return [self._list.rows.id_at(index)]
-        return [self._current.id] if self._current is not None else []
+            return self._list.rows.id_at(index)
+        return self._current.id if self._current is not None else None
 
     def _connect_pane(self) -> None:
         pane = self._pane

@@ -186,6 +186,29 @@ def test_last_edit_is_repeated_by_one_key_and_captions_are_copied_and_pasted(liv
     live(story)
 
 
+def test_copy_and_paste_are_about_the_images_that_keys_have_come_to(live, folder):
+    """At once: neither waits until the image is in view, or until an edit is in the list."""
+
+    async def story(program):
+        window, images = await opened(program, folder)
+        before, editor = captions(folder), window.caption_panel.editor
+        QTest.keyClick(images, KEY.Key_Return)
+        await until(editor.hasFocus)
+        QTest.keyClicks(editor, ", asleep")
+        QTest.keyClick(editor, KEY.Key_Escape)
+        QTest.keyClick(images, KEY.Key_C, CTRL)
+        assert QGuiApplication.clipboard().text() == f"{before[0]}, asleep"
+        QTest.keyClick(images, KEY.Key_Right)
+        QTest.keyClick(images, KEY.Key_C, CTRL)
+        QTest.keyClick(images, KEY.Key_Right)
+        QTest.keyClick(images, KEY.Key_V, CTRL | SHIFT)
+        QTest.keyClick(images, KEY.Key_Right)
+        await until(lambda: captions(folder)[2] == before[1])
+        assert captions(folder)[3:] == before[3:]
+
+    live(story)
+
+
 def test_caption_changed_elsewhere_is_compared_before_it_is_overwritten(live, folder):
     async def story(program):
         window, images = await opened(program, folder)
