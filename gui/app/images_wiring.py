@@ -22,6 +22,7 @@ from gui.session.picture_list import PictureList
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
 from gui.session.spell_checking import SpellChecking
+from gui.session.typed_texts import TypedTexts
 from gui.session.view_memory import ViewMemory
 from gui.session.workspace import FolderWorkspace
 from gui.window.main_window import MainWindow
@@ -41,6 +42,7 @@ class ImagesWiring(QObject):
         bulk: BulkEditing,
         counts: FolderCounts,
         memory: ViewMemory,
+        typed: TypedTexts,
         model: ModelThread,
         settings_file: SettingsFile,
         spelling: SpellChecking,
@@ -53,7 +55,7 @@ class ImagesWiring(QObject):
         listing = self.listing = WorkspaceWiring(
             window, workspace, captions, bulk, pictures, settings_file, begin, self
         )
-        self.memory = MemoryWiring(window, memory, workspace, pictures, begin, self)
+        self.memory = MemoryWiring(window, memory, typed, workspace, pictures, begin, self)
         CountsWiring(window, listing, workspace, counts, captions, settings_file, begin, self)
         CaptionWiring(
             window,
@@ -67,5 +69,5 @@ class ImagesWiring(QObject):
             model=model,
             spelling=spelling,
         )
-        TagDraftWiring(window, captions, memory, self)
+        TagDraftWiring(window, captions, typed, self)
         self.bulk = BulkWiring(window, listing, workspace, bulk, captions, pictures, begin, self)

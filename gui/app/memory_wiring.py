@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
@@ -10,6 +11,7 @@ from PySide6.QtCore import QObject, Slot
 from core.picture import Picture
 from gui.app.tasks import Begin
 from gui.session.picture_list import PictureList
+from gui.session.typed_texts import TypedTexts
 from gui.session.view_memory import MOST_SELECTED, FolderView, ViewMemory
 from gui.session.workspace import FolderWorkspace
 from gui.window.main_window import MainWindow
@@ -22,6 +24,7 @@ class MemoryWiring(QObject):
         self,
         window: MainWindow,
         memory: ViewMemory,
+        typed: TypedTexts,
         workspace: FolderWorkspace,
         pictures: PictureList,
         begin: Begin,
@@ -30,7 +33,7 @@ class MemoryWiring(QObject):
         """Connect after the wirings that show images and list them."""
         super().__init__(parent)
         self._view, self._list = window.drop_zone.picture_view, window.workspace_pane.list
-        self._memory, self._workspace = memory, workspace
+        self._memory, self._typed, self._workspace = memory, typed, workspace
         self._pictures, self._begin = pictures, begin
         self._shown: Path | None = None
         # What is still to be shown of the folder that was opened.
@@ -38,6 +41,8 @@ class MemoryWiring(QObject):
         self._to_select: FolderView | None = None
         pictures.leaving.connect(self._on_leaving)
         pictures.opened.connect(self._on_picture_opened)
+        self._query_edit = window.workspace_pane.query_line.edit
+        self._query_edit.textChanged.connect(self._on_query_typed)
         workspace.leaving.connect(self.keep)
         workspace.opened.connect(self._on_opened)
         workspace.listed.connect(self._on_listed)
@@ -74,6 +79,17 @@ class MemoryWiring(QObject):
             return ()
         return tuple(str(paths[place]) for place in places)
 
+    @property
+    def _query_name(self) -> str:
+        return "query/" + "\n".join(map(str, self._workspace.roots))
+
+    @Slot()
+    def _on_query_typed(self) -> None:
+        """Keep a query while it is typed, also one that is wrong as yet. What the wiring shows
+        itself makes no signal."""
+        if self._workspace.has_list:
+            self._typed.keep(self._query_name, self._query_edit.text())
+
     @Slot()
     def _on_leaving(self) -> None:
         if self._view.has_picture and self._shown is not None:
@@ -90,6 +106,8 @@ class MemoryWiring(QObject):
     def _on_opened(self) -> None:
         workspace = self._workspace
         view = self._memory.folder(workspace.roots) if workspace.has_list else None
+        if workspace.has_list and (typed := self._typed.text(self._query_name)):
+            view = replace(view or FolderView(), query=typed)
         self._to_search, self._to_select = (view.query, view) if view else ("", None)
         if view:
             workspace.listing.sort_by(view.order)

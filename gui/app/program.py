@@ -203,6 +203,7 @@ class Program(QObject):
             bulk=self.bulk_editing,
             counts=self.folder_counts,
             memory=self._memory,
+            typed=self._typed,
             model=self.model,
             settings_file=self._settings_file,
             spelling=self._spelling,

@@ -18,6 +18,8 @@ from gui.session.worker_thread import WorkerThread
 from gui.widgets.translated import translated
 
 _FILE = "typed.json"
+# Earlier versions had half-typed tags with what was in view of images.
+_EARLY_FILE = "views.json"
 _LARGEST = 20_000_000
 _SAVED_AFTER_MS = 500
 
@@ -39,10 +41,13 @@ class TypedTexts(QObject):
         self._thread = WorkerThread("typed", self)
         self._thread.failed.connect(self._on_failed)
         self._is_failing = False
-        self._texts = _read(self._path)
-        self._file = MergedFile(self._path, self._texts)
+        early, known = _early_tags(folder / _EARLY_FILE), _read(self._path)
+        self._texts = early | known
+        self._file = MergedFile(self._path, known)
         self._timer = QTimer(self, interval=_SAVED_AFTER_MS, singleShot=True)
         self._timer.timeout.connect(self._save)
+        if early:
+            self._timer.start()
 
     def text(self, name: str) -> str:
         """Return what was typed; "" for nothing."""
@@ -96,6 +101,14 @@ def _read(path: Path) -> dict[str, str]:
         # The next letter would replace what may still be read by a person.
         with suppress(OSError):
             path.replace(numbered(path.with_suffix(".bak")))
+        return {}
+
+
+def _early_tags(path: Path) -> dict[str, str]:
+    try:
+        data: Any = json.loads(read_regular(path, most=_LARGEST).decode())
+        return {f"tag/{image}": str(text) for image, text in data.get("tags", {}).items()}
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}
 
 

@@ -18,7 +18,7 @@ from core.workspace import Sort, SortKey
 from gui.session.worker_thread import WorkerThread
 
 _FILE = "views.json"
-_MOST_ZOOMS, _MOST_FOLDERS, _MOST_TAGS = 1000, 50, 10_000
+_MOST_ZOOMS, _MOST_FOLDERS = 1000, 50
 MOST_SELECTED = 1000
 _LARGEST = 20_000_000
 _SAVED_AFTER_MS = 1500
@@ -57,13 +57,14 @@ class ViewMemory(QObject):
         self._thread = WorkerThread("views", self)
         self._zooms: dict[str, Zoom] = {}
         self._folders: dict[str, FolderView] = {}
-        self._tags: dict[str, str] = {}
         self.open: tuple[Path, ...] = ()
         """What is open, or was when the program ended."""
-        self._load()
-        self._file = MergedFile(self._path, self._values())
         self._timer = QTimer(self, interval=_SAVED_AFTER_MS, singleShot=True)
         self._timer.timeout.connect(self._save)
+        early = self._load()
+        self._file = MergedFile(self._path, {**self._values(), "tags": early})
+        if early:
+            self._save_soon()
 
     def zoom(self, path: Path | None) -> Zoom | None:
         """Return how an image was zoomed; None if it was fitted."""
@@ -91,18 +92,6 @@ class ViewMemory(QObject):
             _shorten(self._folders, _MOST_FOLDERS)
             self._save_soon()
 
-    def tag(self, path: Path) -> str:
-        """Return what was typed for an image as a tag and not added; "" for nothing."""
-        return self._tags.get(str(path), "")
-
-    def keep_tag(self, path: Path, text: str) -> None:
-        """Keep what is typed for an image as a tag until it is added; "" for nothing."""
-        if self._tags.pop(str(path), "") != text:
-            self._save_soon()
-        if text:
-            self._tags[str(path)] = text
-            _shorten(self._tags, _MOST_TAGS)
-
     def keep_open(self, roots: Sequence[Path]) -> None:
         """Keep what is open, to open it again at the next start."""
         if tuple(roots) != self.open:
@@ -127,24 +116,26 @@ class ViewMemory(QObject):
         return {
             "open": tuple(map(str, self.open)),
             "zooms": dict(self._zooms),
-            "tags": dict(self._tags),
+            # Those of earlier versions are with what else is typed by now (`typed_texts`).
+            "tags": {},
             "folders": {key: asdict(view) for key, view in self._folders.items()},
         }
 
-    def _load(self) -> None:
+    def _load(self) -> dict[str, str]:
+        """Returns the half-typed tags of earlier versions."""
         try:
             data: Any = json.loads(read_regular(self._path, most=_LARGEST).decode())
             opened = tuple(Path(str(one)) for one in data["open"])
             zooms = {str(path): _zoom(value) for path, value in data["zooms"].items()}
             folders = {str(key): _view(value) for key, value in data["folders"].items()}
-            # Older files have none.
             tags = {str(path): str(text) for path, text in data.get("tags", {}).items()}
         except FileNotFoundError:
-            return
+            return {}
         except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             log.warning("What was in view last is not known", exc_info=True)
-            return
-        self.open, self._zooms, self._folders, self._tags = opened, zooms, folders, tags
+            return {}
+        self.open, self._zooms, self._folders = opened, zooms, folders
+        return tags
 
 
 def _key(roots: Sequence[Path]) -> str:

@@ -17,6 +17,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
+    QLineEdit,
     QListView,
     QStyle,
     QStyledItemDelegate,
@@ -84,7 +85,10 @@ class TagRows(QAbstractListModel):
 
 
 class Chip(QStyledItemDelegate):
-    """Paints a tag with a cross that removes it, and a wave below it if `is_wrong` says so."""
+    """Paints a tag with a cross that removes it, and a wave below it if `is_wrong` says so.
+    `typed(str)`: what a tag is to be instead, as far as it is written."""
+
+    typed = Signal(str)
 
     def __init__(self, theme: Theme, is_wrong: Callable[[str], bool], parent: QListView):
         super().__init__(parent)
@@ -96,6 +100,12 @@ class Chip(QStyledItemDelegate):
         widest = max(self._list.viewport().width() - 2 * SPACING - 2, 60)
         width = min(text + 2 * _PADDING + _CROSS, widest)
         return QSize(width, metrics.height() + CHIP_MARGIN)
+
+    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: _Index) -> QWidget:
+        editor = super().createEditor(parent, option, index)
+        if isinstance(editor, QLineEdit):
+            editor.textEdited.connect(self.typed)
+        return editor
 
     def updateEditorGeometry(
         self, editor: QWidget, option: QStyleOptionViewItem, index: _Index

@@ -44,14 +44,16 @@ from gui.workspace.tag_cells import CHIP_MARGIN, ROW_TYPE, SPACING, Chip, TagRow
 
 class TagChips(QListView):
     """`changed(TagList)`: the tags are to be others. `typed(str)`: a letter was typed here, which
-    begins another tag. `left()`: the tags after the last one are meant. `menu_asked(QPoint)`: the
-    menu of the chosen tags, there.
+    begins another tag. `rename_typed(str)`: what a tag is to be instead, as far as it is written,
+    "" once it is taken over or given up. `left()`: the tags after the last one are meant.
+    `menu_asked(QPoint)`: the menu of the chosen tags, there.
 
     Delete removes what is selected, F2 or Enter renames, Alt and the arrows move.
     """
 
     changed = Signal(object)
     typed = Signal(str)
+    rename_typed = Signal(str)
     left = Signal()
     menu_asked = Signal(QPoint)
 
@@ -66,7 +68,10 @@ class TagChips(QListView):
         self._renaming: tuple[int, str] | None = None
         self._rows = TagRows(self)
         self.setModel(self._rows)
-        self.setItemDelegate(Chip(theme, self.is_wrong, self))
+        chip = Chip(theme, self.is_wrong, self)
+        chip.typed.connect(self.rename_typed)
+        chip.closeEditor.connect(self._on_editor_closed)
+        self.setItemDelegate(chip)
         self.setFlow(QListView.Flow.LeftToRight)
         self.setWrapping(True)
         self.setResizeMode(QListView.ResizeMode.Adjust)
@@ -281,6 +286,10 @@ class TagChips(QListView):
     def _move(self, row: int, to: int) -> None:
         self._change(self.tags.moved(row, to))
         self._go_to(to)
+
+    @Slot()
+    def _on_editor_closed(self) -> None:
+        self.rename_typed.emit("")
 
     @Slot(int, str)
     def _on_renamed(self, row: int, text: str) -> None:

@@ -24,6 +24,7 @@ from core.batch import BatchOptions, Phase
 from core.captions.sidecar import Existing
 from core.engine import Ready
 from core.locations import writable_locations
+from core.workspace import CaptionMode
 from gui.app.program import Program
 from gui.batch.cells import CaptionEdit
 from gui.batch.rows import Column
@@ -69,6 +70,31 @@ async def typed_as_a_caption(program: Program, folder: Path) -> None:
     editor = program.window.caption_panel.editor
     editor.selectAll()
     QTest.keyClicks(editor, TYPED)
+
+
+async def typed_as_a_tag(program: Program, folder: Path) -> None:
+    program.workspace.choose_mode(CaptionMode.TAGS)
+    tags = program.window.caption_panel.tag_editor
+    program.window.commands[Command.EDIT_CAPTION].trigger()
+    await until(tags.field.isVisible)
+    QTest.keyClicks(tags.field, TYPED)
+
+
+async def typed_over_a_tag(program: Program, folder: Path) -> None:
+    program.workspace.choose_mode(CaptionMode.TAGS)
+    chips = program.window.caption_panel.tag_editor.chips
+    program.window.commands[Command.EDIT_CAPTION].trigger()
+    await until(lambda: chips.isVisible() and bool(chips.tags.tags))
+    chips.focus_last()
+    chips.edit_current()
+    (field,) = chips.viewport().findChildren(QLineEdit)
+    field.selectAll()
+    QTest.keyClicks(field, TYPED)
+
+
+async def typed_as_a_query_that_is_not_whole(program: Program, folder: Path) -> None:
+    edit = program.window.workspace_pane.query_line.edit
+    QTest.keyClicks(edit, f'"{TYPED}')
 
 
 async def typed_as_a_prompt(program: Program, folder: Path) -> None:

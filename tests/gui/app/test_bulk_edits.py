@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QMessageBox,
 )
 
-from core.workspace import AddTags, CaptionMode, ReviewState
+from core.workspace import TRASH_HAS_WAY_BACK, AddTags, CaptionMode, ReviewState
 from gui.window.commands import Command
 from gui.workspace.bulk_dialog import BulkDialog
 from gui.workspace.bulk_fields import BulkKind
@@ -326,6 +326,32 @@ def test_many_captions_are_edited_beside_what_a_person_does(live, large):
     live(story)
 
 
+def test_caption_that_is_typed_while_an_edit_changes_it_is_kept_beside_the_edited_one(live, large):
+    typed = "a caption by hand"
+
+    async def story(program):
+        await opened_as_tags(program, large)
+        workspace, editing, reports = program.workspace, program.caption_editing, edited(program)
+        await until(lambda: editing.is_known)
+        path, before = editing.path, editing.text
+        program.bulk_editing.apply(workspace.ids, AddTags(("sea",)))
+        await under_way(program)
+        editing.type(typed)
+        editing.write()
+        # Killed now, the program would find it again.
+        draft = await workspace.read(lambda one: one.drafts.of(editing.id))
+        assert (draft.text, draft.seen) == (typed, before)
+        await until(lambda: len(reports) == 2)
+        assert len(reports[0].changed) == MANY
+        await until(lambda: editing.found is not None)
+        assert (editing.text, editing.found) == (typed, f"{before}, sea")
+        assert path.with_suffix(".txt").read_text(encoding="utf-8") == f"{before}, sea\n"
+        editing.keep_ours()
+        await until(lambda: path.with_suffix(".txt").read_text(encoding="utf-8") == f"{typed}\n")
+
+    live(story)
+
+
 @pytest.mark.parametrize("by_key", [True, False])
 def test_edit_of_many_captions_is_stopped(live, large, by_key):
     async def story(program):
@@ -368,6 +394,29 @@ def test_edit_of_many_captions_is_made_whole_when_the_program_ends(live, large):
     live(story)
     assert all(caption.endswith(", sea, sky") for caption in captions(large))
     live(again)
+
+
+@pytest.mark.skipif(not TRASH_HAS_WAY_BACK, reason="the system's trash gives no path back")
+def test_moving_many_images_to_the_trash_is_stopped_and_undone(live, large):
+    async def story(program):
+        window, images = await opened_as_tags(program, large)
+        reports, line = edited(program), window.workspace_pane.editing_line
+        program.bulk_editing.trash(program.workspace.ids)
+        await under_way(program)
+        line.button.click()
+        await until(lambda: reports)
+        (report,) = reports
+        left = sorted(one.stem for one in large.glob("*.png"))
+        assert len(left) == report.left == MANY - len(report.changed) > 0
+        assert left == sorted(one.stem for one in large.glob("*.txt"))
+        await until(lambda: images.rows.rowCount() == len(left))
+        window.commands[Command.UNDO].trigger()
+        if report.changed:
+            await until(lambda: len(reports) == 2)
+        assert len(captions(large)) == len(list(large.glob("*.png"))) == MANY
+        await until(lambda: images.rows.rowCount() == MANY)
+
+    live(story)
 
 
 def test_outcome_of_earlier_fields_never_enables_apply(live, folder):

@@ -63,6 +63,19 @@ async def prompt(program, folder):
     await until(lambda: program.window.prompt_box.text == TYPED)
 
 
+async def tag(program, folder):
+    await until(lambda: program.caption_editing.is_known)
+    tags = program.window.caption_panel.tag_editor
+    await until(lambda: tags.field.text() == TYPED)
+    assert tags.chips.tags.tags == ("a cat",)
+
+
+async def query(program, folder):
+    line = program.window.workspace_pane.query_line
+    await until(lambda: line.edit.text() == f'"{TYPED}')
+    await until(lambda: line.error_label.text())
+
+
 async def both_prompts(program, folder):
     box = program.window.prompt_box
     await until(lambda: box.text)
@@ -105,6 +118,9 @@ async def preset(program, folder):
 AGAIN = {
     "in_a_row": caption,
     "as_a_caption": caption,
+    "as_a_tag": tag,
+    "over_a_tag": tag,
+    "as_a_query_that_is_not_whole": query,
     "as_a_prompt": prompt,
     "before_looking_at_an_earlier_prompt": both_prompts,
     "over_a_question": prompt,

@@ -1,8 +1,12 @@
 """What is typed and not used yet, in its file."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from gui.session.typed_texts import TypedTexts
+from gui.session.view_memory import ViewMemory
 
 
 def test_what_is_typed_is_there_again_until_it_is_used(run, tmp_path):
@@ -50,5 +54,26 @@ def test_texts_of_two_windows_are_both_kept(run, tmp_path):
         again = TypedTexts(tmp_path)
         assert (again.text("run/a"), again.text("run/b")) == ("ours", "theirs")
         await again.close()
+
+    run(story())
+
+
+def test_half_typed_tags_of_an_earlier_version_are_taken_over(run, tmp_path):
+    early = {"open": ["/a"], "zooms": {}, "folders": {}, "tags": {"/a/1.png": "half a"}}
+    (tmp_path / "views.json").write_text(json.dumps(early))
+
+    async def story():
+        views, texts = ViewMemory(tmp_path), TypedTexts(tmp_path)
+        assert views.open == (Path("/a"),)
+        assert texts.text("tag//a/1.png") == "half a"
+        await texts.close()
+        await views.close()
+        again = TypedTexts(tmp_path)
+        assert again.text("tag//a/1.png") == "half a"
+        again.keep("tag//a/1.png", "")
+        await again.close()
+        used = TypedTexts(tmp_path)
+        assert used.text("tag//a/1.png") == ""
+        await used.close()
 
     run(story())
