@@ -39,12 +39,28 @@ class _Comparison:
     differing: list[int] = field(default_factory=list[int])
     drafted: ImageRow | None = None
 
-    def texts(self, row: ImageRow) -> list[str | None]:
+    def texts(self, row: ImageRow, caption: str) -> list[str | None]:
         """Returns the answers of the chosen runs, the last of which is the caption as it is."""
         return [
-            self.runs[place].captions.get(row.path) if place < len(self.runs) else row.caption
+            self.runs[place].captions.get(row.path) if place < len(self.runs) else caption
             for place in self.chosen
         ]
+
+    def compared(self, chosen: tuple[int, ...]) -> tuple[list[int], int]:
+        """Returns which images the answers of these runs differ about, and how many have several.
+        Takes half a second for 100,000."""
+        differing: list[int] = []
+        count = 0
+        captions = [
+            self.runs[place].captions if place < len(self.runs) else None for place in chosen
+        ]
+        for place, row in enumerate(self.rows):
+            texts = [row.caption if known is None else known.get(row.path) for known in captions]
+            said = [text for text in texts if text is not None]
+            count += len(said) > 1
+            if len(set(said)) > 1:
+                differing.append(place)
+        return differing, count
 
 
 class CompareWiring(QObject):
@@ -108,15 +124,13 @@ class CompareWiring(QObject):
 
     def _on_columns_chosen(self, shown: _Comparison, chosen: tuple[int, ...]) -> None:
         shown.chosen = chosen
-        compared = [
-            row for row in shown.rows if sum(text is not None for text in shown.texts(row)) > 1
-        ]
-        shown.differing = [
-            place
-            for place, row in enumerate(shown.rows)
-            if len({text for text in shown.texts(row) if text is not None}) > 1
-        ]
-        shown.dialog.show_count(len(shown.differing), len(compared))
+        self._begin(self._compare(shown, chosen))
+
+    async def _compare(self, shown: _Comparison, chosen: tuple[int, ...]) -> None:
+        differing, count = await asyncio.to_thread(shown.compared, chosen)
+        if isValid(shown.dialog) and shown.chosen is chosen:
+            shown.differing = differing
+            shown.dialog.show_count(len(differing), count)
 
     def _on_image_wanted(self, shown: _Comparison, at: int) -> None:
         self._begin(self._show(shown, at))
@@ -128,8 +142,15 @@ class CompareWiring(QObject):
         id = shown.rows[place].id
         # It comes after what was picked before, as both are done in one thread.
         rows = await self._workspace.read(lambda workspace: workspace.rows([id]))
-        if rows and isValid(shown.dialog):
-            shown.dialog.show_image(rows[0], shown.texts(shown.rows[place]))
+        if not isValid(shown.dialog) or shown.differing[at : at + 1] != [place]:
+            return  # Other runs are compared by now.
+        if rows:
+            # The answers are known by the path at the time, and the caption may be another one.
+            texts = shown.texts(shown.rows[place], rows[0].caption)
+            shown.dialog.show_image(rows[0], texts)
+        elif rows is not None:
+            del shown.differing[at]
+            shown.dialog.show_gone()
 
     def _keep_draft(self, shown: _Comparison, _: object = None) -> None:
         """Of the image in view; what was written for the one before is written, or taken back."""

@@ -61,7 +61,7 @@ class FolderJobs(QObject):
         run.consent = MetadataConsent(settings_file.settings)
         ExchangeWiring(window, workspace, editing, self._exchange, begin, self)
         PresetsWiring(window, self.presets, workspace, batch, begin, self)
-        OwnFiles(places, settings_file, self.presets, begin, self)
+        self._own_files = OwnFiles(places, settings_file, self.presets, begin, self)
         self.notes = NotesWiring(
             *(window, listing, workspace, run),
             model=model,
@@ -89,6 +89,7 @@ class FolderJobs(QObject):
 
     async def close(self) -> None:
         """End all work, and keep what was typed."""
+        self._own_files.close()
         await self.notes.close()
         await self._search.close()
         await self._exchange.close()

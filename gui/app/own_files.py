@@ -39,6 +39,11 @@ class OwnFiles(QObject):
         self._watcher.directoryChanged.connect(self._on_changed)
         self._watcher.addPaths(sorted({str(path.parent) for path in self._looks}))
 
+    def close(self) -> None:
+        """Notice nothing more."""
+        self._watcher.directoryChanged.disconnect(self._on_changed)
+        self._timer.stop()
+
     @Slot()
     def _on_changed(self) -> None:
         if not self._timer.isActive():  # While other files are written, too.

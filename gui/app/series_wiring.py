@@ -97,6 +97,10 @@ class SeriesWiring(QObject):
         """Begin the next run that can be; the others are left out, and said to be."""
         journal = self._run.journal
         paths = roots_of_next(self._run.roots, options, self._run.items.copy())
+        if not paths:
+            text = self.tr("The runs that follow were left out, as no image got a new caption.")
+            self._window.show_notice(text)
+            return
         while options.then:
             other = Other.of(options.then[0])
             options = next_options(options)

@@ -95,6 +95,17 @@ class CompareDialog(QDialog):
         else:
             self._show_none()
 
+    def show_gone(self) -> None:
+        """Goes on to the next image, as the one that was wanted is not there any more."""
+        self._count -= 1
+        if self._count > 0:
+            self._at = min(self._at, self._count - 1)
+            self.image_wanted.emit(self._at)
+        else:
+            self._total = 0
+            self._show_none()
+            self.what_label.setText(self.tr("These images are no longer there."))
+
     def show_image(self, row: ImageRow, texts: Sequence[str | None]) -> None:
         """Shows an image with the answers about it; None where a run has none."""
         if self._row is None and isinstance(self.focusWidget(), QComboBox):

@@ -183,3 +183,41 @@ def test_answer_is_picked_for_the_image_in_view_alone(live, compared):
         assert text(compared, 0) == "a blue cat\n"
 
     live(story)
+
+
+def test_image_that_was_removed_meanwhile_is_passed_over(live, compared):
+    async def story(program):
+        dialog = await comparison_of(program, compared)
+        await until(lambda: dialog.name_label.text() == "0.png")
+        (compared / "1.png").unlink()
+        await until(lambda: program.workspace.counts.images == 2)
+        QTest.keyClicks(dialog.editor, "x")
+        QTest.mouseClick(dialog.next_button, LEFT)
+        await until(lambda: "1 of 1" in dialog.what_label.text())
+        assert dialog.name_label.text() == "0.png"
+        assert dialog.editor.toPlainText().startswith("x")
+        QTest.keyClick(dialog.columns[0].text, KEY.Key_2)
+        await until(lambda: text(compared, 0) == "a red cat\n")
+        (compared / "0.png").unlink()
+        await until(lambda: program.workspace.counts.images == 1)
+        dialog.show_again()
+        await until(lambda: "no longer there" in dialog.what_label.text())
+        assert not dialog.editor.isEnabled()
+
+    live(story)
+
+
+def test_caption_as_it_is_is_that_on_the_disk_by_now(live, compared):
+    async def story(program):
+        dialog = await comparison_of(program, compared)
+        await until(lambda: dialog.name_label.text() == "0.png")
+        now = dialog.columns[2]
+        now.box.setCurrentIndex(now.box.count() - 1)
+        await until(lambda: now.answer is not None)
+        (compared / "1.txt").write_text("by another program\n")
+        await program.workspace.read_written([compared / "1.png"])
+        QTest.mouseClick(dialog.next_button, LEFT)
+        await until(lambda: dialog.name_label.text() == "1.png")
+        assert now.answer == dialog.editor.toPlainText() == "by another program"
+
+    live(story)

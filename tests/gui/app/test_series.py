@@ -26,7 +26,9 @@ async def chosen(program, folder, prompt):  # noqa: F811
     """A run over the folder is chosen, in which a preset follows that is chosen in the menu."""
     window, panel = program.window, program.window.batch_panel
     await until(lambda: isinstance(program.model.state, Ready))
-    await program.folder_jobs.presets.keep(Presets((Preset("Five", ("say 5 words",)),)))
+    await program.folder_jobs.presets.keep(
+        Presets((Preset("Five", ("say 5 words",)),), frozenset({"Five"}))
+    )
     window.activateWindow()
     window.dialogs.run_chosen.emit([folder])
     await until(lambda: len(program.folder_run.items) == 4 and window.state.workspace.total == 4)
@@ -136,5 +138,47 @@ def test_cancelling_the_loading_leaves_the_rest_to_be_done(live, folder):  # noq
         await until(lambda: any(notice.text == left for notice in window.state.notices))
         assert run.options.turn == 1
         assert not any("left out" in notice.text for notice in window.state.notices)
+
+    live(story)
+
+
+def test_images_that_are_removed_between_two_runs_are_left_out_of_the_next(live, folder):  # noqa: F811
+    (folder / "0.txt").write_text("by a person\n")
+
+    async def story(program):
+        window, run = program.window, program.folder_run
+        panel = await chosen(program, folder, "say 3 words")
+        panel.form.more.then_row.show_then(("model:other", "preset:Five"))
+
+        def remove(phase):
+            turn = run.options.turn if run.options else 0
+            if phase is Phase.OVER and turn < 3:
+                (folder / f"{turn}.png").unlink()
+
+        run.phase_changed.connect(remove)
+        window.commands[Command.RUN_START].trigger()
+        await until(lambda: run.options is not None and run.options.turn == 3, seconds=60)
+        await until(lambda: run.phase is Phase.OVER)
+        found = answered_runs(locations().runs, [folder / "3.png"])
+        assert [one.model for one in found] == ["other", "other", BUILT_IN]
+        assert len(texts(folder)["3"].split()) == 5
+        assert texts(folder)["0"] == "by a person"
+
+    live(story)
+
+
+def test_runs_that_follow_one_that_captioned_nothing_caption_nothing(live, folder):  # noqa: F811
+    for number in range(4):
+        (folder / f"{number}.txt").write_text("by a person\n")
+
+    async def story(program):
+        window, run = program.window, program.folder_run
+        panel = await chosen(program, folder, "say 3 words")
+        panel.form.more.then_row.show_then(("preset:Five",))
+        window.commands[Command.RUN_START].trigger()
+        await noticed(window, "The runs that follow were left out")
+        # What it did is still in view.
+        assert (run.options.turn, len(run.items), run.phase) == (1, 4, Phase.OVER)
+        assert set(texts(folder).values()) == {"by a person"}
 
     live(story)
