@@ -32,6 +32,7 @@ class SettingsPage(QScrollArea):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # A click beside a control leaves the focus.
         self.controls: dict[str, QWidget] = {}
         inside = QWidget()
         inside.setObjectName("settings_page")

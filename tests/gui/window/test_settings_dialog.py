@@ -11,6 +11,7 @@ from core.engine import SETTINGS, Missing, Ready
 from core.settings import Settings
 from core.transcript import ModelChoice, Precision
 from gui.window.settings_dialog import SettingsDialog
+from gui.window.settings_page import SettingsPage
 from gui.window.view_state import LoadedState, ViewState
 from tests.support.scripted_engine import ScriptedEngine
 
@@ -74,6 +75,15 @@ def test_what_is_not_touched_keeps_its_finest_digit(opened, qtbot):
     before = {"top_p": 0.12345, "seed": 2**62, "device": "cuda:3", "last_prompt": "x"}
     settings = saved(opened(**before), qtbot)
     assert settings == Settings(**before)
+
+
+def test_click_beside_the_controls_leaves_the_focus(opened, qtbot):
+    dialog = opened()
+    box = dialog.control("temperature")
+    box.setFocus()
+    page = next(one for one in dialog.findChildren(SettingsPage) if one.isVisible())
+    QTest.mouseClick(page.widget(), Qt.MouseButton.LeftButton, pos=QPoint(4, 4))
+    assert dialog.focusWidget() is box
 
 
 def test_cancel_saves_nothing(opened, qtbot):
