@@ -91,11 +91,13 @@ class Tally:
 
 
 def tally_of(items: Iterable[Item]) -> Tally:
-    """Counts the items by state; reasons that differ only in a quoted name count as one."""
+    """Counts the items by state; reasons that differ only in a quoted name count as one, without
+    the name. One that is alone keeps it."""
     items = list(items)
     counts = Counter(item.state for item in items)
-    failures = (item.reason for item in items if item.state is ItemState.FAILED)
+    failures = [item.reason for item in items if item.state is ItemState.FAILED]
     reasons = Counter(map(without_names, failures))
+    named = {without_names(reason): reason for reason in failures}
     return Tally(
         done=counts[ItemState.DONE],
         skipped=counts[ItemState.SKIPPED],
@@ -103,5 +105,8 @@ def tally_of(items: Iterable[Item]) -> Tally:
         waiting=counts[ItemState.WAITING] + counts[ItemState.WORKING],
         undone=counts[ItemState.UNDONE],
         edited=sum(item.is_edited and item.state is ItemState.DONE for item in items),
-        reasons=tuple(reasons.most_common()),
+        reasons=tuple(
+            (named[reason] if count == 1 else reason, count)
+            for reason, count in reasons.most_common()
+        ),
     )

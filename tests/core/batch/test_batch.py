@@ -159,6 +159,15 @@ def test_folder_in_the_captions_place_is_a_row_with_its_reason(begin, folder):
     assert "“2.txt” cannot be read" in batch.items[1].reason
 
 
+@pytest.mark.parametrize(
+    ("names", "reason"), [(["2.png"], "“2.png” is torn."), (["2.png", "10.png"], "“…” is torn.")]
+)
+def test_reason_names_its_image_unless_others_share_it(begin, names, reason):
+    engine = FolderEngine()
+    engine.fail |= {name: EngineError(f"“{name}” is torn.") for name in names}
+    assert ran(begin(), engine).tally.reasons == ((reason, len(names)),)
+
+
 def test_failed_are_retried_and_done_ones_are_not(begin, folder):
     engine = FolderEngine()
     engine.fail["2.png"] = EngineError("The model failed.")

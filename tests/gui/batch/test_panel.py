@@ -553,7 +553,7 @@ def test_stopping_after_this_one_sums_up_and_can_be_gone_on_with(live, folder, c
         box = panel.summary_box
         assert box.headline_label.text().startswith("Stopped")
         assert "1 captioned, 1 failed, 1 skipped, 1 still to do" in box.headline_label.text()
-        assert "not an image" in box.failed_label.text()
+        assert "“2.png” is a text file, not an image" in box.failed_label.text()
         assert box.skipped_label.text() == "Skipped: 1 × Already has a caption."
         assert panel.controls.buttons[RunAction.RETRY_FAILED].isVisible()
         checkpoint.release.clear()
