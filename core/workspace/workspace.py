@@ -64,15 +64,21 @@ class Workspace:
     """
 
     @staticmethod
-    def open(roots: Sequence[Path], data: Path, options: WorkspaceOptions) -> Workspace:
+    def open(
+        roots: Sequence[Path], data: Path, options: WorkspaceOptions, *, recovers: bool = True
+    ) -> Workspace:
         """Opens the images in these folders, and these images, as the index in the folder `data`
-        knows them. Finishes what a killed edit has left under way. Raises StoreError."""
-        return Workspace(roots, data, options)
+        knows them. With `recovers` it finishes what killed edits left, and waits for those that go
+        on. Raises StoreError."""
+        return Workspace(roots, data, options, recovers)
 
-    def __init__(self, roots: Sequence[Path], data: Path, options: WorkspaceOptions):
+    def __init__(
+        self, roots: Sequence[Path], data: Path, options: WorkspaceOptions, recovers: bool
+    ):
         """Use `open`."""
         self.roots = tuple(Path(os.path.abspath(root)) for root in roots)  # noqa: PTH100
-        self.left_out: tuple[Message, ...] = ()
+        self.reach, self.left_out = self.roots, tuple[Message, ...]()
+        """The folders in which edits may change images; what the last scan left out."""
         self._guard = threading.RLock()
         self._images = Images(self.roots)
         self._counting = Counting(self._guard, self._images)
@@ -102,14 +108,13 @@ class Workspace:
             *(self._images, self._index, self._records, self._guard),
             *(self.roots, self._places, options, tables),
         )
-        with self._writing, self._guard, failing():
-            notes = (*notes, *self._changes.recover())
+        if recovers:
+            with self._writing, self._guard, failing():
+                notes = (*notes, *self._changes.recover())
         with self._guard, failing():
             self.notes = self._opening_notes = notes
             self._index.load(self._images)
             self._reading.note_records()
-
-    # What there is
 
     @property
     def counts(self) -> Counts:
@@ -186,8 +191,6 @@ class Workspace:
         with self._guard:
             # A caption takes up to 0.1 ms, and a query is typed by letters.
             self._images.count_tokens = count and lru_cache(maxsize=1 << 17)(count)
-
-    # Reading
 
     def scan(
         self,
@@ -313,6 +316,7 @@ class Workspace:
     def begin_move_to(self, ids: Iterable[int], folder: Path) -> OngoingEdit:
         """Returns the same edit, to be made part by part."""
         wanted = list(dict.fromkeys(ids))
+        self.reach = (*self.reach, folder)
 
         def begin(stop: Event) -> Parts:
             pattern, reader = self.options.pattern, self._reading.reader
@@ -367,8 +371,6 @@ class Workspace:
         """Returns the same edit, as `begin_undo`."""
         return self._ongoing(lambda stop: self._changes.redo(self._reading.reader, stop))
 
-    # Notes
-
     def note(self, path: Path) -> str:
         """Returns a person's note about an image or a folder; "" without one."""
         with self._guard, failing():
@@ -393,8 +395,6 @@ class Workspace:
             self._index.save(self._images)
             self._index.close()
             self._connection.close()
-
-    # Helpers
 
     def _ongoing(self, begin: Callable[[Event], Parts | None]) -> OngoingEdit:
         return OngoingEdit(self._guard, self._writing, begin)

@@ -30,14 +30,30 @@ class WorkerThread(QObject):
 
     def __init__(self, name: str, parent: QObject | None = None):
         super().__init__(parent)
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._name = name
+        self._executor = self._new_executor()
+        # Those that still do what was asked for before.
+        self._earlier: list[ThreadPoolExecutor] = []
         self.serial = 0
         self.is_closed = False
         self._done.connect(self._on_done)
 
-    def renew(self) -> None:
-        """Report nothing more of what was asked until now; it is still done."""
+    def renew(self, *, beside: bool = False) -> Callable[[Callable[[], object]], object]:
+        """Report nothing more of what was asked until now; it is still done. What is asked from now
+        on is done after it, or `beside` it in another thread. Return what does a last piece of
+        work after it, without a report."""
         self.serial += 1
+        executor = self._executor
+        if not beside:
+            return executor.submit
+        self._earlier.append(executor)
+        self._executor = self._new_executor()
+
+        def end(work: Callable[[], object]) -> None:
+            executor.submit(work)
+            executor.shutdown(wait=False)
+
+        return end
 
     def ask(
         self,
@@ -65,7 +81,11 @@ class WorkerThread(QObject):
     async def close(self) -> None:
         """Do what was asked for, and end."""
         self.is_closed = True
-        await asyncio.to_thread(self._executor.shutdown)
+        for executor in (*self._earlier, self._executor):
+            await asyncio.to_thread(executor.shutdown)
+
+    def _new_executor(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, thread_name_prefix=self._name)
 
     def _work(
         self, serial: int, report: object, work: Callable[[], object], discard: _Discard

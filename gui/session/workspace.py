@@ -28,10 +28,10 @@ from core.workspace import (
     PossibleSources,
     ReviewState,
     Workspace,
-    WorkspaceOptions,
 )
 from gui.session.folder_reading import FolderReading
 from gui.session.image_listing import ImageListing
+from gui.session.left_folders import LeftFolders
 from gui.session.user_activity import UserActivity
 from gui.session.worker_thread import WorkerThread
 from gui.session.workspace_edits import WorkspaceEdits
@@ -67,7 +67,7 @@ class FolderWorkspace(QObject):
     def __init__(self, data: Path, parent: QObject | None = None):
         """`data` is the folder of the program's own files."""
         super().__init__(parent)
-        self._data = data
+        self._left = LeftFolders(data)
         self._thread = WorkerThread("workspace", self)
         self.edits = WorkspaceEdits(self._thread, self)
         self.activity = UserActivity()
@@ -141,10 +141,7 @@ class FolderWorkspace(QObject):
         self.opened.emit()
         self.listed.emit(self.ids)
         if roots:
-            work = partial(
-                Workspace.open, roots, self._data, WorkspaceOptions(takes_kept_format=True)
-            )
-            self._thread.ask(self._on_opened, work, Workspace.close)
+            self._thread.ask(self._on_opened, self._left.opening(roots), Workspace.close)
 
     async def is_listed(self) -> bool:
         """Wait until images are listed, or there are none; False if others are opened meanwhile."""
@@ -324,14 +321,15 @@ class FolderWorkspace(QObject):
     # Inside
 
     def _leave(self) -> None:
-        """Let go of the workspace that is open, once its scan has ended."""
-        self._thread.renew()
+        """Let go of the workspace that is open, once its scan and its edits have ended. Others can
+        be opened meanwhile."""
+        goes_on = self.edits.leave()
+        end = self._thread.renew(beside=goes_on)
         self._is_listed.set()
         if (workspace := self._workspace) is not None:
             self._workspace = None
-            self.edits.leave()
             self.listing.leave()
-            self.reading.leave(lambda: self._thread.submit(workspace.close))
+            self.reading.leave(partial(end, self._left.closing(workspace, goes_on=goes_on)))
 
     @Slot(object)
     def _on_failed(self, error: AppError) -> None:

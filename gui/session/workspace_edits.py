@@ -25,7 +25,8 @@ _Result = TypeVar("_Result")
 
 
 class WorkspaceEdits(QObject):
-    """While an edit is made in parts, all that are asked for meanwhile wait until it is done.
+    """While an edit is made in parts, all that are asked for meanwhile wait until it is done, also
+    where the folder was left and the edits of the next one are meant.
 
     `progressed()`: `progress` is another, None for no edit in parts. `ended(EditReport | None)`:
     what became of an edit. `failed(AppError)`: why it could not be made.
@@ -34,6 +35,7 @@ class WorkspaceEdits(QObject):
     progressed = Signal()
     ended = Signal(object)
     failed = Signal(object)
+    _left_done = Signal()
 
     def __init__(self, thread: WorkerThread, parent: QObject | None = None):
         super().__init__(parent)
@@ -41,13 +43,16 @@ class WorkspaceEdits(QObject):
         self._ongoing: OngoingEdit | None = None
         self._waiting: deque[Callable[[], object]] = deque()
         self._is_leaving = False
+        # How many folders were left whose edits are still made.
+        self._left = 0
+        self._left_done.connect(self._on_left_done)
         self._reported = 0.0
         self.progress: EditProgress | None = None
 
     @property
     def is_under_way(self) -> bool:
         """Whether an edit is made in parts, so that others wait."""
-        return self._ongoing is not None
+        return self._ongoing is not None or self._left > 0
 
     def do(self, work: Callable[[], EditReport | None]) -> None:
         """Make an edit in one go; `ended` follows."""
@@ -55,7 +60,7 @@ class WorkspaceEdits(QObject):
 
     def begin(self, work: Callable[[], _Result]) -> asyncio.Future[_Result]:
         """Return the future of what an edit returns that is made in one go."""
-        if self._ongoing is None:
+        if not self.is_under_way:
             return self._thread.begin(work)
         future: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
         self._waiting.append(
@@ -73,26 +78,38 @@ class WorkspaceEdits(QObject):
         if self._ongoing is not None:
             self._ongoing.stop()
 
-    def leave(self) -> None:
-        """The workspace is about to be closed: make all that was asked for, without a report."""
+    def leave(self) -> bool:
+        """The workspace is about to be closed: make all that was asked for, without a report.
+        Return whether that may take long."""
+        takes_long = self.is_under_way
         ongoing, self._ongoing, self.progress = self._ongoing, None, None
         self._is_leaving = True
         if ongoing is not None:
             self._thread.submit(partial(_finish, ongoing))
-        self._do_waiting()
+        while self._waiting:
+            self._waiting.popleft()()
         self._is_leaving = False
+        if takes_long:
+            self._left += 1
+            self._thread.submit(self._left_done.emit)
+        return takes_long
 
     # Inside
 
     def _when_free(self, act: Callable[[], object]) -> None:
-        if self._ongoing is None:
+        if not self.is_under_way:
             act()
         else:
             self._waiting.append(act)
 
     def _do_waiting(self) -> None:
-        while self._waiting and self._ongoing is None:
+        while self._waiting and not self.is_under_way:
             self._waiting.popleft()()
+
+    @Slot()
+    def _on_left_done(self) -> None:
+        self._left -= 1
+        self._do_waiting()
 
     def _begin(self, ongoing: OngoingEdit) -> None:
         if self._is_leaving:

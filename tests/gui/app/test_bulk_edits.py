@@ -17,7 +17,9 @@ from PySide6.QtWidgets import (
     QMessageBox,
 )
 
+from core.locations import locations
 from core.workspace import TRASH_HAS_WAY_BACK, AddTags, CaptionMode, ReviewState
+from core.workspace.opening import write_lock
 from gui.window.commands import Command
 from gui.workspace.bulk_dialog import BulkDialog
 from gui.workspace.bulk_fields import BulkKind
@@ -501,3 +503,62 @@ def test_report_of_another_edit_is_not_taken_for_that_of_the_dialog(live, folder
         assert "1 caption was changed." not in said
 
     live(story)
+
+
+def test_another_folder_is_opened_while_an_edit_of_the_one_before_goes_on(live, large, folder):
+    """The edit goes on until all its captions are written, and an edit of the other folder waits
+    for it."""
+
+    async def story(program):
+        await opened_as_tags(program, large)
+        workspace, editing = program.workspace, program.caption_editing
+        # A run that writes captions keeps the edit waiting.
+        with write_lock(locations().data):
+            program.bulk_editing.apply(workspace.ids, AddTags(("sea",)))
+            window, images = await opened(program, folder)
+            assert images.rows.rowCount() == len(list(folder.glob("*.png")))
+            assert not any("sea" in caption for caption in captions(large))
+            await until(lambda: editing.is_known)
+            path, before = editing.path, editing.text
+            editing.type("by hand")
+            editing.write()
+            window.workspace_pane.query_line.search_for("cat")
+            await until(lambda: workspace.listing.query == "cat" and workspace.ids)
+            assert path.with_suffix(".txt").read_text(encoding="utf-8").strip() == before
+            assert editing.has_unsaved
+        await until(lambda: not editing.has_unsaved)
+        assert path.with_suffix(".txt").read_text(encoding="utf-8") == "by hand\n"
+        assert all(caption.endswith(", sea") for caption in captions(large))
+        # What is read of it then has the edit, which can be undone.
+        program.window.paths_opened.emit([large])
+        await until(lambda: workspace.counts.images == MANY and workspace.undo_text)
+        window.commands[Command.UNDO].trigger()
+        await until(lambda: not any("sea" in caption for caption in captions(large)))
+
+    live(story)
+
+
+def test_folder_is_opened_again_once_the_edit_of_it_has_ended(live, large, folder):
+    async def story(program):
+        await opened_as_tags(program, large)
+        with write_lock(locations().data):
+            program.bulk_editing.apply(program.workspace.ids, AddTags(("sea",)))
+            await opened(program, folder)
+            program.window.paths_opened.emit([large])
+        found = await opened(program, large)
+        assert all(caption.endswith(", sea") for caption in captions(large))
+        rows = await program.workspace.read(lambda one: one.rows(one.ids()))
+        assert all(row.caption.endswith(", sea") for row in rows)
+        assert found
+
+    live(story)
+
+
+def test_program_ends_once_the_edit_of_a_folder_that_was_left_is_made(live, large, folder):
+    async def story(program):
+        await opened_as_tags(program, large)
+        program.bulk_editing.apply(program.workspace.ids, AddTags(("sea",)))
+        await opened(program, folder)
+
+    live(story)
+    assert all(caption.endswith(", sea") for caption in captions(large))
