@@ -20,7 +20,7 @@ from pathlib import Path
 from core.errors import StoreError
 from core.formatting import format_bytes
 from core.message import Message, translatable
-from core.partial_file import new_partial, remove_left
+from core.partial_file import new_partial, remove_left, take_place
 
 # EFBIG is a limit on the size of one file, which is reached in the same way.
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
@@ -327,9 +327,9 @@ def _write_partial(
             if is_durable:
                 os.fsync(file.fileno())
             if replaces and os.name != "nt":
-                partial.replace(path)
+                take_place(partial, path)
         if replaces and os.name == "nt":  # It moves no open file.
-            partial.replace(path)
+            take_place(partial, path)
     except BaseException:
         with suppress(OSError):
             remove_left(partial)

@@ -14,6 +14,9 @@ from core.message import translatable
 
 # A large table on a slow disk takes some seconds.
 _PATIENCE_SECONDS, _RETRY_SECONDS = 30.0, 0.002
+# Access denied, sharing violation, lock violation. A folder that may not be written is the first.
+_IN_USE = (5, 32, 33)
+_PAUSES_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 def new_partial(path: Path, opener: Callable[[str, int], int]) -> BinaryIO:
@@ -36,6 +39,23 @@ def new_partial(path: Path, opener: Callable[[str, int], int]) -> BinaryIO:
         if _is_ours(file.fileno(), path):
             return file
         file.close()
+
+
+def take_place(source: Path, target: Path) -> None:
+    """Puts a file in the place of another one, in one step. Raises OSError.
+
+    Windows refuses that while any program has one of the two open, as for the moment in which a
+    virus scanner, an indexer or a thread of ours reads it: then it is tried again.
+    """
+    for pause in _PAUSES_SECONDS:
+        try:
+            source.replace(target)
+            return
+        except OSError as error:
+            if getattr(error, "winerror", None) not in _IN_USE:
+                raise
+        time.sleep(pause)
+    source.replace(target)
 
 
 def remove_left(path: Path) -> bool:

@@ -31,14 +31,21 @@ def sync_files(paths: Collection[str]) -> None:
         return
     for path in paths:
         with suppress(FileNotFoundError):
-            _sync_file(path)
+            sync_file(path)
     for folder in folders:
         with suppress(FileNotFoundError):
             sync_folder(Path(folder))
 
 
-def _sync_file(path: str) -> None:
-    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+def sync_file(path: str) -> None:
+    """Brings to the disk what was written to a file, as far as the system can. Raises OSError."""
+    try:
+        # Windows syncs no file that is open for reading alone.
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    except PermissionError:  # It is write-protected.
+        if os.name == "nt":
+            return
+        descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -147,10 +147,16 @@ if os.name == "nt":
 
     def lock_file(descriptor: int, *, waits: bool = False) -> None:
         """Locks an open file for this process. Raises OSError if another one has it."""
-        # Far behind the end: Windows refuses to read what is locked. It waits for ten seconds.
-        os.lseek(descriptor, 2**40, os.SEEK_SET)
-        how = msvcrt.LK_LOCK if waits else msvcrt.LK_NBLCK
-        msvcrt.locking(descriptor, how, 1)
+        # Far behind the end: Windows refuses to read what is locked.
+        while True:
+            os.lseek(descriptor, 2**40, os.SEEK_SET)
+            try:
+                msvcrt.locking(descriptor, msvcrt.LK_LOCK if waits else msvcrt.LK_NBLCK, 1)
+                return
+            except OSError as error:
+                # It gives up after ten seconds.
+                if not waits or error.errno != errno.EDEADLK:
+                    raise
 
 else:
     import fcntl

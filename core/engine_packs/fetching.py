@@ -36,6 +36,7 @@ from core.engine_packs.sources import (
 from core.errors import HubNeed, PackError
 from core.files import size_of
 from core.message import translatable
+from core.partial_file import take_place
 from core.transfer.meter import DownloadMeter
 from core.transfer.network import http_library
 from core.transfer.retrying import Busy, Damaged, GaveUp, retrying, seconds_to_wait
@@ -121,7 +122,7 @@ class Fetcher:
                 reasons[host_of(source)] = other_file()
             else:
                 await asyncio.to_thread(_to_disk, partial)
-                partial.replace(path)
+                take_place(partial, path)
                 return path
         # Another place may have it, but if none has, this is the reason that can be mended.
         raise unreachable[0] if unreachable else not_found(wheel, reasons)

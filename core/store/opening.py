@@ -22,6 +22,7 @@ from core.captions.folding import findable
 from core.errors import StoreError
 from core.files import keep_copy, make_private, numbered, reason, sync_folder, write_error
 from core.message import joined, translatable
+from core.partial_file import take_place
 from core.schema_steps import use_write_ahead_log
 from core.store.check import NEWEST_PLAUSIBLE, Damaged, is_damage, require_sound
 from core.store.reasons import sqlite_reason
@@ -157,7 +158,7 @@ def _put_in_place(path: Path) -> None:
     for ending in (*ENDINGS[1:], "-shm"):
         _beside(path, ending).unlink(missing_ok=True)
     sync_folder(path.parent)
-    _beside(path, _MENDED).replace(path)
+    take_place(_beside(path, _MENDED), path)
     sync_folder(path.parent)
 
 
@@ -211,7 +212,7 @@ def _make(path: Path) -> None:
 
 
 def _checked(path: Path, must_stop: MustStop) -> Opened:
-    address = path.absolute().as_uri()
+    address = without_host(path.absolute().as_uri())
     # A connection that may write would change a damaged file when it is closed.
     with contextlib.closing(_connected(f"{address}?mode=ro", must_stop)) as reader:
         try:
@@ -238,6 +239,13 @@ def _checked(path: Path, must_stop: MustStop) -> Opened:
         connection.close()
         raise
     return Opened(connection, file=file_at(path))
+
+
+def without_host(uri: str) -> str:
+    """Returns the URI of a file as SQLite takes it: that of one on a network share of Windows has a
+    host, which belongs to the path there."""
+    is_share = not uri.startswith("file:///")
+    return uri.replace("file://", "file:////", 1) if is_share else uri
 
 
 def _connected(address: str, must_stop: MustStop) -> sqlite3.Connection:

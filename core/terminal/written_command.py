@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -174,7 +175,8 @@ def _quoted_for_powershell(word: str) -> str:
     inside = subprocess.list2cmdline([word])
     if inside.startswith('"') and inside.endswith('"'):
         inside = inside[1:-1]
-    return "'" + inside.replace("'", "''") + "'"
+    # PowerShell takes typographic quotes for plain ones.
+    return "'" + re.sub("['‘’‚‛]", r"\g<0>\g<0>", inside) + "'"
 
 
 def _path_word(path: Path) -> str:

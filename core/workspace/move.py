@@ -29,7 +29,9 @@ from core.files import (
     write_error,
 )
 from core.message import translatable
+from core.partial_file import take_place
 from core.picture import PICTURE_SUFFIXES
+from core.syncing import sync_file
 
 # Files that other programs write for an image, under its stem: edits and cached latents.
 _SIDECARS = (".aae", ".dop", ".json", ".npz", ".pp3", ".safetensors", ".thm")
@@ -262,7 +264,7 @@ def _carry(source: Path, target: Path, *, is_copy: bool = False) -> None:
             _copy(source, target)
             return
         try:
-            source.replace(target)
+            take_place(source, target)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -282,9 +284,8 @@ def _copy(source: Path, target: Path) -> None:
         partial.unlink(missing_ok=True)
         shutil.copy2(source, partial, follow_symlinks=False)
         if not partial.is_symlink():
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-        partial.replace(target)
+            sync_file(str(partial))
+        take_place(partial, target)
     except BaseException:
         remove_partial(target)
         raise

@@ -51,14 +51,14 @@ class Power(QObject):
         for action, (program, *_) in commands.items():
             if shutil.which(program):
                 self.found.emit(action)
-        if sys.platform == "win32" and ctypes.windll.powrprof.IsPwrSuspendAllowed():
+        if sys.platform == "win32" and _is_true(ctypes.windll.powrprof.IsPwrSuspendAllowed()):
             self.found.emit(AfterRun.SLEEP)
 
     def do(self, action: AfterRun) -> None:
         """Does it; `failed` follows if the system refuses."""
         if sys.platform == "win32" and action is AfterRun.SLEEP:
             # Not hibernation, no force, and timers may wake the computer.
-            if not ctypes.windll.powrprof.SetSuspendState(False, False, False):
+            if not _is_true(ctypes.windll.powrprof.SetSuspendState(False, False, False)):
                 self.failed.emit("")
             return
         commands = {"linux": _LINUX, "darwin": _MAC}.get(sys.platform, _WINDOWS)
@@ -99,6 +99,12 @@ class Power(QObject):
     def _on_done(self, process: QProcess, is_done: bool) -> None:
         if not is_done:
             self.failed.emit(_output(process) or process.errorString())
+
+
+def _is_true(returned: int) -> bool:
+    """Returns what a BOOLEAN of Windows says: it is one byte, and the others are left as they
+    were."""
+    return bool(returned & 0xFF)
 
 
 def _output(process: QProcess) -> str:

@@ -15,6 +15,7 @@ from PySide6.QtCore import QBuffer, QByteArray, QIODevice
 from PySide6.QtGui import QImage, QImageWriter
 
 from core.file_identity import fingerprint_of
+from core.partial_file import take_place
 from core.picture import open_small
 from core.workspace import ImageRow
 from gui.widgets.preview import to_image
@@ -191,7 +192,7 @@ def _keep(image: QImage, path: Path) -> None:
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial.write_bytes(content + _checksum(content))
-        partial.replace(path)
+        take_place(partial, path)
 
 
 def _move(old: Path, new: Path) -> bool:

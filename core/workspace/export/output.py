@@ -26,6 +26,7 @@ from core.files import (
     write_error,
 )
 from core.message import translatable
+from core.partial_file import take_place
 from core.workspace.export.formats import ImageFiles
 from core.workspace.export.ledger import Ledger
 
@@ -191,7 +192,7 @@ class Output:
             make(partial)
             # Known before it counts, so that what a killed export wrote is ours too.
             self._note(final, partial.lstat())
-            partial.replace(target)
+            take_place(partial, target)
         except AppError:
             remove_partial(target)
             raise
