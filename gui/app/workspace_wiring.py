@@ -322,6 +322,9 @@ class WorkspaceWiring(QObject):
         if found is None:
             self._window.show_notice(self.tr("There is no other image of this kind."))
         else:
+            # At once, as the keys that follow go on from the current image of the list.
+            self._ahead = found
+            self._list.show_current(found)
             await self._open(found)
 
     # How the images are listed

@@ -87,6 +87,10 @@ class ImageListing(QObject):
         """How many images were taken out of the list."""
         return len(self._hidden)
 
+    def is_hidden(self, id: int) -> bool:
+        """Whether an image was taken out of the list, which may still have it for a moment."""
+        return id in self._hidden
+
     def show(self, workspace: Workspace) -> None:
         """List the images of this workspace, which has been opened."""
         self._workspace = workspace

@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from PIL import Image
@@ -178,8 +178,7 @@ class PictureList(QObject):
         if not 0 <= index < len(self._paths):
             return
         is_shown = index == self._current
-        if len(self._paths) > 1:
-            neighbour = self._paths[index + 1 if index + 1 < len(self._paths) else index - 1]
+        if (neighbour := self._neighbour_of(index)) is not None:
             self._workspace.listing.hide(self._workspace.ids[index])
             if is_shown:
                 await self.open_path(neighbour)
@@ -187,6 +186,15 @@ class PictureList(QObject):
             self._close_all()
         else:  # The filter leaves others out; the picture stays in view.
             self._workspace.listing.hide(self._workspace.ids[index])
+
+    def _neighbour_of(self, index: int) -> Path | None:
+        """Returns the next picture of the list that was not closed a moment ago, or the one before;
+        None if there is no other.
+        """
+        ids, listing = self._workspace.ids, self._workspace.listing
+        others = chain(range(index + 1, len(self._paths)), range(index - 1, -1, -1))
+        left = next((one for one in others if not listing.is_hidden(ids[one])), None)
+        return None if left is None else self._paths[left]
 
     def prepare_with(self, prepare: Callable[[Picture], Awaitable[None]]) -> None:
         """Have each picture given to `prepare`, and wait for that, before it is shown."""

@@ -37,6 +37,7 @@ def three(live, tmp_path):
         async def whole(program):
             await program.pictures.open_paths([folder])
             await until(lambda: program.window.drop_zone.picture_view.has_picture)
+            await until(lambda: program.window.workspace_pane.list.model().rowCount() == 3)
             await story(program, program.window)
 
         live(whole)
