@@ -28,7 +28,7 @@ class UndoDialog(MessageBox):
         self.edits_box = QCheckBox(self.tr("Also undo edits by hand"))
         if has_edits:
             self.setCheckBox(self.edits_box)
-        undo = self.addButton(self.tr("Undo"), QMessageBox.ButtonRole.DestructiveRole)
+        undo = self.addButton(self.tr("Undo"), QMessageBox.ButtonRole.AcceptRole)
         self.setDefaultButton(self.addButton(QMessageBox.StandardButton.Cancel))
         undo.clicked.connect(self._on_undo_clicked)
 

@@ -26,7 +26,7 @@ def ask_to_remove(
     box.setWindowTitle(title)
     box.setText(question)
     box.setInformativeText(effect)
-    remove = box.addButton(translate("Removal", "Remove"), QMessageBox.ButtonRole.DestructiveRole)
+    remove = box.addButton(translate("Removal", "Remove"), QMessageBox.ButtonRole.AcceptRole)
     cancel = box.addButton(translate("Removal", "Cancel"), QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(cancel)
     box.setEscapeButton(cancel)

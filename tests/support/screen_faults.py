@@ -19,7 +19,16 @@ from pathlib import Path
 
 import qasync
 from PySide6.QtGui import QAccessible
-from PySide6.QtWidgets import QApplication, QDialog, QLineEdit, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QDialog,
+    QDialogButtonBox,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QWidget,
+)
 
 from core.locations import writable_locations
 from core.settings import Settings, save
@@ -51,6 +60,11 @@ def out_of_reach(window: QWidget) -> list[str]:
     if isinstance(window, QDialog) and window.findChildren(QLineEdit):
         buttons = [one for one in window.findChildren(QPushButton) if one.isDefault()]
         faults += ["Enter in a field cancels" for one in buttons if one.text() == "Cancel"]
+    for box in window.findChildren(QDialogButtonBox):
+        buttons = [one for one in box.buttons() if one.isVisible()]
+        last = max(buttons, key=QAbstractButton.x, default=None)
+        is_cancel = last is not None and len(buttons) > 1 and last.text() == "Cancel"
+        faults += ["Cancel does not come before what the dialog is for"] * is_cancel
     return faults + cut_off(window)
 
 
