@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,18 +25,28 @@ class AnsweredRun:
     captions: Mapping[Path, str]
 
 
-def answered_runs(journals: Path, pictures: Collection[Path]) -> list[AnsweredRun]:
+def answered_runs(
+    journals: Path, pictures: Collection[Path], moves: Sequence[tuple[str, str, float]] = ()
+) -> list[AnsweredRun]:
     """Returns the latest runs that have captions for some of these images, the newest first.
-    A journal that cannot be read is left out. Reads journals whole."""
+    A journal that cannot be read is left out. Reads journals whole.
+
+    `moves` are where images were and are, and when that was noticed, in seconds: one that was moved
+    after a run has its answers, and another image that has its path now has not.
+    """
     wanted = {str(picture) for picture in pictures}
+    later = _by_old_path(moves)
     found: list[AnsweredRun] = []
     for run in find_runs(journals):
         captions: dict[Path, str] = {}
         model = ""
         try:
             for event in read_events(run.journal):
-                if isinstance(event, Captioned) and event.picture in wanted:
-                    captions[Path(event.picture)] = event.caption
+                if not isinstance(event, Captioned):
+                    continue
+                now = _path_now(event.picture, run.began.timestamp(), later)
+                if now in wanted:
+                    captions[Path(now)] = event.caption
                     model = event.model or model
         except StoreError:
             continue
@@ -45,3 +55,17 @@ def answered_runs(journals: Path, pictures: Collection[Path]) -> list[AnsweredRu
         if len(found) == _MOST_RUNS:
             break
     return found
+
+
+def _by_old_path(moves: Sequence[tuple[str, str, float]]) -> dict[str, list[tuple[float, str]]]:
+    later: dict[str, list[tuple[float, str]]] = {}
+    for old, new, when in moves:
+        later.setdefault(old, []).append((when, new))
+    return later
+
+
+def _path_now(path: str, when: float, later: Mapping[str, list[tuple[float, str]]]) -> str:
+    """Returns where an image is that was at `path` then."""
+    while moved := next((one for one in later.get(path, ()) if one[0] > when), None):
+        when, path = moved
+    return path

@@ -61,6 +61,12 @@ class Answers:
         with self._guard, failing():
             return self._records.get(self._images.path_text(id)).answer
 
+    def moves(self) -> list[tuple[str, str, float]]:
+        """Returns where images were and are, and when that was noticed, in seconds: the journals of
+        runs know them by their path at the time."""
+        with self._guard, failing():
+            return self._records.moves()
+
     def untouched(self, ids: Iterable[int]) -> list[int]:
         """Returns those of these images whose captions no person wrote or changed: they have none,
         or what a model wrote last, as it was."""

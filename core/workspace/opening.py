@@ -26,6 +26,7 @@ _STEPS = (
     records.TABLES_WITH_SEEN,
     made_tables.TABLES,
     records.TABLES_OF_VOLUMES,
+    records.TABLES_OF_MOVES,
 )
 VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -43,6 +44,10 @@ TABLES_WITH_SEEN = """
 
 TABLES_OF_VOLUMES = """
     CREATE TABLE volume (folder BLOB PRIMARY KEY, volume BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+TABLES_OF_MOVES = """
+    CREATE TABLE moved (old BLOB NOT NULL, new BLOB NOT NULL, time REAL NOT NULL);
 """
 
 
@@ -147,7 +152,19 @@ class Records:
             (*_key(new), *_key(old)),
         )
         self._move_note(os.fsencode(old), os.fsencode(new))
+        self._note_move(os.fsencode(old), os.fsencode(new))
         self._keep_volumes((new,))
+
+    def moves(self) -> list[tuple[str, str, float]]:
+        """Returns where images were and are, and when in seconds that was noticed, in this order:
+        for what knows them by their path at the time, as the journals of runs do."""
+        rows: list[tuple[bytes, bytes, float]] = self._connection.execute(
+            "SELECT old, new, time FROM moved ORDER BY time, rowid"
+        ).fetchall()
+        return [(os.fsdecode(old), os.fsdecode(new), when) for old, new, when in rows]
+
+    def _note_move(self, old: bytes, new: bytes) -> None:
+        self._connection.execute("INSERT INTO moved VALUES (?, ?, ?)", (old, new, time.time()))
 
     def _move_note(self, old: bytes, new: bytes) -> None:
         self._connection.execute("UPDATE OR REPLACE note SET path = ? WHERE path = ?", (new, old))
@@ -174,6 +191,7 @@ class Records:
             )
             if not self.note(path):
                 self._move_note(old, os.fsencode(path))
+            self._note_move(old, os.fsencode(path))
             return True
         return False
 

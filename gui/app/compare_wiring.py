@@ -107,10 +107,12 @@ class CompareWiring(QObject):
             dialog.show_can_undo(self._workspace.undo_text)
 
     async def _read(self, shown: _Comparison) -> None:
-        rows = await self._workspace.read(lambda workspace: workspace.rows(workspace.ids()))
-        shown.rows = rows or []
+        found = await self._workspace.read(
+            lambda workspace: (workspace.rows(workspace.ids()), workspace.answers.moves())
+        )
+        shown.rows, moves = found or ([], [])
         paths = [row.path for row in shown.rows]
-        shown.runs = await asyncio.to_thread(answered_runs, self._journals, paths)
+        shown.runs = await asyncio.to_thread(answered_runs, self._journals, paths, moves)
         if isValid(shown.dialog):
             labels = [self._label(run) for run in shown.runs]
             shown.dialog.show_runs([*labels, self.tr("Caption now")])

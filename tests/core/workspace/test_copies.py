@@ -2,14 +2,18 @@
 as it is not known to be gone."""
 
 import shutil
+from contextlib import closing
 from threading import Event
 
 import pytest
 from PIL import Image
 
+from core.batch import Batch, BatchOptions, Control, answered_runs
+from core.captions.sidecar import Existing
 from core.workspace.data import ReviewState, WorkspaceOptions
 from core.workspace.workspace import Workspace
 from tests.support.disks import Disk
+from tests.support.folder_run import FolderEngine
 
 
 @pytest.fixture
@@ -111,3 +115,44 @@ def test_another_image_of_equal_size_in_bytes_at_the_old_name_takes_nothing(tmp_
     workspace = opened(new)
     assert known(workspace, new / "2.bmp") == KNOWN
     assert known(workspace, new / "1.bmp") == NOTHING
+
+
+@pytest.mark.parametrize("by", ["us", "another program", "a folder"])
+def test_answers_of_earlier_runs_follow_an_image_that_was_moved(tmp_path, opened, by):
+    folder, runs = tmp_path / "images", tmp_path / "runs"
+    elsewhere = tmp_path / "elsewhere"
+    folder.mkdir()
+    Image.new("RGB", (4, 4), "blue").save(folder / "1.png")
+    old, new = folder / "1.png", elsewhere / "1.png"
+
+    def caption(path, text):
+        engine = FolderEngine()
+        engine.says[path.name] = text
+        options = BatchOptions(("What?",), existing=Existing.REPLACE)
+        with closing(Batch.begin([path], options, runs)) as batch:
+            batch.run(engine, Control())
+
+    def answers(path):
+        found = answered_runs(runs, [path], workspace.answers.moves())
+        return [one.captions[path] for one in found]
+
+    caption(old, "first")
+    workspace = opened(folder)
+    workspace.answers.note({old: "first"})
+    if by == "us":
+        workspace.move_to(workspace.ids(), elsewhere)
+    elif by == "another program":
+        elsewhere.mkdir()
+        old.rename(new)
+    else:
+        folder.rename(elsewhere)
+    folder.mkdir(exist_ok=True)
+    workspace = opened(elsewhere)
+    assert answers(new) == ["first"]
+    # Another image has the name now.
+    Image.new("RGB", (4, 4), "red").save(old)
+    assert answers(old) == []
+    caption(old, "another image")
+    assert answers(old) == ["another image"]
+    caption(new, "second")
+    assert answers(new) == ["second", "first"]
