@@ -11,7 +11,6 @@ def test_views_of_two_windows_are_both_kept(run, tmp_path):
     async def story():
         ours, theirs = ViewMemory(tmp_path), ViewMemory(tmp_path)
         ours.keep_zoom(A, (2.0, 1.0, 1.0))
-        ours.keep_tag(A, "a c")
         ours.keep_folder([A.parent], FolderView(current="a", selected=("1", "2")))
         theirs.keep_zoom(B, (3.0, 1.0, 1.0))
         theirs.keep_folder([B], FolderView(current="b"))
@@ -20,7 +19,6 @@ def test_views_of_two_windows_are_both_kept(run, tmp_path):
         await theirs.close()
         again = ViewMemory(tmp_path)
         assert (again.zoom(A), again.zoom(B)) == ((2.0, 1.0, 1.0), (3.0, 1.0, 1.0))
-        assert again.tag(A) == "a c"
         assert again.folder([A.parent]) == FolderView(current="a", selected=("1", "2"))
         assert again.folder([B]) == FolderView(current="b")
         assert again.open == (B,)
