@@ -34,6 +34,7 @@ from core.locations import writable_locations
 from core.settings import Settings, save
 from gui.app.program import Program
 from gui.session.model_thread import ModelThread
+from gui.widgets.all_layouts import lay_out_all
 from gui.widgets.theme import Theme
 from tests.gui.conftest import until
 from tests.support.accessible import misunderstandings
@@ -103,12 +104,17 @@ def faults_of(screen: Screen, kinds: Sequence[str]) -> list[str]:
 
 
 async def _visit(
-    walk: AsyncIterator[Screen], theme: Theme, kinds: Sequence[str], faults: list[str]
+    app: QApplication,
+    walk: AsyncIterator[Screen],
+    theme: Theme,
+    kinds: Sequence[str],
+    faults: list[str],
 ) -> None:
     in_both = [kind for kind in kinds if kind in _IN_BOTH_THEMES]
     async for screen in walk:
-        # Windows are fitted and laid out by events.
+        # Windows are fitted and laid out by events; on a busy machine not all have come by then.
         await asyncio.sleep(0.05)
+        lay_out_all(app)
         faults += faults_of(screen, kinds)
         if in_both:
             await _choose(theme, "dark")
@@ -137,7 +143,7 @@ def main(folder: Path, walk: str, kinds: Sequence[str]) -> int:
     async def whole() -> None:
         living = asyncio.ensure_future(program.life([]))
         try:
-            await _visit(WALKS[walk](program, folder), theme, kinds, faults)
+            await _visit(app, WALKS[walk](program, folder), theme, kinds, faults)
         except Exception:
             faults.append(traceback.format_exc())
         program.quit()
