@@ -35,13 +35,17 @@ class PresetStore(QObject):
         self._known = self.presets
 
     async def load(self) -> None:
-        """Read the person's own."""
-        try:
-            found = await asyncio.to_thread(Presets.load, self._path)
-        except StoreError as error:
-            self.noticed.emit(translated(error))
-            return
-        self.presets = self._known = self._kept = found
+        """Read the person's own, and put those into them that are kept meanwhile."""
+        async with self._lock:
+            before = self.presets
+            try:
+                found = await asyncio.to_thread(Presets.load, self._path)
+            except StoreError as error:
+                self.noticed.emit(translated(error))
+                return
+            self._known = self._kept = found
+            is_changed = self.presets != before
+            self.presets = self.presets.merged(before, found) if is_changed else found
         if found.notes:
             self.noticed.emit(translated_all(found.notes))
         self.changed.emit()

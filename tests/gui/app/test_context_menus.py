@@ -37,7 +37,8 @@ def three(live, tmp_path):
         async def whole(program):
             await program.pictures.open_paths([folder])
             await until(lambda: program.window.drop_zone.picture_view.has_picture)
-            await until(lambda: program.window.workspace_pane.list.model().rowCount() == 3)
+            images = program.window.workspace_pane.list
+            await until(lambda: images.model().rowCount() == 3 and images.currentIndex().row() == 0)
             await story(program, program.window)
 
         live(whole)

@@ -1,5 +1,6 @@
 """Presets in their file, which other programs write too, and which may be unreadable."""
 
+import asyncio
 import os
 
 import pytest
@@ -39,6 +40,23 @@ def test_what_another_program_imports_meanwhile_stays(store, run, tmp_path):
         await store.load()
         await store.keep(store.presets.without("Theirs"))
         assert names(path) == {"More"}
+
+    run(story())
+    assert said == []
+
+
+def test_what_is_kept_while_the_file_is_read_stays(store, run, tmp_path):
+    store, said = store
+    path = tmp_path / "presets.json"
+    Presets.built_in().with_saved(THEIRS).save(path)
+
+    async def story():
+        reading = asyncio.create_task(store.load())
+        await asyncio.sleep(0)
+        await store.keep(store.presets.with_saved(OURS))
+        await reading
+        assert store.presets.own >= {"Ours", "Theirs"}
+        assert names(path) == {"Ours", "Theirs"}
 
     run(story())
     assert said == []
