@@ -24,7 +24,8 @@ from PIL import Image
 
 from core.message import Message
 from core.workspace.bulk import AddTags, Operation, Replace
-from core.workspace.data import CaptionMode, Sort, SortKey, WorkspaceOptions
+from core.workspace.data import CaptionMode, ReviewState, Sort, SortKey, WorkspaceOptions
+from core.workspace.ongoing import OngoingEdit
 from core.workspace.query import parse_query
 from core.workspace.workspace import Workspace
 
@@ -49,6 +50,7 @@ GOALS = {
     "one edit": 50,
     "next without": 100,
 }
+MOVED = 20_000
 TAGS = WorkspaceOptions(mode=CaptionMode.TAGS)
 
 
@@ -179,7 +181,47 @@ class Figures:
             workspace.rows([captioned[6]])
 
         self.say("one edit, and the next row", best(edit_and_go_on))
+        self._moves(workspace)
         self._while_scanning(workspace)
+
+    def _moves(self, workspace: Workspace) -> None:
+        """Reviews, moves and trashes many images, and undoes it: how long, and how long the rows
+        of a list wait for it at most."""
+        os.environ["XDG_DATA_HOME"] = str(self._data / "trash of the benchmark")
+        elsewhere = self._folder.parent / "elsewhere"
+        begins: dict[str, Callable[[Sequence[int]], OngoingEdit]] = {
+            "review": lambda ids: workspace.begin_set_review(ids, ReviewState.ACCEPTED),
+            "move": lambda ids: workspace.begin_move_to(ids, elsewhere),
+            "trash": workspace.begin_trash,
+        }
+        for name, begin in begins.items():
+            ids = workspace.ids()[:MOVED]
+            self._in_parts(workspace, f"{name} {len(ids):,}", begin(ids))
+            self._in_parts(workspace, f"its undo ({name})", workspace.begin_undo())
+
+    def _in_parts(self, workspace: Workspace, name: str, ongoing: OngoingEdit) -> None:
+        shown, waits = workspace.ids()[-50:], [0.0]
+        ended = Event()
+
+        def look() -> None:
+            while not ended.wait(0.005):
+                begin = time.perf_counter()
+                workspace.rows(shown)
+                waits.append(time.perf_counter() - begin)
+
+        looking = Thread(target=look)
+        looking.start()
+        begin = now()
+        while not ongoing.is_done:
+            ongoing.go_on()
+            time.sleep(0.001)  # In the window others get the lock meanwhile.
+        self.say(name, since(begin))
+        ended.set()
+        looking.join()
+        print(f"    rows waited {1000 * max(waits):.0f} ms at most", flush=True)
+        report = ongoing.report
+        assert report
+        assert (report.conflicts, report.failures) == ((), ())
 
     def _edit_and_undo(
         self,
