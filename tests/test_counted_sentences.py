@@ -36,7 +36,7 @@ NEVER_ONE = {
     *("{count} tags: {tags}, …", "{count} for other reasons."),
     "Downloading {count} files",
     "Compare both prompts on {count} random images. Nothing is written.",
-    "{count} captions could not be written. The first: {reason}",
+    "{count} images could not be changed. The first: {reason}",
     "{left} of {count} runs are still to do.",
     "1 of {count} runs is still to do.",
     *("Input, {count} positions", "&Remove {count} tags"),

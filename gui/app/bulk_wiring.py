@@ -250,7 +250,7 @@ class BulkWiring(QObject):
 
     @Slot(object)
     def _on_edited(self, report: EditReport) -> None:
-        """One sentence for however many captions could not be written."""
+        """One sentence for however many images could not be changed."""
         if self._dialog is not None:
             self._dialog.show_report(report)
         if self._are_leaving:
@@ -267,7 +267,7 @@ class BulkWiring(QObject):
         if len(failures) == 1:
             window.show_notice(translated(failures[0].reason))
         elif failures:
-            text = self.tr("{count} captions could not be written. The first: {reason}")
+            text = self.tr("{count} images could not be changed. The first: {reason}")
             reason = translated(failures[0].reason)
             window.show_notice(text.format(count=f"{len(failures):,}", reason=reason), show)
         others = tuple(one for one in report.conflicts if not self._editing.shows(one))

@@ -10,7 +10,7 @@ from gui.session.caption_editing import CaptionEditing
 from gui.session.typed_texts import TypedTexts
 from gui.window.main_window import MainWindow
 
-_TAG, _RENAMED = "tag/", "renamed tag/"
+_TAG, _RENAMED = "tag/", "renamed_tag/"
 
 
 class TagDraftWiring(QObject):
