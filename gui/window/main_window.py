@@ -384,7 +384,9 @@ class MainWindow(QMainWindow):
         elif self.state.shows_image:
             self.prompt_box.focus_prompt()
         else:
-            self.batch_panel.head.rows_button.setFocus()
+            # It has all the room, which would be empty.
+            self.batch_panel.show_rows()
+            self.batch_panel.list.setFocus()
 
     @Slot(list)
     def _on_pictures_chosen(self, paths: list[Path]) -> None:

@@ -15,6 +15,7 @@ from core.engine import Ready
 from core.terminal.options import CaptionOptions, parse
 from gui.window.commands import Command
 from tests.gui.conftest import until
+from tests.support.layout import cut_off
 
 KEY = Qt.Key
 ALT = Qt.KeyboardModifier.AltModifier
@@ -108,6 +109,10 @@ def test_run_in_a_low_window_is_offered_and_followed_in_the_status_line(live, fo
         window.batch_panel.form.prompt_edit.setPlainText("hold")
         window.commands[Command.RUN_START].trigger()
         await until(lambda: run.phase is Phase.RUNNING)
+        rows = window.batch_panel.list  # The room would be empty without them.
+        await until(lambda: rows.isVisible() and rows.hasFocus())
+        await until(lambda: rows.visualRect(rows.model().index(0, 0)).bottom() < rows.height())
+        assert not cut_off(window)
         QTest.mouseClick(window.batch_panel.head.close_button, Qt.MouseButton.LeftButton)
         await until(lambda: button.text() == "Captioning 0 of 4")
         assert not window.batch_panel.isVisible()
