@@ -29,7 +29,11 @@ class BackgroundTasks(QObject):
         self._tasks: set[asyncio.Task] = set()
 
     def begin(self, coroutine: Coroutine) -> None:
-        """Start a coroutine. The one place where work starts that nobody awaits."""
+        """Start a coroutine. The one place where work starts that nobody awaits. Once the program
+        has ended it starts nothing: a timer may still fire."""
+        if self._loop.is_closed():
+            coroutine.close()
+            return
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._on_done)
