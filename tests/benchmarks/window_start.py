@@ -29,6 +29,8 @@ def seconds_to_window(home: Path) -> tuple[float, float]:
     began = time.perf_counter()
     with subprocess.Popen([sys.executable, "-m", "gui"], env=environment) as program:
         while not log.exists() or "Window shown" not in log.read_text(encoding="utf-8"):
+            if program.poll() is not None:
+                sys.exit("The program ended before its window was shown.")
             time.sleep(0.005)
         seconds = time.perf_counter() - began
         used = psutil.Process(program.pid).cpu_times()
