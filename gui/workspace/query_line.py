@@ -95,16 +95,20 @@ class QueryLine(QWidget):
     @property
     def _is_typing(self) -> bool:
         """Whether what is wrong may just be unfinished."""
+        return self._error_timer.isActive() or self._is_completed
+
+    @property
+    def _is_completed(self) -> bool:
         begin, end = self._fault
-        is_completed = self.suggestions.isVisible() and begin <= self.edit.place <= end
-        return self._error_timer.isActive() or is_completed
+        return self.suggestions.isVisible() and begin <= self.edit.place <= end
 
     @Slot()
     def _show_error(self) -> None:
         """Marks what is wrong, and says it, unless the word may still be completed."""
-        if self._error and self._is_typing:
-            return
-        error = self._error
+        if not self._error or not self._is_typing:
+            self._say(self._error)
+
+    def _say(self, error: str) -> None:
         self.edit.mark(self._fault if error else None)
         if error != self.error_label.text():
             self.edit.setAccessibleDescription(error)
@@ -128,6 +132,8 @@ class QueryLine(QWidget):
                     for one in found
                 ]
             )
+            if self._error and self._is_completed:
+                self._say("")  # It was said before it was known how the word may go on.
 
     def search_for(self, query: str) -> None:
         """Puts a query into the line, and searches for it at once."""

@@ -114,6 +114,23 @@ def test_word_that_is_being_completed_is_no_error_until_one_searches(live, folde
     live(story)
 
 
+def test_error_goes_once_it_is_known_how_its_word_may_go_on(live, folder):
+    """As after a search for suggestions that took long."""
+
+    async def story(program):
+        _, line = await opened(program, folder)
+        QTest.keyClicks(line.edit, "cat has:cap")
+        await until(lambda: offered(line) == ["has:caption"])
+        QTest.keyClick(line.edit, KEY.Key_Escape)
+        await until(line.error_label.isVisible)
+        QTest.keyClick(line.edit, KEY.Key_Down)
+        await until(lambda: offered(line) == ["has:caption"])
+        assert not line.error_label.isVisible()
+        assert line.edit.fault is None
+
+    live(story)
+
+
 def test_place_of_the_error_is_marked_until_the_query_is_corrected(live, folder):
     async def story(program):
         window, line = await opened(program, folder)
