@@ -22,7 +22,8 @@ def folder(tmp_path):
     folder.mkdir()
     for second, (name, colour) in enumerate((("a", "red"), ("b", "green"), ("c", "blue"))):
         Image.new("RGB", (40, 30), colour).save(folder / f"{name}.bmp")
-        os.utime(folder / f"{name}.bmp", (1_700_000_000 + second,) * 2)
+        moment = 1_700_000_000 + second
+        os.utime(folder / f"{name}.bmp", (moment, moment))
     return folder
 
 
