@@ -36,6 +36,7 @@ def test_zoom_and_place_of_an_image_are_there_again(live, folder):
         await until(lambda: view.zoom is None and not view.picture_rect().isEmpty())
         await until(lambda: len(program.pictures.paths) == 12)
         await until(window.commands[Command.NEXT_PICTURE].isEnabled)
+        await until(lambda: window.workspace_pane.list.currentIndex().row() == 0)
         view.setFocus()
         for _ in range(8):
             QTest.keyClick(view, Qt.Key.Key_Plus)
