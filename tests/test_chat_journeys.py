@@ -2,6 +2,7 @@
 
 # ruff: noqa: F811 (fixtures)
 
+import asyncio
 import json
 
 import pytest
@@ -20,6 +21,7 @@ from tests.test_journeys import drop, home, live, pictures, press  # noqa: F401 
 # Its language model runs on transformers' layers, and it takes several images. The tests of the
 # chat engine ask every architecture in the default tier.
 SAMPLE = ("qwen3_vl",)
+_SETTLED_SECONDS = 0.15
 
 
 @pytest.fixture(params=mostly_slow(FAMILIES, SAMPLE))
@@ -33,6 +35,17 @@ def _models_are_tried_once(home, tmp_path_factory):
     kept = tmp_path_factory.getbasetemp() / "verdicts"
     kept.mkdir(exist_ok=True)
     (home / "verdicts").symlink_to(kept)
+
+
+async def settled(view):
+    """How a view looks once it has stopped changing: an image is drawn again, in a thread, where
+    the room for it changes."""
+    await until(lambda: view.has_picture)
+    before, looks = None, view.grab().toImage()
+    while looks != before:
+        await asyncio.sleep(_SETTLED_SECONDS)
+        before, looks = looks, view.grab().toImage()
+    return looks
 
 
 def ask(program, text):
@@ -56,7 +69,7 @@ def test_person_asks_another_architecture_stops_it_and_sees_what_words_rest_on(
         assert answer.tokens > 10
         window = program.window
         view = window.drop_zone.picture_view
-        plain = view.grab().toImage()
+        plain = await settled(view)
         window.commands[Command.WORDS].trigger()
         await until(lambda: window.evidence_view.has_chosen)
         # The map of the chosen word lies over the image.
