@@ -25,6 +25,7 @@ from PIL import Image
 from core.batch import Batch, Control, find_runs
 from core.batch.events import Answered, Unknown, changes_of, event_from
 from core.batch.stored import options_json
+from core.message import without_names
 from tests.support.folder_run import FACTS, FolderEngine
 
 SAMPLES = Path(__file__).parents[2] / "data" / "journals"
@@ -91,7 +92,7 @@ def seen(batch, kept, folder):
         ],
         "beside": [batch.caption_beside(number) for number in range(len(batch.items))],
         "doubts": [asdict(doubt) for doubt in batch.doubts],
-        "tally": {k: v for k, v in asdict(batch.tally).items() if k != "edited"},
+        "tally": tally_then(batch.tally),
         "notes": list(batch.notes),
         "options": options_json(batch.options),
         "exports": {kind: path.name for kind, path in batch.exports.items()},
@@ -101,6 +102,12 @@ def seen(batch, kept, folder):
         "can_undo_edit": batch.can_undo_edit,
     }
     return json.loads(json.dumps(seen).replace(json.dumps(str(folder))[1:-1], FOLDER))
+
+
+def tally_then(tally):
+    """As version 0.1 had it: it named no image, also where one alone failed for a reason."""
+    reasons = [(without_names(reason), count) for reason, count in tally.reasons]
+    return {k: v for k, v in asdict(tally).items() if k != "edited"} | {"reasons": reasons}
 
 
 def without_notes(text, suffix):

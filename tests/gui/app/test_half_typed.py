@@ -33,10 +33,13 @@ def folder(tmp_path):
 
 def is_on_the_disk(home):
     """Whether some file of the program has what was typed."""
-    for path in home.rglob("[!.]*"):  # Not a file that is to take another one's place.
-        with suppress(OSError):  # It may be gone by now.
-            if TYPED.encode() in path.read_bytes():
-                return True
+    for folder, folders, names in os.walk(home):  # It passes over folders that are gone by now.
+        # Not files that are to take another one's place.
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            with suppress(OSError):  # It may be gone by now.
+                if not name.startswith(".") and TYPED.encode() in Path(folder, name).read_bytes():
+                    return True
     return False
 
 

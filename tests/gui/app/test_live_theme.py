@@ -142,14 +142,16 @@ def test_window_is_painted_anew_once_all_its_parts_have_their_places(live, qapp,
         qapp.installEventFilter(paints)
         change(theme)
         await until(lambda: not theme.is_restyling)
-        at_once = places_in(window)
         await asyncio.sleep(_SETTLED_SECONDS)
         qapp.removeEventFilter(paints)
         final = places_in(window)
         assert paints.places
-        for places in (at_once, *paints.places):
+        for places in paints.places:
             moved = [part for part in final if places.get(part) != final[part]]
-            assert not moved, [f"{type(part).__name__} {part.objectName()}" for part in moved]
+            assert not moved, [
+                f"{part} in {part.parent()}: {places.get(part)} and then {final[part]}"
+                for part in moved
+            ]
 
     live(story)
 
