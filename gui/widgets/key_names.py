@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication, QTranslator
 
+from core.resources import RESOURCES
 
-class _KeyNames(QTranslator):
-    """Qt translates the names of keys in its own context. A translator for another language, which
-    is installed later, goes first."""
-
-    def isEmpty(self) -> bool:
-        return False
-
-    def translate(
-        self, context: str, source: str, disambiguation: str | None = None, n: int = -1
-    ) -> str | None:
-        return "Enter" if source == "Return" and context == "QShortcut" else None
+# `lrelease` makes it of the .ts file beside it. A translator written in Python would need Python's
+# lock in threads that hold Qt's lock of image formats, while the GUI thread waits for that one and
+# holds Python's: the window would hang.
+_FILE = RESOURCES / "key_names.qm"
+_NAME = "key_names"
 
 
 def name_keys() -> None:
-    """Has Qt write Enter wherever it names that key. What is stored keeps Qt's own name."""
+    """Has Qt write Enter wherever it names that key. What is stored keeps Qt's own name. A
+    translator for another language, which is installed later, goes first."""
     application = QCoreApplication.instance()
-    if application is not None and application.findChild(_KeyNames) is None:
-        application.installTranslator(_KeyNames(application))
+    if application is not None and application.findChild(QTranslator, _NAME) is None:
+        translator = QTranslator(application)
+        translator.setObjectName(_NAME)
+        translator.load(str(_FILE))
+        application.installTranslator(translator)
