@@ -401,6 +401,19 @@ def test_text_that_core_did_not_write_is_shown_as_it_is(bracketed):
     assert translated(StoreError("Kept {in} a journal")) == "Kept {in} a journal"
 
 
+def test_no_translator_is_written_in_python():
+    """Qt asks it in any thread, with locks of its own: with Python's lock the window hung."""
+    bases = [
+        (path.name, ast.unparse(base))
+        for path in GUI.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+        for base in node.bases
+    ]
+    assert bases
+    assert [path for path, base in bases if base.endswith("QTranslator")] == []
+
+
 class Wrong(QTranslator):
     """A translation with a field that there is not."""
 
