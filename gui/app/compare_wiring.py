@@ -146,6 +146,9 @@ class CompareWiring(QObject):
         rows = await self._workspace.read(lambda workspace: workspace.rows([id]))
         if not isValid(shown.dialog) or shown.differing[at : at + 1] != [place]:
             return  # Other runs are compared by now.
+        row, typed = shown.dialog.typed
+        if row is not None and typed:
+            return  # It was read twice, and is being written.
         if rows:
             # The answers are known by the path at the time, and the caption may be another one.
             texts = shown.texts(shown.rows[place], rows[0].caption)
@@ -171,6 +174,6 @@ class CompareWiring(QObject):
     def _on_edited(self, _: object) -> None:
         """The caption in view may be another one, as once an edit is undone."""
         dialog = self._dialog.now
-        row, text = dialog.typed if dialog else (None, "")
-        if dialog and row is not None and not text:
+        # Also while it is being read: what was read may be the caption from before this edit.
+        if dialog and not dialog.typed[1]:
             dialog.show_again()

@@ -321,7 +321,7 @@ class FolderWorkspace(QObject):
     # Inside
 
     def _leave(self) -> None:
-        """Let go of the workspace that is open, once its scan and its edits have ended. Others can
+        """Close the workspace that is open, once its scan and its edits have ended. Others can
         be opened meanwhile."""
         goes_on = self.edits.leave()
         end = self._thread.renew(beside=goes_on)

@@ -1,4 +1,4 @@
-"""What Windows and macOS do otherwise than Linux, as far as it can be had here."""
+"""What is different on Windows and macOS, as far as Linux can show it."""
 
 import os
 import sqlite3
