@@ -3,16 +3,16 @@
 import csv
 import json
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
 
 import pytest
 
 from core.captions.formats import CaptionFormat
 from core.message import Message
 from core.workspace.bulk import AddTags
-from core.workspace.data import CaptionMode, ScanStage, WorkspaceOptions
+from core.workspace.data import CaptionMode, WorkspaceOptions
 from core.workspace.workspace import Workspace
-from tests.core.workspace.test_ongoing import PATIENCE, finish
+from tests.core.workspace.test_ongoing import PATIENCE
+from tests.support.workspaces import finish, scan
 
 COUNT = 9_000
 TAG = AddTags(("a new tag",))
@@ -45,10 +45,6 @@ def read(path):
     else:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return {row["file_name"]: row["text"] for row in rows}
-
-
-def scan(workspace, folders=None):
-    workspace.scan(Event(), lambda progress: None, folders, until=ScanStage.CAPTIONS)
 
 
 @pytest.fixture(params=SOURCES)

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
 
 import pytest
 from PIL import Image
@@ -12,7 +11,7 @@ from PIL import Image
 from core.message import Message
 from core.workspace.bulk import AddTags
 from core.workspace.data import CaptionMode, ScanStage, WorkspaceOptions
-from core.workspace.workspace import Workspace
+from tests.support.workspaces import finish
 
 ROOT = Path(__file__).parents[3]
 # More steps than come into the database at a time.
@@ -34,19 +33,9 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def opened(folder, tmp_path):
-    workspaces = []
-
-    def opened():
-        options = WorkspaceOptions(mode=CaptionMode.TAGS)
-        workspace = Workspace.open([folder], tmp_path / "data", options)
-        workspaces.append(workspace)
-        workspace.scan(Event(), lambda progress: None, until=ScanStage.CAPTIONS)
-        return workspace
-
-    yield opened
-    for workspace in workspaces:
-        workspace.close()
+def opened(open_workspace, folder):
+    options = WorkspaceOptions(mode=CaptionMode.TAGS)
+    return lambda: open_workspace([folder], options, ScanStage.CAPTIONS)
 
 
 def changed(folder):
@@ -71,12 +60,6 @@ def go_on_until(ongoing, moment):
         has_begun |= bool(ongoing.progress and ongoing.progress.done)
         assert not ongoing.is_done
         ongoing.go_on()
-
-
-def finish(ongoing):
-    while not ongoing.is_done:
-        ongoing.go_on()
-    return ongoing.report
 
 
 def test_others_read_beside_an_edit_and_wait_to_write_until_it_is_done(opened, folder):

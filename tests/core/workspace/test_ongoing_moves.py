@@ -16,7 +16,7 @@ from core.workspace.images import Images
 from core.workspace.query import parse_query
 from core.workspace.scan import Scan
 from core.workspace.trash import HAS_WAY_BACK
-from core.workspace.workspace import Workspace
+from tests.support.workspaces import finish, scan
 
 ROOT = Path(__file__).parents[3]
 # More than a fast computer moves in one part.
@@ -56,22 +56,8 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def opened(folder, tmp_path):
-    workspaces = []
-
-    def opened(options=BESIDE):
-        workspace = Workspace.open([folder], tmp_path / "data", options)
-        workspaces.append(workspace)
-        scan(workspace)
-        return workspace
-
-    yield opened
-    for workspace in workspaces:
-        workspace.close()
-
-
-def scan(workspace):
-    workspace.scan(Event(), lambda progress: None, until=ScanStage.CAPTIONS)
+def opened(open_workspace, folder):
+    return lambda options=BESIDE: open_workspace([folder], options, ScanStage.CAPTIONS)
 
 
 def rows_of_table(folder):
@@ -94,12 +80,6 @@ def go_on_until_some_are_done(ongoing):
     while not (ongoing.progress and ongoing.progress.is_writing and ongoing.progress.done):
         assert not ongoing.is_done
         ongoing.go_on()
-
-
-def finish(ongoing):
-    while not ongoing.is_done:
-        ongoing.go_on()
-    return ongoing.report
 
 
 def test_others_read_and_scan_meanwhile(opened, folder, tmp_path, kind):

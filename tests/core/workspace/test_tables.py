@@ -6,7 +6,6 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,9 +17,10 @@ from core.captions.formats import CaptionFormat
 from core.captions.xmp_keywords import keywords_of, with_keywords
 from core.message import Message
 from core.workspace.bulk import AddTags
-from core.workspace.data import CaptionMode, CaptionSource, WorkspaceOptions
+from core.workspace.data import CaptionMode, CaptionSource, ScanStage, WorkspaceOptions
 from core.workspace.export import gathered, read_captions
 from core.workspace.workspace import Workspace
+from tests.support.workspaces import scan
 
 EDIT = Message("Edit")
 ROOT = Path(__file__).parents[3]
@@ -45,23 +45,11 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def opened(folder, tmp_path):
-    workspaces = []
-
+def opened(open_workspace, folder):
     def opened(options=KEPT, scans=True):
-        workspace = Workspace.open([folder], tmp_path / "data", options)
-        workspaces.append(workspace)
-        if scans:
-            scan(workspace)
-        return workspace
+        return open_workspace([folder], options, ScanStage.FINGERPRINTS if scans else None)
 
-    yield opened
-    for workspace in workspaces:
-        workspace.close()
-
-
-def scan(workspace):
-    workspace.scan(Event(), lambda progress: None)
+    return opened
 
 
 def captions(workspace):

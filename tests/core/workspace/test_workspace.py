@@ -22,7 +22,6 @@ from core.workspace.data import (
 from core.workspace.query import parse_query
 from core.workspace.query_error import QueryError
 from core.workspace.trash import HAS_WAY_BACK
-from core.workspace.workspace import Workspace
 
 TAGS = WorkspaceOptions(mode=CaptionMode.TAGS)
 
@@ -40,19 +39,12 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def opened(folder, tmp_path):
-    workspaces = []
-
+def opened(open_workspace, folder):
     def opened(roots=None, options=TAGS, scans=True):
-        workspace = Workspace.open(roots or [folder], tmp_path / "data", options)
-        workspaces.append(workspace)
-        if scans:
-            workspace.scan(Event(), lambda progress: None)
-        return workspace
+        until = ScanStage.FINGERPRINTS if scans else None
+        return open_workspace(roots or [folder], options, until)
 
-    yield opened
-    for workspace in workspaces:
-        workspace.close()
+    return opened
 
 
 EDIT = Message("Edit")
