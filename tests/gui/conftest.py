@@ -10,7 +10,7 @@ import pytest
 import qasync
 import shiboken6
 from PIL import Image
-from PySide6.QtCore import QCoreApplication, QEvent, Qt, QThread
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QThread, QTranslator
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
@@ -20,7 +20,7 @@ from core.transcript import ModelChoice, Request, Turn
 from gui.session.model_thread import ModelThread
 from gui.widgets.theme import Theme
 from tests.support.scripted_engine import ScriptedCheckpoint
-from tests.support.translation import Bracketing
+from tests.support.translation import STRINGS_OF_QT, compile_translation
 
 
 def focused_widget() -> QWidget:
@@ -182,10 +182,18 @@ def ask(red_square):
     return lambda prompt: Request(red_square, (Turn(prompt),))
 
 
+@pytest.fixture(scope="session")
+def brackets(tmp_path_factory):
+    """A translation of every string into itself in brackets."""
+    folder = tmp_path_factory.mktemp("brackets")
+    return compile_translation(folder, lambda _, text: f"⟦{text}⟧", STRINGS_OF_QT)
+
+
 @pytest.fixture
-def bracketed(qapp):
+def bracketed(qapp, brackets):
     """Every string that the window translates is shown in brackets."""
-    translator = Bracketing()
+    translator = QTranslator()
+    assert translator.load(str(brackets))
     qapp.installTranslator(translator)
     yield
     qapp.removeTranslator(translator)

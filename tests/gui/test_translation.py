@@ -5,13 +5,9 @@ Those that are not are listed, with the reason.
 
 import ast
 import re
-import runpy
-import subprocess
 from functools import cache
 from pathlib import Path
-from xml.etree import ElementTree
 
-import PySide6
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt, QTranslator
@@ -39,7 +35,14 @@ from gui.window.settings_dialog import SettingsDialog
 from tests.support import core_sentences
 from tests.support import window_alone as alone
 from tests.support.core_sentences import called
-from tests.support.translation import shown_texts, untranslated
+from tests.support.translation import (
+    LUPDATE_OPTIONS,
+    ROOT,
+    collect_strings,
+    compile_translation,
+    shown_texts,
+    untranslated,
+)
 
 GUI = Path(__file__).parents[2] / "gui"
 # Two print, in English; one translates what `core` says.
@@ -76,7 +79,6 @@ KEY = re.compile(
 TRANSLATING = {"tr", "translate", "translatable"}
 
 CORE = GUI.parent / "core"
-LUPDATE_OPTIONS = runpy.run_path(str(GUI.parent / "packaging" / "dev.py"))["LUPDATE_OPTIONS"]
 # Strings that are no sentences for the person: abbreviations, words of questions that models are
 # asked, the log, files in Markdown, and what a child process or a graphics card reads. The terminal
 # prints in English, and the server answers other programs in English.
@@ -204,23 +206,13 @@ def test_percentages_are_written_in_one_way():
     assert_no_fault(found)
 
 
-@pytest.fixture
-def lupdate(tmp_path):
-    """Runs Qt's tool, and returns the texts that translators get."""
-    tools = [path for path in Path(PySide6.__file__).parent.rglob("lupdate*") if path.is_file()]
-    if not tools:
-        pytest.skip("PySide6 has no lupdate here")
-
-    def found(*arguments: object) -> set[str | None]:
-        out = tmp_path / "found.ts"
-        command = [tools[0], "-silent", *map(str, arguments), "-ts", out]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
-        return {source.text for source in ElementTree.parse(out).iter("source")}
-
-    return found
+def found_by_lupdate(folder: Path, *arguments: object) -> set[str | None]:
+    """The texts that translators get."""
+    root = collect_strings(folder / "found.ts", *arguments)
+    return {source.text for source in root.iter("source")}
 
 
-def test_tool_for_translators_finds_every_string(lupdate):
+def test_tool_for_translators_finds_every_string(tmp_path):
     wanted = set()
     for path in MODULES:
         for call in translations(tree_of(path)):
@@ -228,7 +220,7 @@ def test_tool_for_translators_finds_every_string(lupdate):
             assert isinstance(text, ast.Constant)
             wanted.add(text.value)
     assert wanted
-    assert lupdate(*MODULES) == wanted
+    assert found_by_lupdate(tmp_path, *MODULES) == wanted
 
 
 # At run time
@@ -374,24 +366,29 @@ def fail(name):
     assert found == {3, 5}
 
 
-def test_tool_for_translators_finds_every_sentence_of_core(lupdate, tmp_path):
+def test_tool_for_translators_finds_every_sentence_of_core(tmp_path):
     wanted = {
         text for path in CORE.rglob("*.py") for _, text in core_sentences.templates(tree_of(path))
     }
     assert len(wanted) > 10
-    assert lupdate(*LUPDATE_OPTIONS, "-extensions", "py", CORE) == wanted
+    options = (*LUPDATE_OPTIONS, "-extensions", "py")
+    assert found_by_lupdate(tmp_path, *options, CORE) == wanted
 
 
 def test_an_error_is_translated_before_it_is_filled_in(bracketed):
     reason = translatable("core", "it is a pipe, not a file")
     error = StoreError(
-        translatable("core", "“{name}”: {reason}.").format(name="{a}", reason=reason)
+        translatable("core", "“{name}” cannot be read ({reason}). Download it again.").format(
+            name="{a}", reason=reason
+        )
     )
-    assert translated(error) == "⟦“{a}”: ⟦it is a pipe, not a file⟧.⟧"
-    assert str(error) == "“{a}”: it is a pipe, not a file."
+    assert translated(error) == (
+        "⟦“{a}” cannot be read (⟦it is a pipe, not a file⟧). Download it again.⟧"
+    )
+    assert str(error) == "“{a}” cannot be read (it is a pipe, not a file). Download it again."
     assert translated(ValueError(reason)) == "⟦it is a pipe, not a file⟧"
     both = joined(reason, "Kept text.")
-    assert translated(both) == "⟦⟦it is a pipe, not a file⟧ Kept text.⟧"
+    assert translated(both) == "⟦it is a pipe, not a file⟧ Kept text."
     assert translated_all([reason, "Kept text."]) == "⟦it is a pipe, not a file⟧ Kept text."
 
 
@@ -403,33 +400,26 @@ def test_text_that_core_did_not_write_is_shown_as_it_is(bracketed):
 
 def test_no_translator_is_written_in_python():
     """Qt asks it in any thread, with locks of its own: with Python's lock the window hung."""
-    bases = [
-        (path.name, ast.unparse(base))
-        for path in GUI.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.ClassDef)
-        for base in node.bases
+    texts = [
+        path.read_text("utf-8") for part in ("gui", "tests") for path in (ROOT / part).rglob("*.py")
     ]
-    assert bases
-    assert [path for path, base in bases if base.endswith("QTranslator")] == []
+    bases = [one for text in texts for one in re.findall(r"^\s*class \w+\(([^)]*)\):", text, re.M)]
+    assert any("QWidget" in one for one in bases)
+    assert [one for one in bases if "QTranslator" in one] == []
 
 
-class Wrong(QTranslator):
-    """A translation with a field that there is not."""
-
-    def isEmpty(self) -> bool:
-        return False
-
-    def translate(self, context, source, disambiguation=None, n=-1):
-        return "{nom} est vide." if context == "core" else source
-
-
-def test_wrong_translation_leaves_the_english_text(qapp):
-    translator = Wrong()
+def test_wrong_translation_leaves_the_english_text(qapp, tmp_path):
+    """One with a field that there is not."""
+    compiled = compile_translation(
+        tmp_path, lambda *_: "{nom} est vide.", {"core": {"{name} has no words."}}
+    )
+    translator = QTranslator()
+    assert translator.load(str(compiled))
     qapp.installTranslator(translator)
     try:
-        text = translatable("core", "{name} is empty.").format(name="a.png")
-        assert translated(text) == "a.png is empty."
+        assert qapp.translate("core", "{name} has no words.") == "{nom} est vide."
+        text = translatable("core", "{name} has no words.").format(name="a.png")
+        assert translated(text) == "a.png has no words."
     finally:
         qapp.removeTranslator(translator)
 
