@@ -261,10 +261,12 @@ class ImageList(QAbstractItemView):
         area = rect.normalized().translated(0, self.verticalOffset())
         is_band = self.state() == QAbstractItemView.State.DragSelectingState
         self._band = area if is_band else None
+        is_range = bool(command & QItemSelectionModel.SelectionFlag.Current) and not is_band
         selection = QItemSelection()
-        for begin, end in self._layout.parts_in(area):
+        for begin, end in [self.selection.range()] if is_range else self._layout.parts_in(area):
             selection.select(self.rows.index(begin, 0), self.rows.index(end, 0))
         self.selectionModel().select(selection, command)
+        self.selection.note_range(is_range)
         self.viewport().update()
 
     def selectionCommand(

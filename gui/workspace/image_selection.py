@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress, count, islice
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QModelIndex, QObject, Signal, Slot
 
 from gui.workspace.image_rows import ImageRows
 from gui.workspace.selection_model import SelectionModel
@@ -55,11 +55,29 @@ class ImageSelection(QObject):
         self._now = _Selected()
         self._before: list[_Selected] = []
         self._is_restoring = self.in_gesture = self._has_lost = False
+        self._range_start = -1
+        self._range_end: int | None = None
+        selection_model.currentChanged.connect(self._on_current_changed)
         selection_model.selectionChanged.connect(self._on_changed)
 
     def set_in_gesture(self, in_gesture: bool) -> None:
         """Takes the changes of one gesture of the mouse, such as a rubber band's, for one."""
         self.in_gesture, self._has_lost = in_gesture, False
+
+    def range(self) -> tuple[int, int]:
+        """Returns the first and the last row that Shift selects, all between them included and not
+        only the rectangle that they span in a grid: from the image that was the current one
+        before, or from the start of a range that goes on, up to the current one."""
+        current = self._model.currentIndex().row()
+        start = self._range_start if self._range_start >= 0 else current
+        return min(start, current), max(start, current)
+
+    def note_range(self, is_range: bool) -> None:
+        """Says whether `range()` was selected, or anything else was, where a range ends."""
+        current = self._model.currentIndex().row()
+        self._range_end = current if is_range else None
+        if not is_range:
+            self._range_start = current
 
     @property
     def lost(self) -> int:
@@ -114,6 +132,11 @@ class ImageSelection(QObject):
         """Selects all images that are not selected, and no others."""
         flags = self._model.flags
         self._model.set_flags(flags.translate(_TURNED))
+
+    @Slot(QModelIndex, QModelIndex)
+    def _on_current_changed(self, _current: QModelIndex, previous: QModelIndex) -> None:
+        if previous.row() != self._range_end:
+            self._range_start, self._range_end = previous.row(), None
 
     @Slot()
     def _on_changed(self) -> None:

@@ -238,6 +238,61 @@ def test_rubber_band_selects_what_it_touches(live, folder):
 
 
 @pytest.mark.parametrize("is_grid", [True, False])
+def test_shift_selects_all_images_between_two(live, folder, is_grid):
+    async def story(program):
+        window, images = await opened(program, folder)
+        window.workspace_pane.side_chosen.emit(64)
+        if not is_grid:
+            window.commands[Command.IMAGE_GRID].trigger()
+        assert images.columns == (2 if is_grid else 1)
+        viewport = images.viewport()
+        # Both stand in the same column of the grid.
+        QTest.mouseClick(viewport, LEFT, pos=at(images, 2))
+        QTest.mouseClick(viewport, LEFT, SHIFT, at(images, 6))
+        assert images.selected_ids == [2, 3, 4, 5, 6]
+        QTest.mouseClick(viewport, LEFT, SHIFT, at(images, 0))
+        assert images.selected_ids == [0, 1, 2]
+        # A click ends the range, also where the image is the current one.
+        QTest.mouseClick(viewport, LEFT, pos=at(images, 0))
+        QTest.mouseClick(viewport, LEFT, SHIFT, at(images, 3))
+        assert images.selected_ids == [0, 1, 2, 3]
+        QTest.mouseClick(viewport, LEFT, CTRL, at(images, 5))
+        QTest.mouseClick(viewport, LEFT, SHIFT, at(images, 8))
+        assert images.selected_ids == [0, 1, 2, 3, 5, 6, 7, 8]
+
+    live(story)
+
+
+def test_shift_and_arrows_select_from_where_other_keys_led(live, folder):
+    async def story(program):
+        window, images = await opened(program, folder)
+        window.workspace_pane.side_chosen.emit(64)
+        assert images.columns == 2
+        QTest.mouseClick(images.viewport(), LEFT, pos=at(images, 0))
+        images.setFocus()
+        for _ in range(3):
+            QTest.keyClick(images, KEY.Key_J)
+        await shows(program, "3.png")
+        QTest.keyClick(images, KEY.Key_Down, SHIFT)
+        assert images.selected_ids == [3, 4, 5]
+        QTest.keyClick(images, KEY.Key_Right, SHIFT)
+        assert images.selected_ids == [3, 4, 5, 6]
+        for key in (KEY.Key_Up, KEY.Key_Up, KEY.Key_Up):
+            QTest.keyClick(images, key, SHIFT)
+        assert images.selected_ids == [0, 1, 2, 3]
+        QTest.keyClick(images, KEY.Key_Right)
+        assert images.selected_ids == [1]
+        QTest.keyClick(images, KEY.Key_End, SHIFT)
+        assert images.selected_ids == list(range(1, 12))
+        QTest.keyClick(images, KEY.Key_Home)
+        window.commands[Command.NEXT_PICTURE].trigger()
+        QTest.keyClick(images, KEY.Key_Down, SHIFT)
+        assert images.selected_ids == [1, 2, 3]
+
+    live(story)
+
+
+@pytest.mark.parametrize("is_grid", [True, False])
 def test_what_is_scrolled_to_stays_there_in_another_theme_and_after_another_width(
     live, folder, is_grid
 ):
