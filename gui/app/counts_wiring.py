@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QFileDialog
 from core.workspace import AddTags, StatisticsKind
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
+from gui.session.bulk_editing import BulkEditing
 from gui.session.caption_editing import CaptionEditing
 from gui.session.folder_counts import FolderCounts
 from gui.session.settings_file import SettingsFile
-from gui.session.workspace import FolderWorkspace
 from gui.window.file_dialogs import open_without_waiting
 from gui.window.main_window import MainWindow
 from gui.window.view_state import ViewState
@@ -27,7 +27,7 @@ class CountsWiring(QObject):
         self,
         window: MainWindow,
         listing: WorkspaceWiring,
-        workspace: FolderWorkspace,
+        bulk: BulkEditing,
         counts: FolderCounts,
         editing: CaptionEditing,
         settings_file: SettingsFile,
@@ -35,7 +35,7 @@ class CountsWiring(QObject):
         parent: QObject | None = None,
     ):
         super().__init__(parent)
-        self._listing, self._workspace, self._counts = listing, workspace, counts
+        self._listing, self._bulk, self._counts = listing, bulk, counts
         self._editing, self._settings_file, self._begin = editing, settings_file, begin
         query_line = window.workspace_pane.query_line
         query_line.completion_asked.connect(counts.complete)
@@ -72,7 +72,7 @@ class CountsWiring(QObject):
         ids = self._listing.meant_ids
         if ids:
             self._editing.write()
-            self._workspace.edit_many(lambda workspace: workspace.begin_apply(ids, AddTags(tags)))
+            self._bulk.apply(ids, AddTags(tags))
 
     @Slot(str)
     def _complete_tag(self, part: str) -> None:

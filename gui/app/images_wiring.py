@@ -56,7 +56,7 @@ class ImagesWiring(QObject):
             window, workspace, captions, bulk, pictures, settings_file, begin, self
         )
         self.memory = MemoryWiring(window, memory, typed, workspace, pictures, begin, self)
-        CountsWiring(window, listing, workspace, counts, captions, settings_file, begin, self)
+        CountsWiring(window, listing, bulk, counts, captions, settings_file, begin, self)
         CaptionWiring(
             window,
             listing,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtCore import QKeyCombination, QObject, Qt, Signal
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QMenu, QMenuBar, QWidget
 
 from gui.widgets.menu_text import give_letters, menu_text
@@ -23,7 +23,7 @@ from gui.window.commands import (
     SubmenuRow,
     commands_of,
 )
-from gui.window.key_bindings import Bindings, keys_of, rows_of
+from gui.window.key_bindings import Bindings, keys_of, rows_of, users_of
 from gui.window.view_state import ViewState
 
 Run = Callable[[], object]
@@ -88,6 +88,12 @@ class Actions(QObject):
             action.setShortcuts([QKeySequence(key) for key in keys])
         for command in self._buttons:
             self._name_key(command)
+
+    def has_key(self, event: QKeyEvent) -> bool:
+        """Returns whether any command has the key, also one that cannot be given now."""
+        shift = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+        pressed = QKeySequence(QKeyCombination(shift, Qt.Key(event.key())))
+        return bool(users_of(self.rows, self._bindings, pressed.toString()))
 
     def key_text(self, command: Command) -> str:
         """Returns the first key of a command as the system writes it; "" if it has none."""

@@ -235,6 +235,8 @@ class MainWindow(QMainWindow):
         is_plain = is_typed and not event.modifiers() & ~plain
         state = self.state
         can_type = state.is_conversation and state.shows_image
+        if state.workspace.has_focus and self.command_actions.has_key(event):
+            can_type = False  # A single key of the list, which can do nothing now.
         if can_type and is_plain and passes_text_on(self.focusWidget()):
             self.prompt_box.focus_prompt()
             QCoreApplication.sendEvent(self.prompt_box.prompt_edit, event)

@@ -5,6 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from core.workspace import StatisticsKind
+from gui.window.commands import Command
 from tests.gui.conftest import until
 
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
@@ -68,6 +69,16 @@ def test_click_on_a_tag_filters_and_its_plus_adds_it_to_the_selection(live, tmp_
         assert (folder / "0.txt").read_text() == "cat, red sky, sun\n"
         assert (folder / "3.txt").read_text() == "cat, dog, sun\n"
         await until(lambda: "sun" in window.state.workspace.undo)
+        # It is an edit like those of the dialog, and repeated like them.
+        click(panel, "ocean", on_plus=True)
+        await until(lambda: listed(panel).get("ocean") == 4)
+        window.workspace_pane.query_line.search_for("")
+        (folder / "1.txt").write_text("dog\n", encoding="utf-8")
+        await until(lambda: listed(panel).get("ocean") == 3)
+        window.workspace_pane.list.setFocus()
+        assert "ocean" in window.commands[Command.REPEAT_EDIT].text()
+        QTest.keyClick(window.workspace_pane.list, KEY.Key_Period)
+        await until(lambda: (folder / "1.txt").read_text() == "dog, ocean\n")
 
     live(story)
 

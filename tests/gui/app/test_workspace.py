@@ -97,6 +97,28 @@ def test_typing_in_the_list_lands_in_the_prompt(live, folder):
     live(story)
 
 
+def test_single_key_that_can_do_nothing_now_is_no_text(live, folder):
+    async def story(program):
+        window, images = await opened(program, folder)
+        images.setFocus()
+        # There is no edit to repeat, and no ninth preset.
+        QTest.keyClicks(images, ".9")
+        assert (window.prompt_box.text, focused_widget()) == ("", images)
+        window.workspace_pane.query_line.search_for("name:nothing")
+        await until(lambda: images.rows.rowCount() == 0 and window.state.workspace.listed == 0)
+        images.setFocus()
+        keys = [key for row in window.command_actions.rows.values() for key in row.keys]
+        singles = [key for key in keys if len(key) == 1]
+        assert {"A", "R", "N", "U", "C", "D", ".", "1", "9"} <= set(singles)
+        for key in singles:
+            QTest.keyClicks(images, key.lower())
+        assert (window.prompt_box.text, focused_widget()) == ("", images)
+        QTest.keyClicks(images, "w")
+        assert window.prompt_box.text == "w"
+
+    live(story)
+
+
 def test_one_image_has_no_list(live, folder):
     async def story(program):
         window = program.window
