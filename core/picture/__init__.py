@@ -6,7 +6,8 @@ a format by its first bytes, and `recognition`, with `tga`, where those are not 
 the memory that decoders in all threads hold. `previews` finds the JPEGs in camera raw files and
 Photoshop documents; `jxl` opens JPEG XL with a plugin. `decode` reads, reduces, converts and turns
 a picture with the help of `reading` (Pillow and damaged files), `strips` (very large files, with
-`png_strips` and `tiff_strips`), `tiff_samples` (what Pillow cannot read of TIFF), `reduction`,
+`png_strips` and `tiff_strips`), `tiff_layout` and `tiff_samples` (what Pillow cannot read of TIFF),
+`reduction`,
 `colour` (any pixel mode to 8-bit sRGB) and `orientation`. `dimensions` reads the width and height
 alone, `small` makes pictures small, for lists, `part` cuts a part out, and
 `sending` encodes what a server is sent. `pixel_values` pads, resizes and normalises as

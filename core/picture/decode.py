@@ -36,7 +36,7 @@ LARGEST_PIXELS = 30_000 * 30_000
 """The most pixels a file may have. Without it, a few bytes could claim any amount of memory."""
 
 if TYPE_CHECKING:
-    from core.picture.tiff_samples import SampleLayout
+    from core.picture.tiff_layout import SampleLayout
 
 # Above this, a file is decoded strip by strip if its format allows that.
 _STRIPWISE_PIXELS = 64 * 2**20
@@ -91,7 +91,7 @@ def decode(
         )
     if picture_format is PictureFormat.TIFF:
         # It imports numpy, which takes a tenth of a second: the window's start would wait for it.
-        from core.picture.tiff_samples import sample_layout
+        from core.picture.tiff_layout import sample_layout
 
         if layout := sample_layout(file, title):
             return _decode_samples(file, layout, title, orientation)

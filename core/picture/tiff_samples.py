@@ -8,79 +8,31 @@ Source: TIFF revision 6.0 (Adobe, 1992); for floating point Adobe Photoshop TIFF
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any, BinaryIO, cast
+from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from core.errors import PictureError
-from core.message import translatable
 from core.picture.budget import BUDGET
 from core.picture.reading import READ_ERRORS, damaged
+from core.picture.tiff_layout import (
+    BLACK_IS_ZERO,
+    RGB,
+    WHITE_IS_ZERO,
+    SampleKind,
+    SampleLayout,
+    several,
+    tiff_directory,
+    tiff_start,
+)
 from core.picture.tiff_strips import Tag, tiff_file
 
 _ICC_PROFILE = 34675
-# What Pillow decompresses: none, LZW, deflate (two numbers), PackBits, LZMA, Zstandard.
-_COMPRESSIONS = {1, 5, 8, 32946, 32773, 34925, 50000}
-_PILLOWS_BITS = {1, 2, 4, 8}
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
 _ROWS_AT_ONCE = 256
 # A damaged or hostile file may claim blocks without end; this much more than is needed is read.
 _SPARE_BLOCK = 8
-
-
-class _Kind(IntEnum):
-    """Values of the tag SampleFormat."""
-
-    UNSIGNED = 1
-    SIGNED = 2
-    FLOAT = 3
-
-
-@dataclass(frozen=True)
-class SampleLayout:
-    """How a TIFF stores its pixels, if Pillow cannot read them; `order` is "<" or ">"."""
-
-    width: int
-    height: int
-    samples: int
-    bits: int
-    kind: _Kind
-    photometric: int
-    is_planar: bool
-    predictor: int
-    extra: int | None
-    order: str
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Returns the type of a sample; of packed bits the type that they are unpacked into."""
-        letter = {_Kind.UNSIGNED: "u", _Kind.SIGNED: "i", _Kind.FLOAT: "f"}[self.kind]
-        size = next(size for size in (8, 16, 32, 64) if self.bits <= size) // 8
-        return np.dtype(f"{self.order}{letter}{size}")
-
-    @property
-    def needed_bytes(self) -> int:
-        """Returns how much memory decoding takes at most."""
-        return self.width * self.height * self.samples * (self.dtype.itemsize + 1)
-
-
-def sample_layout(file: BinaryIO, title: str) -> SampleLayout | None:
-    """Returns the layout of a TIFF that is to be read here; None if Pillow reads it, or if it is
-    damaged. Leaves the file at its start. Raises PictureError for a kind that nobody here reads."""
-    try:
-        tags = _directory(file)
-        return _layout(tags, title)
-    except PictureError:
-        raise
-    except READ_ERRORS:
-        return None
-    finally:
-        file.seek(0)
 
 
 def read_samples(file: BinaryIO, layout: SampleLayout, title: str) -> tuple[Image.Image, int, bool]:
@@ -88,7 +40,7 @@ def read_samples(file: BinaryIO, layout: SampleLayout, title: str) -> tuple[Imag
     there. `info` has its colour profile. Raises PictureError if nothing can be decoded.
     """
     with BUDGET.taken(layout.needed_bytes, title):
-        tags = _directory(file)
+        tags = tiff_directory(file)
         values = np.zeros((layout.height, layout.width, layout.samples), layout.dtype)
         is_complete = has_any = False
         try:
@@ -113,7 +65,7 @@ def page_count(file: BinaryIO, most: int) -> int | None:
     """Returns how many pages a TIFF has; None if more than `most`, or if they are in a circle."""
     seen: set[int] = set()
     try:
-        directory = _start(file)
+        directory = tiff_start(file)
         while directory.next and directory.next not in seen and len(seen) <= most:
             seen.add(directory.next)
             file.seek(directory.next)
@@ -121,95 +73,6 @@ def page_count(file: BinaryIO, most: int) -> int | None:
     except READ_ERRORS:
         return max(1, len(seen))
     return max(1, len(seen)) if not directory.next else None
-
-
-def _start(file: BinaryIO) -> TiffImagePlugin.ImageFileDirectory_v2:
-    file.seek(0)
-    start = file.read(8)
-    if start[2:3] == b"+" or start[3:4] == b"+":
-        start += file.read(8)
-    return TiffImagePlugin.ImageFileDirectory_v2(start)
-
-
-def _directory(file: BinaryIO) -> TiffImagePlugin.ImageFileDirectory_v2:
-    directory = _start(file)
-    file.seek(directory.next)
-    directory.load(file)
-    return directory
-
-
-def _layout(tags: TiffImagePlugin.ImageFileDirectory_v2, title: str) -> SampleLayout | None:
-    samples = int(tags.get(Tag.SAMPLES_PER_PIXEL, 1))
-    all_bits = _several(tags.get(Tag.BITS_PER_SAMPLE, 1))
-    kinds = _several(tags.get(Tag.SAMPLE_FORMAT, 1))
-    bits, kind, photometric = all_bits[0], kinds[0], int(tags[Tag.PHOTOMETRIC_INTERPRETATION])
-    if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB):
-        return None
-    is_planar = int(tags.get(Tag.PLANAR_CONFIGURATION, 1)) == 2 and samples > 1
-    # Pillow mixes up the planes of 16 bits.
-    is_for_us = _is_for_us(samples, bits, kind, photometric) or (bits == 16 and is_planar)
-    if not is_for_us:
-        return None
-    why = _why_unreadable(tags, all_bits, kinds)
-    if why:
-        raise PictureError(
-            translatable(
-                "core", "{image} is a TIFF with {what}. Save it with 8 or 16 bits per sample."
-            ).format(image=title, what=why)
-        )
-    extra = tags.get(Tag.EXTRA_SAMPLES)
-    return SampleLayout(
-        width=int(tags[Tag.IMAGE_WIDTH]),
-        height=int(tags[Tag.IMAGE_LENGTH]),
-        samples=samples,
-        bits=bits,
-        kind=_Kind(kind),
-        photometric=photometric,
-        is_planar=is_planar,
-        predictor=int(tags.get(Tag.PREDICTOR, 1)),
-        extra=_several(extra)[0] if extra else None,
-        order=">" if tags.prefix == b"MM" else "<",
-    )
-
-
-def _is_for_us(samples: int, bits: int, kind: int, photometric: int) -> bool:
-    if kind == _Kind.UNSIGNED and bits in _PILLOWS_BITS:
-        return False
-    if kind == _Kind.UNSIGNED and bits == 16:
-        is_grey = photometric != _RGB
-        return is_grey and (samples > 1 or photometric == _WHITE_IS_ZERO)
-    if samples == 1 and photometric == _BLACK_IS_ZERO:
-        is_pillows = (kind, bits) in ((_Kind.SIGNED, 16), (_Kind.SIGNED, 32), (_Kind.FLOAT, 32))
-        return not is_pillows
-    return True
-
-
-def _why_unreadable(
-    tags: Mapping[int, Any], all_bits: tuple[int, ...], kinds: tuple[int, ...]
-) -> str:
-    """Returns what the file has that cannot be read; "" for nothing."""
-    bits, kind = all_bits[0], kinds[0]
-    if kind in (5, 6):
-        return translatable("core", "complex numbers")
-    if kind not in tuple(_Kind):
-        return translatable("core", "samples of an unknown kind")
-    if len({*all_bits}) > 1 or len({*kinds}) > 1:
-        return translatable("core", "samples of several sizes")
-    if bits > 64 or (kind == _Kind.FLOAT and bits not in (16, 32, 64)):
-        return translatable("core", "{bits} bits per sample").format(bits=bits)
-    if kind == _Kind.SIGNED and bits not in (8, 16, 32, 64):
-        return translatable("core", "{bits} bits per signed sample").format(bits=bits)
-    if bits > 32 and bits != 64:
-        return translatable("core", "{bits} bits per sample").format(bits=bits)
-    compression = int(tags.get(Tag.COMPRESSION, 1))
-    if compression not in _COMPRESSIONS:
-        text = translatable("core", "{bits} bits per sample in compression {compression}")
-        return text.format(bits=bits, compression=compression)
-    return ""
-
-
-def _several(value: Any) -> tuple[int, ...]:
-    return tuple(map(int, cast("Any", value))) if isinstance(value, tuple) else (int(value),)
 
 
 def _blocks(
@@ -229,7 +92,7 @@ def _blocks(
     in_block = 1 if layout.is_planar else layout.samples
     count = across * down * (layout.samples if layout.is_planar else 1)
     left_to_read = _SPARE_BLOCK * file.seek(0, io.SEEK_END) + 2**20
-    offsets, lengths = _several(tags[offsets_tag]), _several(tags[lengths_tag])
+    offsets, lengths = several(tags[offsets_tag]), several(tags[lengths_tag])
     for number in range(count):
         plane, place = divmod(number, across * down)
         top, left = place // across * rows, place % across * width
@@ -254,7 +117,7 @@ def _decompressed(
         Tag.ROWS_PER_STRIP: rows,
         Tag.BITS_PER_SAMPLE: 8,
         Tag.SAMPLES_PER_PIXEL: 1,
-        Tag.PHOTOMETRIC_INTERPRETATION: _BLACK_IS_ZERO,
+        Tag.PHOTOMETRIC_INTERPRETATION: BLACK_IS_ZERO,
         Tag.COMPRESSION: tags.get(Tag.COMPRESSION, 1),
         Tag.FILL_ORDER: tags.get(Tag.FILL_ORDER, 1),
     }
@@ -271,7 +134,7 @@ def _samples(content: np.ndarray, layout: SampleLayout, width: int, samples: int
     if layout.predictor == 3:
         return _from_byte_planes(content, layout, width, samples)
     values = np.frombuffer(content.tobytes(), layout.dtype).reshape(rows, width, samples)
-    if layout.predictor == 2 and layout.kind is not _Kind.FLOAT:
+    if layout.predictor == 2 and layout.kind is not SampleKind.FLOAT:
         values = np.cumsum(values, axis=1, dtype=layout.dtype.newbyteorder("="))
     return values
 
@@ -303,11 +166,11 @@ def _from_byte_planes(
 def _as_image(values: np.ndarray, layout: SampleLayout) -> Image.Image:
     """Scales to bytes as `core.picture.colour` does: the range is that of the type up to 16 bits,
     and 0 to 1 for floats; if the values exceed it, from the least to the greatest of them."""
-    colours = 3 if layout.photometric == _RGB else 1
+    colours = 3 if layout.photometric == RGB else 1
     alpha = layout.extra in (_ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA)
     kept = min(layout.samples, colours + alpha)
     low, high = _range(values[..., :colours], layout)
-    alpha_high = 1.0 if layout.kind is _Kind.FLOAT else float(2**layout.bits - 1)
+    alpha_high = 1.0 if layout.kind is SampleKind.FLOAT else float(2**layout.bits - 1)
     result = np.empty((*values.shape[:2], kept), np.uint8)
     for top in range(0, layout.height, _ROWS_AT_ONCE):
         rows = slice(top, top + _ROWS_AT_ONCE)
@@ -319,7 +182,7 @@ def _as_image(values: np.ndarray, layout: SampleLayout) -> Image.Image:
             if layout.extra == _ASSOCIATED_ALPHA:
                 scaled = np.divide(scaled, opacity, out=np.zeros_like(scaled), where=opacity > 0)
             result[rows, :, colours:] = np.rint(opacity * 255)
-        if layout.photometric == _WHITE_IS_ZERO:
+        if layout.photometric == WHITE_IS_ZERO:
             scaled = 1 - scaled
         result[rows, :, :colours] = np.clip(np.rint(scaled * 255), 0, 255)
     return Image.fromarray(result[..., 0] if kept == 1 else result)
@@ -327,10 +190,10 @@ def _as_image(values: np.ndarray, layout: SampleLayout) -> Image.Image:
 
 def _range(values: np.ndarray, layout: SampleLayout) -> tuple[float, float]:
     """Returns the values that become black and white."""
-    if layout.kind is _Kind.UNSIGNED and layout.bits <= 16:
+    if layout.kind is SampleKind.UNSIGNED and layout.bits <= 16:
         return 0.0, float(2**layout.bits - 1)
-    top = 1.0 if layout.kind is _Kind.FLOAT else 65535.0
-    if layout.kind is _Kind.SIGNED and layout.bits == 8:
+    top = 1.0 if layout.kind is SampleKind.FLOAT else 65535.0
+    if layout.kind is SampleKind.SIGNED and layout.bits == 8:
         top = 127.0
     low, high = np.inf, -np.inf
     for first in range(0, layout.height, _ROWS_AT_ONCE):
