@@ -21,7 +21,32 @@ from core.picture.tiff_strips import Tag
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
 # What Pillow decompresses: none, LZW, deflate (two numbers), PackBits, LZMA, Zstandard.
 _COMPRESSIONS = {1, 5, 8, 32946, 32773, 34925, 50000}
-_PILLOWS_BITS = {1, 2, 4, 8}
+# What else it decompresses, for the kinds of samples that it reads itself: fax, JPEG, and others.
+_PILLOWS_COMPRESSIONS = {2, 3, 4, 6, 7, 32771, 32809, 34676, 34677}
+_COMPRESSION_NAMES = {
+    **dict.fromkeys((9, 10, 34661), "JBIG"),
+    **dict.fromkeys((22610, 34934), "JPEG XR"),
+    **dict.fromkeys((33003, 33005, 34712), "JPEG 2000"),
+    **dict.fromkeys((34927, 50001), "WebP"),
+    34887: "LERC",
+    50002: "JPEG XL",
+}
+_GREY = (WHITE_IS_ZERO, BLACK_IS_ZERO)
+_YCBCR = 6
+_COLOUR_NAMES = {
+    3: translatable("core", "RGB palette"),
+    4: translatable("core", "transparency mask"),
+    5: "CMYK",
+    _YCBCR: "YCbCr",
+    8: "CIELab",
+    9: "ICCLab",
+    10: "ITULab",
+    32803: translatable("core", "colour filter array"),
+    32844: "LogL",
+    32845: "LogLuv",
+    34892: translatable("core", "linear raw"),
+}
+_UNDEFINED = 4
 
 
 class SampleKind(IntEnum):
@@ -30,6 +55,13 @@ class SampleKind(IntEnum):
     UNSIGNED = 1
     SIGNED = 2
     FLOAT = 3
+
+
+_PILLOWS_WIDE_GREY = {
+    (SampleKind.SIGNED, 16),
+    (SampleKind.SIGNED, 32),
+    (SampleKind.FLOAT, 32),
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +99,7 @@ def sample_layout(file: BinaryIO, title: str) -> SampleLayout | None:
     damaged. Leaves the file at its start. Raises PictureError for a kind that nobody here reads."""
     try:
         tags = tiff_directory(file)
-        return _layout(tags, title)
+        return _layout(file, tags, title)
     except PictureError:
         raise
     except READ_ERRORS:
@@ -93,25 +125,39 @@ def tiff_directory(file: BinaryIO) -> TiffImagePlugin.ImageFileDirectory_v2:
     return directory
 
 
-def _layout(tags: TiffImagePlugin.ImageFileDirectory_v2, title: str) -> SampleLayout | None:
+def several(value: Any) -> tuple[int, ...]:
+    """Returns the value of a tag that may have one number or several."""
+    return tuple(map(int, cast("Any", value))) if isinstance(value, tuple) else (int(value),)
+
+
+def _layout(
+    file: BinaryIO, tags: TiffImagePlugin.ImageFileDirectory_v2, title: str
+) -> SampleLayout | None:
     samples = int(tags.get(Tag.SAMPLES_PER_PIXEL, 1))
     all_bits = several(tags.get(Tag.BITS_PER_SAMPLE, 1))
     kinds = several(tags.get(Tag.SAMPLE_FORMAT, 1))
+    # Undefined ones are read as if nothing was said of them, as the specification has it.
+    kinds = tuple(SampleKind.UNSIGNED if one == _UNDEFINED else one for one in kinds)
     bits, kind, photometric = all_bits[0], kinds[0], int(tags[Tag.PHOTOMETRIC_INTERPRETATION])
-    if photometric not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB):
+    compression = int(tags.get(Tag.COMPRESSION, 1))
+    is_known = compression in _COMPRESSIONS | _PILLOWS_COMPRESSIONS
+    if is_known and _is_pillows(tags, samples, bits, kind) and _pillow_opens(file):
         return None
-    is_planar = int(tags.get(Tag.PLANAR_CONFIGURATION, 1)) == 2 and samples > 1
-    # Pillow mixes up the planes of 16 bits.
-    is_for_us = _is_for_us(samples, bits, kind, photometric) or (bits == 16 and is_planar)
-    if not is_for_us:
-        return None
-    why = _why_unreadable(tags, all_bits, kinds)
-    if why:
-        raise PictureError(
-            translatable(
-                "core", "{image} is a TIFF with {what}. Save it with 8 or 16 bits per sample."
-            ).format(image=title, what=why)
+    if not is_known:
+        name = _COMPRESSION_NAMES.get(compression, str(compression))
+        why = translatable("core", "a compression that Onlooker cannot read ({name})").format(
+            name=name
         )
+    elif photometric not in (*_GREY, RGB):
+        name = _COLOUR_NAMES.get(photometric, str(photometric))
+        why = translatable(
+            "core", "colours that Onlooker cannot read ({name}, {bits} bits per sample)"
+        ).format(name=name, bits=bits)
+    else:
+        why = _why_unreadable(tags, all_bits, kinds)
+    if why:
+        text = translatable("core", "{image} is a TIFF with {what}. Save it as PNG.")
+        raise PictureError(text.format(image=title, what=why))
     extra = tags.get(Tag.EXTRA_SAMPLES)
     return SampleLayout(
         width=int(tags[Tag.IMAGE_WIDTH]),
@@ -120,27 +166,47 @@ def _layout(tags: TiffImagePlugin.ImageFileDirectory_v2, title: str) -> SampleLa
         bits=bits,
         kind=SampleKind(kind),
         photometric=photometric,
-        is_planar=is_planar,
+        is_planar=_is_separate(tags) and samples > 1,
         predictor=int(tags.get(Tag.PREDICTOR, 1)),
         extra=several(extra)[0] if extra else None,
         order=">" if tags.prefix == b"MM" else "<",
     )
 
 
-def _is_for_us(samples: int, bits: int, kind: int, photometric: int) -> bool:
-    if kind == SampleKind.UNSIGNED and bits in _PILLOWS_BITS:
+def _pillow_opens(file: BinaryIO) -> bool:
+    file.seek(0)
+    try:
+        TiffImagePlugin.TiffImageFile(file)
+    except READ_ERRORS:
         return False
-    if kind == SampleKind.UNSIGNED and bits == 16:
-        is_grey = photometric != RGB
-        return is_grey and (samples > 1 or photometric == WHITE_IS_ZERO)
-    if samples == 1 and photometric == BLACK_IS_ZERO:
-        is_pillows = (kind, bits) in (
-            (SampleKind.SIGNED, 16),
-            (SampleKind.SIGNED, 32),
-            (SampleKind.FLOAT, 32),
-        )
-        return not is_pillows
     return True
+
+
+def _is_separate(tags: Mapping[int, Any]) -> bool:
+    return int(tags.get(Tag.PLANAR_CONFIGURATION, 1)) == 2
+
+
+def _is_pillows(
+    tags: TiffImagePlugin.ImageFileDirectory_v2, samples: int, bits: int, kind: int
+) -> bool:
+    """Returns False for what Pillow opens, but shows wrongly."""
+    photometric = int(tags[Tag.PHOTOMETRIC_INTERPRETATION])
+    compression = int(tags.get(Tag.COMPRESSION, 1))
+    if compression not in _COMPRESSIONS:
+        return True
+    if _is_separate(tags) and (bits != 8 or photometric in _GREY):
+        return False
+    if photometric == _YCBCR:
+        subsampling = several(tags.get(Tag.YCBCR_SUB_SAMPLING, (2, 2)))
+        return compression != 1 or subsampling == (1, 1)
+    if photometric not in (*_GREY, RGB) or (kind == SampleKind.UNSIGNED and bits <= 8):
+        return True
+    if kind == SampleKind.UNSIGNED and bits == 16:
+        return photometric == RGB or (samples == 1 and photometric == BLACK_IS_ZERO)
+    # libtiff swaps their bytes where they are compressed, and Pillow swaps them once more.
+    is_swapped_twice = tags.prefix == b"MM" and compression != 1
+    is_read = (kind, bits) in _PILLOWS_WIDE_GREY and samples == 1 and photometric == BLACK_IS_ZERO
+    return is_read and not is_swapped_twice
 
 
 def _why_unreadable(
@@ -165,8 +231,3 @@ def _why_unreadable(
         text = translatable("core", "{bits} bits per sample in compression {compression}")
         return text.format(bits=bits, compression=compression)
     return ""
-
-
-def several(value: Any) -> tuple[int, ...]:
-    """Returns the value of a tag that may have one number or several."""
-    return tuple(map(int, cast("Any", value))) if isinstance(value, tuple) else (int(value),)

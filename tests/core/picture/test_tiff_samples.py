@@ -1,5 +1,7 @@
 """TIFFs of every kind of sample that tifffile writes, and JPEGs that libjpeg does not decode."""
 
+import struct
+
 import imagecodecs
 import numpy as np
 import pytest
@@ -44,6 +46,15 @@ def shown(tmp_path):
 
 def as_type(values, kind):
     return (values * FULL[kind]).astype(kind) if kind in FULL else values.astype(kind)
+
+
+def write_with_tag(path, values, tag, value, **options):
+    """Writes a TIFF with a tag that tifffile leaves out, or writes otherwise."""
+    spare = 65000
+    tifffile.imwrite(path, values, extratags=[(spare, 3, 1, value, True)], **options)
+    data, entry = path.read_bytes(), struct.pack("<HHI", spare, 3, 1)
+    assert data.count(entry) == 1
+    path.write_bytes(data.replace(entry, struct.pack("<HHI", tag, 3, 1)))
 
 
 def assert_is(seen, meant):
@@ -142,6 +153,99 @@ def test_cut_file_shows_what_is_there_and_says_so(tmp_path):
     picture = open_picture(path)
     assert "incomplete" in picture.notes[0]
     assert_is(np.asarray(picture.pixels).astype(int)[:20], RGB[:20])
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
+@pytest.mark.parametrize("kind", ["u2", "i2", "i4", "f4"])
+def test_big_endian_grey_is_shown_as_little_endian_grey_is(shown, kind, compression):
+    values = (RAMP * {"u2": 65535, "i2": 32767, "i4": 70000, "f4": 1}[kind]).astype(kind)
+    options = {"photometric": "minisblack", "compression": compression, "predictor": False}
+    little, big = (shown(values, byteorder=order, **options) for order in "<>")
+    assert np.ptp(little) > 100
+    np.testing.assert_array_equal(little, big)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+@pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
+def test_single_samples_in_separate_planes_are_shown(tmp_path, kind, photometric, compression):
+    path = tmp_path / "image.tif"
+    options = {"photometric": photometric, "compression": compression, "predictor": False}
+    write_with_tag(path, as_type(RAMP, kind), 284, 2, **options)
+    seen = np.asarray(open_picture(path).pixels).astype(int)
+    assert_is(seen, RAMP if photometric == "minisblack" else 1 - RAMP)
+
+
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite", "rgb"])
+@pytest.mark.parametrize("kind", ["u1", "u2"])
+def test_samples_beyond_the_colours_are_left_out(shown, kind, photometric, planes):
+    colours = RGB if photometric == "rgb" else RAMP[..., None]
+    values = as_type(np.concatenate([colours, 1 - RGB[..., :2]], -1), kind)
+    if planes == "separate":
+        values = np.ascontiguousarray(np.moveaxis(values, -1, 0))
+    extra = ["unspecified", "unspecified"]
+    seen = shown(values, photometric=photometric, planarconfig=planes, extrasamples=extra)
+    meant = colours.squeeze()
+    assert_is(seen, 1 - meant if photometric == "miniswhite" else meant)
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+def test_bytes_of_grey_with_alpha_are_shown_on_white(shown, photometric, planes):
+    values = as_type(np.stack([RAMP, RAMP * 0 + 0.5], -1), "u1")
+    if planes == "separate":
+        values = np.ascontiguousarray(np.moveaxis(values, -1, 0))
+    seen = shown(values, photometric=photometric, planarconfig=planes, extrasamples=["unassalpha"])
+    grey = RAMP if photometric == "minisblack" else 1 - RAMP
+    assert np.abs(seen - np.stack([(grey + 1) / 2] * 3, -1) * 255).max() <= 2
+
+
+def test_samples_of_an_undefined_kind_are_unsigned(tmp_path):
+    path = tmp_path / "image.tif"
+    write_with_tag(path, as_type(RAMP, "u2"), 339, 4, photometric="minisblack")
+    assert_is(np.asarray(open_picture(path).pixels).astype(int), RAMP)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"photometric": "cielab"}, "CIELab, 16 bits"),
+        ({"photometric": "ycbcr"}, "YCbCr, 16 bits"),
+        ({"photometric": "icclab"}, "ICCLab, 16 bits"),
+        ({"photometric": "linear_raw"}, "linear raw, 16 bits"),
+        ({"photometric": 4711}, "4711, 16 bits"),
+        ({"photometric": "rgb", "compression": "jpeg2000"}, "JPEG 2000"),
+        ({"photometric": "rgb", "compression": "jpegxl"}, "JPEG XL"),
+        ({"photometric": "rgb", "compression": "lerc"}, "LERC"),
+    ],
+    ids=str,
+)
+def test_kind_that_nobody_reads_is_named_and_not_called_damaged(tmp_path, options, name):
+    path = tmp_path / "image.tif"
+    photometric = options["photometric"]
+    is_number = isinstance(photometric, int)
+    written = options | {"photometric": "rgb"} if is_number else options
+    tifffile.imwrite(path, as_type(RGB, "u2"), planarconfig="contig", **written)
+    if is_number:
+        with tifffile.TiffFile(path, mode="r+") as file:
+            file.pages.first.tags[262].overwrite(photometric)
+    with pytest.raises(PictureError) as error:
+        open_picture(path)
+    assert name in str(error.value)
+    assert str(error.value).endswith("Save it as PNG.")
+
+
+def test_subsampled_colours_without_compression_are_named(tmp_path):
+    path = tmp_path / "image.tif"
+    subsampled = np.full((ROWS // 2, COLUMNS // 2 * 6), 128, "u1")
+    tifffile.imwrite(path, subsampled, photometric="minisblack")
+    with tifffile.TiffFile(path, mode="r+") as file:
+        tags = file.pages.first.tags
+        for tag, value in ((256, COLUMNS), (257, ROWS), (262, 6), (277, 3), (278, ROWS)):
+            tags[tag].overwrite(value)
+    with pytest.raises(PictureError, match="YCbCr, 8 bits"):
+        open_picture(path)
 
 
 def test_complex_numbers_are_named(tmp_path):
