@@ -17,9 +17,9 @@ How the modules fit together, in the order in which to read them:
   of them a folder has.
 - `opening` opens the database, and `records` are the reviews, drafts and notes in it, with the
   `kept_options` of folders. `drafts` are what a person is writing. `actions` keeps what an edit
-  changes before it is made, `edits` makes, undoes and finishes edits by their `steps`, `writing`
-  writes their files, and `syncing` brings these to the disk. `messages` keeps their names so that
-  they can be translated.
+  changes before it is made, and `forgetting` removes what cannot be undone any more. `edits` makes,
+  undoes and finishes edits by their `steps`, `writing` writes their files, and `syncing` brings
+  these to the disk. `messages` keeps their names so that they can be translated.
 - `tags` reads and changes the tags in a caption, `tag_index` finds images by their tags, and `bulk`
   has the edits of many captions at once, and `preview` shows what they would do. `answers` are what
   models wrote.

@@ -10,8 +10,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -26,11 +25,13 @@ MOST_KEPT = 200
 _MOST_BYTES = 500_000_000
 # So many steps are kept, or read, at a time.
 _PART = 2_000
+# Others that write meanwhile wait as long as one part takes, some milliseconds.
+_FORGOTTEN_AT_ONCE = 500
 
 
 class ActionState(StrEnum):
-    """How far an action is; stored. One that is `KEEPING` has not all of its steps in the database
-    yet, and none of them is made."""
+    """How far an action is; stored. One that is `KEEPING` is not whole in the database: its steps
+    are still coming, or are being removed. None of them counts."""
 
     KEEPING = "keeping"
     MAKING = "making"
@@ -125,8 +126,14 @@ TABLES_WITH_MARK = """
 class Actions:
     """The actions in an open database. Calls raise sqlite3.Error."""
 
-    def __init__(self, connection: sqlite3.Connection):
-        self._connection = connection
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        forget: Callable[[Sequence[int]], None] = lambda actions: None,
+    ):
+        """`forget` is given the ids of actions that do not count any more, to remove them in a
+        moment (`forget_in_parts`); those that stay are found by `not_whole`."""
+        self._connection, self._forget = connection, forget
 
     def begin(
         self,
@@ -139,9 +146,9 @@ class Actions:
         """Keeps an action that is to be made, or is already; what was undone can no longer be
         redone. It is on the disk on return."""
         folders = tuple(folders)
+        undone = self._undone(folders) if state is not ActionState.KEEPING else []
         with self._connection as connection:
-            if state is not ActionState.KEEPING:
-                self._forget_undone(folders)
+            self._retire(undone)
             id = connection.execute(
                 "INSERT INTO action (name, folders, state, bytes, at, mark)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
@@ -149,13 +156,14 @@ class Actions:
             ).lastrowid
             assert id is not None
             self._add(id, steps, 0)
+        self._forget(undone)
         return Action(id, name, state, folders, mark)
 
     def begin_in_parts(
         self, name: Message, steps: Sequence[Step], folders: Iterable[Path], mark: str
     ) -> Generator[int, None, Action]:
         """As `begin`, some thousand steps at a time; yields how many are kept. If it is left before
-        the end, or the program is killed (`drop_begun`), it is as if there had been no action."""
+        the end, or the program is killed (`not_whole`), it is as if there had been no action."""
         first, state = steps[:_PART], ActionState.MAKING
         if len(first) == len(steps):
             return self.begin(name, steps, folders, mark, state)
@@ -170,19 +178,38 @@ class Actions:
                         (_size(part), action.id),
                     )
                     self._add(action.id, part, at)
+            undone = self._undone(action.folders)
             with self._connection as connection:
-                self._forget_undone(action.folders)
+                self._retire(undone)
                 connection.execute("UPDATE action SET state = ? WHERE id = ?", (state, action.id))
         except BaseException:
-            with suppress(sqlite3.Error):
-                self.drop_begun()
+            self._forget([action.id])
             raise
+        self._forget(undone)
         return replace(action, state=state)
 
-    def drop_begun(self) -> None:
-        """Forgets the actions whose steps are not all kept: none of them is made."""
-        with self._connection as connection:
-            connection.execute("DELETE FROM action WHERE state = ?", (ActionState.KEEPING,))
+    def not_whole(self) -> list[int]:
+        """Returns the ids of the actions that do not count, to be forgotten: unless another one
+        keeps an action just now."""
+        rows = self._connection.execute(
+            "SELECT id FROM action WHERE state = ?", (ActionState.KEEPING,)
+        )
+        return [id for (id,) in rows]
+
+    def forget_in_parts(self, action: int) -> Generator[None]:
+        """Removes an action that does not count. Yields between some hundred steps."""
+        is_left = True
+        while is_left:
+            with self._connection as connection:
+                removed = connection.execute(
+                    "DELETE FROM step WHERE action = ?1 AND number IN"
+                    " (SELECT number FROM step WHERE action = ?1 LIMIT ?2)",
+                    (action, _FORGOTTEN_AT_ONCE),
+                )
+                is_left = removed.rowcount == _FORGOTTEN_AT_ONCE
+                if not is_left:
+                    connection.execute("DELETE FROM action WHERE id = ?", (action,))
+            yield
 
     def _add(self, action: int, steps: Sequence[Step], first: int) -> None:
         self._connection.executemany(
@@ -190,10 +217,16 @@ class Actions:
             (_values(action, number, step) for number, step in enumerate(steps, first)),
         )
 
-    def _forget_undone(self, folders: Sequence[Path]) -> None:
-        for action in self.recent(folders):
-            if action.state is ActionState.UNDONE:
-                self._connection.execute("DELETE FROM action WHERE id = ?", (action.id,))
+    def _undone(self, folders: Sequence[Path]) -> list[int]:
+        found = self.recent(folders)
+        return [action.id for action in found if action.state is ActionState.UNDONE]
+
+    def _retire(self, actions: Iterable[int]) -> None:
+        """Lets actions count no longer, so that they can be forgotten."""
+        self._connection.executemany(
+            "UPDATE action SET state = ?, mark = '' WHERE id = ?",
+            [(ActionState.KEEPING, id) for id in actions],
+        )
 
     def set_state(self, action: Action, state: ActionState, mark: str) -> None:
         """Notes how far an action is, and whether its files are on the disk."""
@@ -202,39 +235,54 @@ class Actions:
                 "UPDATE action SET state = ?, mark = ? WHERE id = ?", (state, mark, action.id)
             )
 
-    def drop(self, action: Action, numbers: Iterable[int]) -> None:
+    def drop(self, action: Action, numbers: Sequence[int]) -> None:
         """Forgets steps that were not made; an action without any is forgotten too."""
+        for _ in self.drop_in_parts(action, numbers):
+            pass
+
+    def drop_in_parts(self, action: Action, numbers: Sequence[int]) -> Generator[None]:
+        """As `drop`; yields between some thousand steps."""
+        for at in range(0, len(numbers), _PART):
+            with self._connection as connection:
+                connection.executemany(
+                    "DELETE FROM step WHERE action = ? AND number = ?",
+                    [(action.id, number) for number in numbers[at : at + _PART]],
+                )
+            yield
         with self._connection as connection:
-            connection.executemany(
-                "DELETE FROM step WHERE action = ? AND number = ?",
-                [(action.id, number) for number in numbers],
-            )
             connection.execute(
                 "DELETE FROM action WHERE id = ?1 AND NOT EXISTS"
                 " (SELECT 1 FROM step WHERE action = ?1)",
                 (action.id,),
             )
 
-    def split(self, action: Action, numbers: Iterable[int], state: ActionState) -> None:
-        """Makes an action of their own of some steps, which is the newest one."""
-        with self._connection as connection:
-            id = connection.execute(
-                "INSERT INTO action (name, folders, state, bytes, at, mark)"
-                " SELECT name, folders, ?, bytes, at, mark FROM action WHERE id = ?",
-                (state, action.id),
-            ).lastrowid
-            connection.executemany(
-                "UPDATE step SET action = ? WHERE action = ? AND number = ?",
-                [(id, action.id, number) for number in numbers],
-            )
+    def split_in_parts(
+        self, action: Action, numbers: Sequence[int], state: ActionState
+    ) -> Generator[None]:
+        """Makes an action of their own of some steps, which is the newest one. Yields between some
+        thousand; if the program is killed then, the others are still in the first action."""
+        new: int | None = None
+        for at in range(0, len(numbers), _PART):
+            with self._connection as connection:
+                if new is None:
+                    new = connection.execute(
+                        "INSERT INTO action (name, folders, state, bytes, at, mark)"
+                        " SELECT name, folders, ?, bytes, at, mark FROM action WHERE id = ?",
+                        (state, action.id),
+                    ).lastrowid
+                connection.executemany(
+                    "UPDATE step SET action = ? WHERE action = ? AND number = ?",
+                    [(new, action.id, number) for number in numbers[at : at + _PART]],
+                )
+            yield
         self.drop(action, ())
 
     def has_step(self, image: str, path: str, after: bytes | None, since: float) -> bool:
         """Returns whether an action since then gave the caption file of an image this content."""
         found = self._connection.execute(
             "SELECT 1 FROM step JOIN action ON action.id = step.action WHERE step.image = ?"
-            " AND step.path = ? AND step.after IS ? AND action.at >= ?",
-            (os.fsencode(image), os.fsencode(path), after, since),
+            " AND step.path = ? AND step.after IS ? AND action.at >= ? AND action.state != ?",
+            (os.fsencode(image), os.fsencode(path), after, since, ActionState.KEEPING),
         )
         return found.fetchone() is not None
 
@@ -293,7 +341,9 @@ class Actions:
     def changed_after(self, action: Action) -> set[tuple[str, str]]:
         """Returns the images, and their files, that later actions change."""
         rows = self._connection.execute(
-            "SELECT DISTINCT image, path FROM step WHERE action > ?", (action.id,)
+            "SELECT DISTINCT image, path FROM step JOIN action ON action.id = action"
+            " WHERE action > ? AND state != ?",
+            (action.id, ActionState.KEEPING),
         )
         return {(os.fsdecode(image), os.fsdecode(path)) for image, path in rows}
 
@@ -309,15 +359,19 @@ class Actions:
     def forget_old(self) -> None:
         """Forgets the oldest actions beyond `MOST_KEPT`, and those that take too much room."""
         kept = 0
+        old: list[int] = []
         rows = self._connection.execute(
-            "SELECT id, bytes, state FROM action WHERE mark = '' ORDER BY id DESC"
+            "SELECT id, bytes, state FROM action WHERE mark = '' AND state != ? ORDER BY id DESC",
+            (ActionState.KEEPING,),
         )
-        with self._connection as connection:
-            for number, (id, size, state) in enumerate(rows.fetchall()):
-                kept += size
-                is_over = number >= MOST_KEPT or (kept > _MOST_BYTES and number)
-                if is_over and state in (ActionState.MADE, ActionState.UNDONE):
-                    connection.execute("DELETE FROM action WHERE id = ?", (id,))
+        for number, (id, size, state) in enumerate(rows.fetchall()):
+            kept += size
+            is_over = number >= MOST_KEPT or (kept > _MOST_BYTES and number)
+            if is_over and state in (ActionState.MADE, ActionState.UNDONE):
+                old.append(id)
+        with self._connection:
+            self._retire(old)
+        self._forget(old)
 
 
 def _are_inside(folders: Iterable[Path], roots: Sequence[Path]) -> bool:

@@ -23,6 +23,7 @@ from core.files import why_away
 from core.message import Message
 from core.syncing import sync_files
 from core.workspace.actions import Action, Actions, ActionState, Step, StepKind
+from core.workspace.forgetting import Forgetting
 from core.workspace.images import is_inside
 from core.workspace.messages import as_message
 from core.workspace.ongoing import beside
@@ -54,13 +55,21 @@ class Edits:
     def __init__(
         self,
         connection: sqlite3.Connection,
+        database: Path,
         roots: Sequence[Path],
         tables: OpenTables,
-        syncing: Syncing,
     ):
-        self.actions = Actions(connection)
+        """`connection` is one to the file `database`."""
+        self._forgetting = Forgetting(database)
+        self.actions = Actions(connection, self._forgetting.begin)
         self._roots = tuple(roots)
-        self._tables, self._syncing = tables, syncing
+        self._tables, self._syncing = tables, Syncing(database)
+
+    def close(self, seconds: float) -> None:
+        """Waits so long until what was written is on the disk. What is not by then is looked at
+        when the database is opened again."""
+        self._syncing.wait(seconds)
+        self._forgetting.close()
 
     def begin(
         self, name: Message, steps: Sequence[Step], folders: Iterable[Path]
@@ -126,20 +135,21 @@ class Edits:
         yield from _synced_moves(doing.steps)
         if doing.not_done is None:
             self._finish(action, doing.done, doing.mark, doing.steps)
-            self.actions.drop(action, outcome.not_made)
+            yield from self.actions.drop_in_parts(action, outcome.not_made)
             return
         again = [step.number for step, _ in outcome.failed]
         again += [step.number for step in outcome.left]
         if again:
-            self.actions.split(action, again, doing.not_done)
+            yield from self.actions.split_in_parts(action, again, doing.not_done)
         self._finish(action, doing.done, doing.mark, doing.steps)
-        self.actions.drop(action, [step.number for step, _ in outcome.conflicts])
+        conflicts = [step.number for step, _ in outcome.conflicts]
+        yield from self.actions.drop_in_parts(action, conflicts)
 
     def recover(self) -> list[tuple[Action, Outcome]]:
         """Writes again what was lost when the computer went off, and finishes what was under way
         when a program was killed, in all folders. What cannot be written now, as on a disk that is
         away, is left for the next time."""
-        self.actions.drop_begun()
+        self._forgetting.begin(self.actions.not_whole())
         found = [(action, self._restored(action)) for action in self.actions.marked()]
         for action in self.actions.under_way():
             is_undo = action.state is ActionState.UNDOING

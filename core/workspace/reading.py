@@ -81,7 +81,6 @@ class Reading:
                 self._has_read_tables |= stage is ScanStage.CAPTIONS and not stop.is_set()
         with self._guard, failing():
             self._index.save(self._images)
-            self._records.forget_old()
         return (*scan.notes, *self._tables.notes) if self._options.table else scan.notes
 
     def _to_read(self, folders: Sequence[Path] | None) -> list[int]:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.file_identity import has_content, is_gone, is_respelled, volume_of
-from core.workspace import actions
 from core.workspace.data import Draft, ReviewState
 
 TABLES = f"""
@@ -212,10 +211,6 @@ class Records:
             "SELECT volume FROM volume WHERE folder = ?", (folder,)
         ).fetchone()
         return found[0] if found else b""
-
-    def forget_old(self) -> None:
-        """Forgets actions that are too old to be undone."""
-        actions.Actions(self._connection).forget_old()
 
     def note(self, path: str) -> str:
         """Returns a person's note about an image or a folder; "" without one."""

@@ -48,7 +48,6 @@ from core.workspace.records import Records
 from core.workspace.search import Search
 from core.workspace.similar import groups_of_similar
 from core.workspace.sources import Sources, chosen_options
-from core.workspace.syncing import Syncing
 
 _ALL = Sort()
 # A disk may take long to sync; what is not known to be done is looked at when it is opened again.
@@ -94,8 +93,7 @@ class Workspace:
         self._index = Index(place)
         self._records = Records(self._connection, self._images.fingerprint_of)
         tables = OpenTables(MadeTables(self._connection))
-        self._syncing = Syncing(data / FILE_NAME)
-        self._edits = Edits(self._connection, self._places, tables, self._syncing)
+        self._edits = Edits(self._connection, data / FILE_NAME, self._places, tables)
         self.answers = Answers(self._guard, self._images, self._records, self._edits)
         """What models wrote."""
         self.drafts = Drafts(self._guard, self._images, self._records)
@@ -208,6 +206,8 @@ class Workspace:
         self.left_out = self._reading.scan(
             stop, on_progress, folders, until=until, give_way=give_way
         )
+        with self._guard, failing():
+            self._edits.actions.forget_old()
         self.notes = (*self._opening_notes, *self.left_out)
 
     def find_similar(self, stop: Event, on_progress: Callable[[ScanProgress], None]) -> None:
@@ -390,7 +390,7 @@ class Workspace:
 
     def close(self) -> None:
         """Writes the index and closes the files."""
-        self._syncing.wait(_SECONDS_FOR_SYNC)
+        self._edits.close(_SECONDS_FOR_SYNC)
         with self._guard:
             self._index.save(self._images)
             self._index.close()

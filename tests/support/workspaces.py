@@ -19,8 +19,9 @@ def scan(
     workspace.scan(Event(), lambda progress: None, folders, until=until)
 
 
-def finish(ongoing: OngoingEdit) -> EditReport | None:
+def finish(ongoing: OngoingEdit) -> EditReport:
     """Makes all that is left of an edit part by part, and returns what became of it."""
     while not ongoing.is_done:
         ongoing.go_on()
+    assert ongoing.report is not None
     return ongoing.report

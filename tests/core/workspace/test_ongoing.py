@@ -1,16 +1,22 @@
 """An edit of many captions that is made part by part: seen, read beside, stopped, and killed."""
 
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from core.message import Message
+from core.workspace.actions import Actions, ActionState, Step
 from core.workspace.bulk import AddTags
 from core.workspace.data import CaptionMode, ScanStage, WorkspaceOptions
+from core.workspace.opening import FILE_NAME, open_database
+from core.workspace.workspace import Workspace
 from tests.support.workspaces import finish
 
 ROOT = Path(__file__).parents[3]
@@ -155,3 +161,45 @@ os._exit(9)
     report = workspace.apply(workspace.ids(), TAG)
     assert len(report.changed) == COUNT - count
     assert (report.failures, report.conflicts) == ((), ())
+
+
+def steps_kept(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "data" / FILE_NAME)) as connection:
+        return connection.execute("SELECT count(*) FROM step").fetchone()[0]
+
+
+def test_undone_edit_goes_from_the_database_beside_others(opened, tmp_path):
+    workspace = opened()
+    first = workspace.ids()[0]
+    workspace.apply(workspace.ids(), TAG)
+    workspace.undo()
+    workspace.set_captions({first: "by hand"}, Message("By hand"))
+    assert (workspace.undo_name, workspace.redo_name) == ("By hand", None)
+    workspace.close()
+    # What the end of the program has left goes after the next opening, some hundred at least.
+    for _ in range(COUNT // 100):
+        if steps_kept(tmp_path) == 1:
+            break
+        again = Workspace.open([tmp_path / "images"], tmp_path / "data", WorkspaceOptions())
+        assert (again.undo_name, again.redo_name, again.notes) == ("By hand", None, ())
+        again.close()
+    assert steps_kept(tmp_path) == 1
+
+
+def test_database_can_be_written_between_the_parts_of_what_is_forgotten(tmp_path):
+    forgotten = []
+    connection, _ = open_database(tmp_path)
+    with closing(connection), closing(sqlite3.connect(tmp_path / FILE_NAME, timeout=0)) as other:
+        actions = Actions(connection, forgotten.extend)
+        many = [Step(f"/{n}.png", f"/{n}.txt", b"", b"a cat", number=n) for n in range(COUNT)]
+        undone = actions.begin(Message("Many"), many, [tmp_path], "")
+        actions.set_state(undone, ActionState.UNDONE, "")
+        made = actions.begin(Message("One"), many[:1], [tmp_path], "")
+        assert forgotten == [undone.id]
+        left = [actions.count(undone)]
+        for _ in actions.forget_in_parts(undone.id):
+            other.execute("UPDATE action SET at = at")
+            other.commit()
+            left.append(actions.count(undone))
+        assert max(before - after for before, after in pairwise(left)) <= COUNT / 10
+        assert (left[-1], actions.count(made), actions.recent([tmp_path])) == (0, 1, [made])
