@@ -10,6 +10,7 @@ from pathlib import Path
 from core.batch.events import Captioned
 from core.batch.history import find_runs
 from core.batch.journal import read_events
+from core.batch.run_events import Started
 from core.errors import StoreError
 
 _MOST_RUNS = 12
@@ -17,7 +18,8 @@ _MOST_RUNS = 12
 
 @dataclass(frozen=True)
 class AnsweredRun:
-    """A run's captions by image, as the model wrote them: edits by hand are not in it."""
+    """A run's captions by image, as the model wrote them: edits by hand are not in it. `model` is
+    what the model is called, or each of several that wrote them."""
 
     prompts: tuple[str, ...]
     model: str
@@ -39,19 +41,25 @@ def answered_runs(
     found: list[AnsweredRun] = []
     for run in find_runs(journals):
         captions: dict[Path, str] = {}
+        # Journals know a caption's model by its fingerprint, and its name where they name the
+        # engine.
+        models: dict[str, None] = {}
         model = ""
         try:
             for event in read_events(run.journal):
+                if isinstance(event, Started):
+                    model = event.engine.model
                 if not isinstance(event, Captioned):
                     continue
                 now = _path_now(event.picture, run.began.timestamp(), later)
                 if now in wanted:
                     captions[Path(now)] = event.caption
-                    model = event.model or model
+                    models[model or event.model] = None
         except StoreError:
             continue
         if captions:
-            found.append(AnsweredRun(run.options.prompts, model, run.began, captions))
+            name = ", ".join(filter(None, models))
+            found.append(AnsweredRun(run.options.prompts, name, run.began, captions))
         if len(found) == _MOST_RUNS:
             break
     return found

@@ -52,6 +52,8 @@ class BatchOptions:
     what `{folder_note}` in prompts stands for. A run that `is_again` captions images once more that
     a person has selected, as an edit of theirs. `then` are the models and presets that caption the
     same images in turn afterwards (`core.batch.series`), of which this is the run number `turn`.
+    `model` is the reference of the model that the run was begun with, "" if that is not known: it
+    goes on with that one, also on another day.
 
     The model is asked again until its first answer has at most `most_characters`, 0 for any number;
     answers to further prompts are then a long description beside it (`AltText`). Of `vocabulary`,
@@ -85,6 +87,7 @@ class BatchOptions:
     is_again: bool = False
     then: tuple[str, ...] = ()
     turn: int = 1
+    model: str = ""
 
     def checked(self) -> BatchOptions:
         """Returns itself; raises ValueError with a sentence if no run can have these options."""

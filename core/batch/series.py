@@ -49,7 +49,10 @@ def next_options(options: BatchOptions) -> BatchOptions:
     replaces what the run before has written, and what a person wrote only if that did too."""
     skips = options.existing is Existing.SKIP
     existing = Existing.GENERATED if skips else options.existing
-    return replace(options, existing=existing, then=options.then[1:], turn=options.turn + 1)
+    other = Other.of(options.then[0])
+    model = other.name if other and other.kind is OtherKind.MODEL else options.model
+    then, turn = options.then[1:], options.turn + 1
+    return replace(options, existing=existing, then=then, turn=turn, model=model)
 
 
 def roots_of_next(

@@ -268,6 +268,7 @@ _ADDED_OPTIONS = {
     "is_again",
     "then",
     "turn",
+    "model",
 }
 
 

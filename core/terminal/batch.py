@@ -26,7 +26,6 @@ from core.batch import (
 )
 from core.captions.variables import without_variables
 from core.engine import Engine
-from core.errors import AppError, Cancelled
 from core.eta import Pace
 from core.files import exists
 from core.formatting import format_duration
@@ -38,7 +37,6 @@ from core.terminal.output import (
     ALL_WELL,
     INTERRUPTED,
     SOME_FAILED,
-    WRONG_USE,
     is_terminal,
     say,
 )
@@ -78,33 +76,12 @@ _SAMPLING_FIELDS = {
 }
 
 OpenEngine = Callable[[int, Sequence[str]], Engine]
-"""Opens the model for a run over so many images."""
+"""Opens the model for a run over so many images with these prompts."""
 
 
-def run(paths: Sequence[Path], options: FolderRunOptions, open_engine: OpenEngine) -> int:
-    """Begins, continues or undoes a run over `paths`; returns the exit status."""
-    try:
-        batch = _batch(paths, options)
-        if batch is None:
-            say("onlooker: There is no run over these folders. Start one with --write.")
-            return WRONG_USE
-        try:
-            if options.undoes or batch.is_undone:  # An undo that was cut off is finished.
-                return _undo(batch)
-            return _caption(batch, options, open_engine)
-        finally:
-            batch.close()
-    except Cancelled:
-        return INTERRUPTED
-    except ValueError as error:
-        say(f"onlooker: {error}")
-        return WRONG_USE
-    except AppError as error:
-        say(f"onlooker: {error}")
-        return SOME_FAILED
-
-
-def _batch(paths: Sequence[Path], options: FolderRunOptions) -> Batch | None:
+def open_run(paths: Sequence[Path], options: FolderRunOptions) -> Batch | None:
+    """Begins a run over `paths`, or opens the one to continue or undo; None if there is none.
+    Raises ValueError and AppError."""
     # Of all verbs only a run keeps files of ours, and so needs platformdirs.
     from core.locations import locations
 
@@ -167,7 +144,8 @@ def _last_run(journals: Path, paths: Sequence[Path]) -> KeptRun | None:
     return next((run for run in runs if not (run.is_undone and run.is_over)), None)
 
 
-def _undo(batch: Batch) -> int:
+def undo(batch: Batch) -> int:
+    """Gives the files of a run back; returns the exit status."""
     left = batch.undo()
     for path in left:
         say(f"{path}: changed meanwhile, not restored")
@@ -179,7 +157,8 @@ def _undo(batch: Batch) -> int:
     return ALL_WELL
 
 
-def _caption(batch: Batch, options: FolderRunOptions, open_engine: OpenEngine) -> int:
+def caption(batch: Batch, options: FolderRunOptions, open_engine: OpenEngine) -> int:
+    """Captions the images that wait, and says what became of the run; returns the exit status."""
     if not batch.items:
         say("onlooker: There are no images in these folders.")
         for note in batch.notes:

@@ -9,12 +9,12 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
+from core.engine import Engine
 from core.errors import AppError, Cancelled
-from core.model_reference import short_name
-from core.terminal import batch as batch_terminal
 from core.terminal import engines as engines_terminal
 from core.terminal import exchange as exchange_terminal
 from core.terminal import find as find_terminal
+from core.terminal import in_turn
 from core.terminal import models as models_terminal
 from core.terminal import plan as plan_terminal
 from core.terminal import presets as presets_terminal
@@ -36,7 +36,6 @@ from core.terminal.output import (
     BROKEN_PIPE,
     INTERRUPTED,
     SOME_FAILED,
-    WRONG_USE,
     OutputFailed,
     as_json,
     is_ascii,
@@ -92,21 +91,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _folder_runs(
     options: CaptionOptions, folder_run: FolderRunOptions, stop: threading.Event
 ) -> int:
-    """Captions with one model after the other; returns the exit status. A model that cannot be used
-    does not keep the next ones from the work."""
-    choices, worst = (options.choice, *options.then), ALL_WELL
-    for number, choice in enumerate(choices):
-        if options.then:
-            say(f"{short_name(choice.model)} ({number + 1} of {len(choices)})")
-        captions = Captions(replace(options, choice=choice), stop)
-        status = batch_terminal.run(options.paths, folder_run, captions.open_engine)
-        worst = max(worst, status)
-        if status in (INTERRUPTED, WRONG_USE):
-            if left := choices[number + 1 :]:
-                names = ", ".join(short_name(one.model) for one in left)
-                say(f"Not started: {names}. Resume, then start again with --model.")
-            return status
-    return worst
+    """Captions with one model, or with several in turn; returns the exit status."""
+    captions: dict[str, Captions] = {}
+
+    def open_engine(model: str, images: int, prompts: Sequence[str]) -> Engine:
+        choice = replace(options.choice, model=model) if model else options.choice
+        by_model = Captions(replace(options, choice=choice), stop)
+        return captions.setdefault(model, by_model).open_engine(images, prompts)
+
+    return in_turn.run(options.paths, folder_run, open_engine)
 
 
 _MODULES = {

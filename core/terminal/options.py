@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.batch import BatchOptions
+from core.batch import BatchOptions, Other, OtherKind
 from core.captions.formats import SEPARATORS, CaptionFormat
 from core.errors import StoreError
 from core.files import exists
-from core.model_reference import ServerModel
+from core.model_reference import ServerModel, folder_named
 from core.terminal.modes import Mode, mode_of, refusal
 from core.terminal.parser import PROMPT, build_parser
 from core.terminal.presets import apply_preset, known_presets
@@ -64,8 +64,6 @@ class CaptionOptions:
     folder_run: FolderRunOptions | None
     job: BatchOptions | None
     sends_metadata: bool = False
-    then: tuple[ModelChoice, ...] = ()
-    """The models that caption the same images afterwards, each in a run of its own."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,6 @@ def _caption_options(
         job=_batch_options(arguments, prompts, sampling)
         if arguments.preset or arguments.most_characters or arguments.vocabulary
         else None,
-        then=tuple(_choice(_with_model(arguments, model)) for model in arguments.then_model),
     )
 
 
@@ -227,6 +224,11 @@ def _batch_options(
         most_characters=arguments.most_characters,
         vocabulary=arguments.vocabulary or (),
         has_keywords=arguments.has_keywords,
+        model=_reference(arguments),
+        then=tuple(
+            Other(OtherKind.MODEL, _reference(_with_model(arguments, model))).stored
+            for model in arguments.then_model
+        ),
     )
 
 
@@ -261,6 +263,13 @@ def _bench_options(parser: argparse.ArgumentParser, arguments: argparse.Namespac
         cards=arguments.cards,
         prints_json=arguments.json,
     )
+
+
+def _reference(arguments: argparse.Namespace) -> str:
+    """Returns what names the model in whatever folder a run is continued."""
+    model = _choice(arguments).model
+    folder = folder_named(model)
+    return str(folder.absolute()) if folder else model
 
 
 def _choice(arguments: argparse.Namespace) -> ModelChoice:

@@ -156,7 +156,8 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     )
     add("--then-model", action="append", default=[], type=values.word, metavar="NAME_OR_FOLDER",
         help="caption the same images afterwards with this model too, as a run of its own, so that "
-        "the window compares the answers; repeatable. Needs --existing")  # fmt: skip
+        "the window compares the answers; repeatable; --resume does those that are left. Needs "
+        "--existing")  # fmt: skip
     add("--replace-edited", action="append", default=[], metavar="IMAGE",
         help="overwrite this image's hand-edited caption")  # fmt: skip
     add("--name", default="{stem}", metavar="PATTERN",
@@ -192,7 +193,11 @@ def _add_wording(add: Callable[..., Any]) -> None:
 
 
 def _add_past_runs(add: Callable[..., Any]) -> None:
-    add("--resume", action="store_true", help="resume the last run over these folders")
+    add(
+        "--resume",
+        action="store_true",
+        help="resume the last run over these folders, with its model",
+    )
     add("--retry-failed", action="store_true", help="resume, and retry the failed images")
     add("--undo", action="store_true", help="restore all files to their state before that run")
 

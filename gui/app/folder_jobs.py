@@ -58,14 +58,14 @@ class FolderJobs(QObject):
         super().__init__(parent)
         self.presets = PresetStore(places.presets, self)
         self._exchange = Exchange(workspace, places.data / "exports.sqlite", self)
-        run.consent = MetadataConsent(settings_file.settings)
+        run.engines.consent = consent = MetadataConsent(settings_file.settings)
         ExchangeWiring(window, workspace, editing, self._exchange, begin, self)
         PresetsWiring(window, self.presets, workspace, batch, begin, self)
         self._own_files = OwnFiles(places, settings_file, self.presets, begin, self)
         self.notes = NotesWiring(
             *(window, listing, workspace, run),
             model=model,
-            consent=run.consent,
+            consent=consent,
             settings_file=settings_file,
             begin=begin,
             parent=self,

@@ -57,6 +57,7 @@ class SeriesWiring(QObject):
         self._row.add_asked.connect(self._on_add_asked)
         library.models_listed.connect(self._on_models_listed)
         self._is_asked = self._was_running = False
+        run.engines.load = self._load
         run.phase_changed.connect(self._on_phase_changed)
         batch.series_asked.connect(self._on_series_asked)
 
@@ -128,15 +129,17 @@ class SeriesWiring(QObject):
         if loading was cancelled."""
         if other.kind is OtherKind.PRESET:
             return self.with_preset(other.name, options)
-        choice = replace(self._settings.model_choice, model=other.name)
-        await self._loaded.load(choice)
+        await self._load(other.name)
         match self._model.state:
-            case Ready() if self._model.choice == choice:
+            case Ready() if self._model.choice.model == other.name:
                 return self._batch.followed(options)
             case Failed(error):
                 return translated(error)
             case _:
                 return None
+
+    async def _load(self, model: str) -> None:
+        await self._loaded.load(replace(self._settings.model_choice, model=model))
 
     def with_preset(self, name: str, options: BatchOptions) -> BatchOptions | str:
         """Return options with what the preset of this name has; or why it cannot be used."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -32,9 +32,8 @@ from gui.session.inbox import Inbox
 from gui.session.model_thread import ModelThread
 from gui.session.run_end import idle_phase, is_to_sum_up, left_unchanged, nothing_found, painted
 from gui.session.run_engines import RunEngines
-from gui.session.run_items import RunItems, found_items, opened_run
+from gui.session.run_items import OpenedRun, RunItems, found_items, opened_run
 from gui.session.run_pace import RunPace
-from gui.session.sent_metadata import MetadataConsent, refusal
 from gui.widgets.translated import translated, translated_all
 
 _USUAL = BatchOptions((" ",))
@@ -69,7 +68,6 @@ class FolderRun(QObject):
         super().__init__(parent)
         self._model = model
         self._journals = journals
-        self.consent: MetadataConsent | None = None
         self._roots: list[Path] = []
         self._batch: Batch | None = None
         self._phase = Phase.CHOOSING
@@ -95,7 +93,7 @@ class FolderRun(QObject):
         self.again = CaptionAgain(model, self.items, self.edits, self)
         self.pace.progressed.connect(self.doubt_search.report)
         self._stoppable = (self.trial, self.doubt_search, self.again)
-        for part in (self.trial, self.doubt_search):
+        for part in (self.engines, self.trial, self.doubt_search):
             part.noticed.connect(self.noticed)
 
     @property
@@ -166,23 +164,18 @@ class FolderRun(QObject):
         self, options: BatchOptions, slots: int = 0, devices: Sequence[str] = ()
     ) -> None:
         """Begin the run that was chosen, and wait for its end; see `RunEngines.choose`."""
-        if self._phase is not Phase.CHOOSING or not self._may_ask(options):
+        if self._phase is not Phase.CHOOSING or not self.engines.may_ask(self._roots, options):
             return
         self.engines.choose(slots, devices)
         self._set_phase(Phase.FINDING)
-        try:
-            begin = partial(Batch.begin, self._roots, options, self._journals)
-            self._batch, counts, _ = await asyncio.to_thread(opened_run, begin)
-        except (AppError, ValueError) as error:
-            self.noticed.emit(translated(error))
-            self._set_phase(Phase.CHOOSING)
+        named = self.engines.named(options)
+        opened = await self._open(partial(Batch.begin, self._roots, named, self._journals))
+        if opened is None:
             return
-        if self._is_closed:
-            await self._close_batch()
-            return
-        self._show_items(self._batch.items, counts)
-        if self._batch.warning:
-            self.noticed.emit(translated(self._batch.warning))
+        batch, counts, _ = opened
+        self._show_items(batch.items, counts)
+        if batch.warning:
+            self.noticed.emit(translated(batch.warning))
         await self._run()
 
     async def reopen(self, kept: KeptRun) -> None:
@@ -195,26 +188,19 @@ class FolderRun(QObject):
         self._searches += 1
         self._set_phase(Phase.FINDING)
         await self._close_batch()
-        try:
-            resume = partial(Batch.resume, kept.journal)
-            self._batch, counts, doubts = await asyncio.to_thread(opened_run, resume)
-        except AppError as error:
-            self.noticed.emit(translated(error))
-            self._set_phase(Phase.CHOOSING)
+        opened = await self._open(partial(Batch.resume, kept.journal))
+        if opened is None:
             return
-        if self._is_closed:
-            await self._close_batch()
-            return
+        batch, counts, doubts = opened
         self._roots = list(kept.roots)
         self.roots_changed.emit(self._roots)
-        batch = self._batch
         self.options_replaced.emit(batch.options)
         self._show_items(batch.items, counts)
         if doubts:
             await painted()
             self.doubt_search.found.emit(doubts)
         await self.edits.report()
-        self._set_phase(idle_phase(self._batch, self.items))
+        self._set_phase(idle_phase(batch, self.items))
         if notes := taken_notes(batch):
             self.noticed.emit(translated_all(notes))
         await painted()
@@ -228,7 +214,7 @@ class FolderRun(QObject):
 
     async def resume(self) -> None:
         """Go on with a paused run, and wait for its end."""
-        if self._batch and self._phase is Phase.PAUSED:
+        if self._phase is Phase.PAUSED and await self._is_ready():
             await self._run()
 
     @Slot()
@@ -255,19 +241,20 @@ class FolderRun(QObject):
 
     async def retry_failed(self) -> None:
         """Caption the images again that have failed, and wait for the end."""
-        if self._batch and not self.is_running:
+        if not self.is_running and await self._is_ready() and self._batch:
             await asyncio.to_thread(self._batch.retry_failed, self._inbox.put)
             await self._run()
 
     async def try_first(self, ways: Sequence[BatchOptions], *, on_others: bool) -> None:
         """Run `trial`, while images are being chosen."""
-        if self._phase is Phase.CHOOSING and self._may_ask(*ways):
+        if self._phase is Phase.CHOOSING and self.engines.may_ask(self._roots, *ways):
             await self.trial.run(ways, on_others=on_others)
 
     async def caption_again(self, number: int) -> None:
         """Run `again` for one item of the run that is open, unless it is captioning."""
-        if self._batch and not self.is_running and self._may_ask(self._batch.options):
-            await self.again.run(number, self._batch.options)
+        options = self.options
+        if options and not self.is_running and self.engines.may_ask(self._roots, options):
+            await self.again.run(number, options)
 
     async def find_doubt(self) -> None:
         """Run `doubt_search` over the run that is open, unless it is captioning."""
@@ -311,16 +298,29 @@ class FolderRun(QObject):
 
     # Inside
 
-    def _may_ask(self, *ways: BatchOptions) -> bool:
-        prompts = [prompt for way in ways for prompt in way.prompts]
-        reason = refusal(self._model.choice.model, prompts, self._roots, self.consent)
-        if reason:
-            self.noticed.emit(reason)
-        return not reason
+    async def _open(self, open_batch: Callable[[], Batch]) -> OpenedRun | None:
+        """Open a run; return None once it is said why it cannot be, or the program ends."""
+        try:
+            opened = await asyncio.to_thread(opened_run, open_batch)
+        except (AppError, ValueError) as error:
+            self.noticed.emit(translated(error))
+            self._set_phase(Phase.CHOOSING)
+            return None
+        self._batch, *_ = opened
+        if not self._is_closed:
+            return opened
+        await self._close_batch()
+        return None
+
+    async def _is_ready(self) -> bool:
+        """Whether the run that is open can go on, once its model is loaded."""
+        batch, phase = self._batch, self._phase
+        is_ready = batch is not None and await self.engines.make_ready(batch)
+        return is_ready and (batch, phase) == (self._batch, self._phase)
 
     async def _run(self) -> None:
         assert self._batch is not None
-        if not self._may_ask(self._batch.options):
+        if not self.engines.may_ask(self._roots, self._batch.options):
             return
         batch, self._control = self._batch, Control()
         self.doubt_search.stop()

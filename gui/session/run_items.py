@@ -157,7 +157,11 @@ def found_items(roots: Sequence[Path], is_recursive: bool) -> tuple[list[Item], 
     return [Item(path) for path in found.pictures], translated(found.sentence)
 
 
-def opened_run(open_batch: Callable[[], Batch]) -> tuple[Batch, Counter[ItemState], list[Doubt]]:
+OpenedRun = tuple[Batch, Counter[ItemState], list[Doubt]]
+"""A run, how many of its images are in which state, and its most doubtful words."""
+
+
+def opened_run(open_batch: Callable[[], Batch]) -> OpenedRun:
     """Open a run in another thread, and count its states: all that goes through 100,000 rows."""
     batch = open_batch()
     return batch, Counter(item.state for item in batch.items), batch.doubts

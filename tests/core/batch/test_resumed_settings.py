@@ -44,6 +44,7 @@ OPTIONS = BatchOptions(
     is_again=True,
     then=("model:built-in", "preset:Alt text"),
     turn=2,
+    model="tests/other",
 )
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,7 @@ from PIL import Image
 from core.batch import answered_runs
 from core.locations import locations
 from core.terminal import main as terminal
-from tests.support.model_server import MODEL, ModelServer, colour_name
+from tests.support.model_server import MODEL, Fault, ModelServer, colour_name
 
 pytestmark = pytest.mark.usefixtures("ring")
 
@@ -79,6 +83,82 @@ def test_models_caption_a_folder_in_turn_and_their_answers_are_compared(server, 
     assert (first.model, other.model) == (MODEL, "tests/other")
     assert len(first.captions) == len(other.captions) == 5
     assert (pictures / "0.txt").read_text() == "by hand"
+
+
+THIRD = "tests/third"
+
+
+@pytest.fixture
+def killed(server, pictures, home):
+    """A run with three models in turn, whose process is killed inside the second of these, when
+    that has answered about two images."""
+    server.models = [MODEL, "tests/other", THIRD]
+    server.faults = [*(Fault() for _ in range(8)), Fault(stream="hang")]
+    asked = ["caption", str(pictures), "--server", server.address, "--prompt", "What?"]
+    models = ["--model", MODEL, "--then-model", "tests/other", "--then-model", THIRD]
+    arguments = [*asked, *models, "--write", "txt", "--existing", "replace", "--parallel", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "core.terminal", *arguments],
+        cwd=Path(__file__).parents[3],
+        env=os.environ | {"ONLOOKER_HOME": str(home), "PYTHONUTF8": "1"},
+    )
+    try:
+        assert server.is_held.wait(120)
+        while process.poll() is None and len(answered(pictures)[0].captions) != 2:
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait(60)
+        server.go_on.set()
+
+
+def answered(pictures):
+    return answered_runs(locations().runs, sorted(pictures.glob("*.png")))
+
+
+def models_that_answered(pictures):
+    runs = answered(pictures)
+    assert all(len(one.captions) == 6 for one in runs)
+    return [one.model for one in runs]
+
+
+@pytest.mark.usefixtures("killed")
+def test_killed_run_goes_on_with_its_model_and_those_that_were_to_follow(server, pictures, capsys):
+    asked_before = len(server.captions())
+    assert terminal.main(["caption", str(pictures), "--resume"]) == 0
+    assert models_that_answered(pictures) == [THIRD, "tests/other", MODEL]
+    shown = capsys.readouterr().err
+    assert "other (2 of 3)" in shown
+    assert "third (3 of 3)" in shown
+    asked = [body["model"] for body in server.captions()[asked_before:]]
+    # What is in the journal is not asked again.
+    assert asked.count("tests/other") == 4
+    assert asked.count(THIRD) == 6
+    # A resumed series that is done is not done again.
+    assert terminal.main(["caption", str(pictures), "--resume"]) == 0
+    assert len(server.captions()) == asked_before + len(asked)
+
+
+@pytest.mark.usefixtures("killed")
+def test_killed_run_goes_on_with_a_model_that_is_named(server, pictures):
+    server.models = [MODEL, THIRD]
+    arguments = ["--server", server.address, "--model", MODEL, "--resume"]
+    assert terminal.main(["caption", str(pictures), *arguments]) == 0
+    third, second, first = models_that_answered(pictures)
+    assert (third, first) == (THIRD, MODEL)
+    assert second == f"tests/other, {MODEL}"
+
+
+def test_runs_that_are_left_are_named_when_one_is_stopped(server, pictures, capsys):
+    server.models = [MODEL, "tests/other"]
+    server.faults = [Fault(status=403) for _ in range(50)]
+    asked = ["caption", str(pictures), "--server", server.address, "--model", MODEL]
+    arguments = [*asked, "--then-model", "tests/other", "--write", "txt", "--existing", "replace"]
+    assert terminal.main(arguments) == 1
+    assert "Not started: other. Use --resume to do these too." in capsys.readouterr().err
+    server.faults = []
+    assert terminal.main(["caption", str(pictures), "--resume"]) == 0
+    assert models_that_answered(pictures) == ["tests/other", MODEL]
 
 
 def test_server_is_tested(server, capsys):

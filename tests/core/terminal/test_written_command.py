@@ -77,7 +77,7 @@ def test_command_is_read_as_the_run_it_was_written_for(options, choice):
     assert isinstance(found, CaptionOptions)
     run = found.folder_run
     assert run is not None
-    assert (run.asked, found.choice) == (options, choice)
+    assert (run.asked, found.choice) == (replace(options, model=choice.model), choice)
     cards = () if choice.model == SERVER else ("cuda:0", "cuda:2")
     assert (run.slots, run.cards) == (3, cards)
     assert [str(path) for path in found.paths] == ["-folder", "/some where/it's"]
@@ -114,7 +114,8 @@ def test_further_models_are_in_the_command_where_it_can_say_so():
     (words,) = series_commands([Path("/f")], options, ModelChoice(), lambda options, name: options)
     found = parse(words[1:])
     assert isinstance(found, CaptionOptions)
-    assert [choice.model for choice in found.then] == ["a/b", "/some where"]
+    assert found.folder_run is not None
+    assert found.folder_run.asked.then == ("model:a/b", "model:/some where")
 
 
 @pytest.mark.parametrize("existing", [Existing.SKIP, Existing.REPLACE])

@@ -8,18 +8,39 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMenu
 
-from core.batch import Phase, answered_runs
+from core.batch import Batch, BatchOptions, Control, Phase, answered_runs
 from core.captions.sidecar import Existing
 from core.engine import Loading, Ready
 from core.locations import locations
-from core.transcript import BUILT_IN
+from core.transcript import BUILT_IN, ModelChoice
 from core.workspace import Preset, Presets
 from gui.window.commands import Command
 from tests.gui.app.test_caption_again import killed, texts
 from tests.gui.app.test_run_beside import folder  # noqa: F401 (a fixture)
 from tests.gui.conftest import noticed, until
+from tests.support.folder_run import FolderEngine
 
 LEFT = Qt.MouseButton.LeftButton
+
+
+def partly_done(folder, options):  # noqa: F811
+    """A run that was stopped after two of its four images, by an engine called "script"."""
+    batch, control, engine = (
+        Batch.begin([folder], options, locations().runs),
+        Control(),
+        FolderEngine(),
+    )
+    done = []
+
+    def count(request):
+        done.append(request)
+        if len(done) == 2:
+            control.stop_after_this()
+
+    engine.on_answer = count
+    batch.run(engine, control)
+    batch.close()
+    assert len(texts(folder)) == 2
 
 
 async def chosen(program, folder, prompt):  # noqa: F811
@@ -118,6 +139,81 @@ def test_runs_that_follow_are_offered_after_the_program_was_killed(live, folder,
 
     live(story)
     live(next_day)
+
+
+@pytest.mark.parametrize("reopens", ["by the notice", "by hand"])
+def test_run_of_another_day_goes_on_with_its_model(live, folder, home, reopens):  # noqa: F811
+    """As one that was killed in the terminal, whose model the window does not start with."""
+    options = BatchOptions(
+        ("say 3 words",),
+        existing=Existing.REPLACE,
+        model="other",
+        then=("model:third",),
+        turn=2,
+    )
+    partly_done(folder, options)
+
+    async def story(program):
+        window, run = program.window, program.folder_run
+        await until(lambda: isinstance(program.model.state, Ready))
+        await noticed(window, "is unfinished.")
+        assert window.state.model.facts.model == BUILT_IN
+        if reopens == "by the notice":
+            QTest.mouseClick(window.notice_bar.action_button, LEFT)
+        else:
+            window.commands[Command.LAST_RUN].trigger()
+            await until(lambda: run.phase is Phase.PAUSED)
+            window.commands[Command.RUN_RESUME].trigger()
+        await until(lambda: run.options is not None and run.options.turn == 3)
+        await until(lambda: run.phase is Phase.OVER)
+        images = sorted(folder.glob("*.png"))
+        third, second = answered_runs(locations().runs, images)
+        assert third.model == "third"
+        assert second.model == "script, other"
+        assert len(second.captions) == len(third.captions) == 4
+
+    live(story)
+
+
+def test_run_goes_on_with_the_model_that_is_loaded_while_it_is_paused(live, folder):  # noqa: F811
+    async def story(program):
+        window, run = program.window, program.folder_run
+        await until(lambda: isinstance(program.model.state, Ready))
+        options = BatchOptions(("then hold",), existing=Existing.REPLACE)
+        await run.choose([folder], options=options)
+        program.tasks.begin(run.start(options, 1))
+        await until(lambda: texts(folder))
+        run.stop_now()
+        await until(lambda: run.phase is Phase.PAUSED)
+        await program.model.load(ModelChoice("other"))
+        window.show_batch_panel()
+        window.commands[Command.RUN_RESUME].trigger()
+        await until(lambda: run.phase is Phase.RUNNING)
+        assert window.state.model.facts.model == "other"
+        run.stop_now()
+        await until(lambda: run.phase is Phase.PAUSED)
+
+    live(story)
+
+
+def test_run_whose_model_cannot_be_loaded_goes_on_with_another_on_request(live, folder, home):  # noqa: F811
+    partly_done(folder, BatchOptions(("say 3 words",), existing=Existing.REPLACE, model="broken"))
+
+    async def story(program):
+        window, run = program.window, program.folder_run
+        await until(lambda: isinstance(program.model.state, Ready))
+        await noticed(window, "is unfinished.")
+        QTest.mouseClick(window.notice_bar.action_button, LEFT)
+        reason = "This run was begun with “broken”, which cannot be loaded. broken is not a LLaVA."
+        await until(lambda: any(one.text.startswith(reason) for one in window.state.notices))
+        assert run.phase is Phase.PAUSED
+        await program.model.load(ModelChoice("other"))
+        window.commands[Command.RUN_RESUME].trigger()
+        await until(lambda: run.phase is Phase.OVER)
+        (found,) = answered_runs(locations().runs, sorted(folder.glob("*.png")))
+        assert found.model == "script, other"
+
+    live(story)
 
 
 def test_cancelling_the_loading_leaves_the_rest_to_be_done(live, folder):  # noqa: F811
