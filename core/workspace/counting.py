@@ -22,13 +22,16 @@ class Counting:
         self, ids: Iterable[int] | None, mode: CaptionMode, give_way: GiveWay | None
     ) -> Statistics:
         """See `Workspace.statistics`."""
-        with self._guard:
+        with self._guard:  # Others wait for as long as it takes to copy the columns.
             images = self._images
-            chosen = list(images.ids) if ids is None else [id for id in ids if id in images]
-            captions = [images.captions[id] for id in chosen]
-            sizes = [(images.widths[id], images.heights[id]) for id in chosen]
-            unread = sum(images.states[id] == CaptionState.UNREAD for id in chosen)
-            are_all = len(chosen) == len(list(images.ids))
+            states, all_captions = bytes(images.states), images.captions[:]
+            widths, heights = images.widths[:], images.heights[:]
+        wanted = range(len(states)) if ids is None else ids
+        chosen = [id for id in wanted if id < len(states) and states[id]]
+        captions = [all_captions[id] for id in chosen]
+        sizes = [(widths[id], heights[id]) for id in chosen]
+        unread = sum(states[id] == CaptionState.UNREAD for id in chosen)
+        are_all = len(chosen) == len(states) - states.count(CaptionState.GONE)
         tags: Mapping[str, int] = {}
         if mode is CaptionMode.TAGS:
             tags = self.tags(give_way) if are_all else counted(in_slices(captions, give_way))
@@ -37,8 +40,9 @@ class Counting:
     def guessed_mode(self) -> CaptionMode:
         """See `Workspace.guessed_mode`."""
         with self._guard:
-            captions = [caption for caption in self._images.captions if caption]
-        return CaptionMode.TAGS if look_like_tags(captions) else CaptionMode.TEXT
+            captions = self._images.captions[:]
+        are_tags = look_like_tags(list(filter(None, captions)))
+        return CaptionMode.TAGS if are_tags else CaptionMode.TEXT
 
     def tags(self, give_way: GiveWay | None = None) -> Mapping[str, int]:
         """See `Workspace.tags`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from enum import IntEnum
 from math import isnan, nan
 from pathlib import Path
@@ -18,7 +19,7 @@ from core.captions.folding import all_findable, findable
 from core.picture import natural_key
 from core.workspace.data import Counts, ImageRow, ReviewState, Sort, SortKey
 from core.workspace.found_texts import FoundTexts
-from core.workspace.orders import in_order, sorted_in_parts
+from core.workspace.orders import Orders, ordered
 from core.workspace.tag_index import TagIndex
 from core.workspace.tags import tags_of
 
@@ -32,9 +33,6 @@ class CaptionState(IntEnum):
     PRESENT = 3
     UNREADABLE = 4
 
-
-# Each random order is another one; with 100,000 images it takes a megabyte.
-_MOST_ORDERS = 8
 
 REVIEWS = tuple(ReviewState)
 """Reviews by their codes in the column."""
@@ -90,9 +88,8 @@ class Images:
         self._ids: list[dict[str, int]] = []
         self._folder_ids: dict[str, int] = {}
         self._folded_names: list[str] = []
-        self.name_order: list[int] | None = None
-        """The ids of all images in the order of their names; None as long as it is unknown."""
-        self._orders: dict[Sort, list[int]] = {}
+        self.orders = Orders()
+        """Those that are known."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -128,8 +125,7 @@ class Images:
         id = self._ids[folder][name] = self._append(folder, name)
         self.changed.add(id)
         self._new_folders.add(folder)
-        self.name_order = None
-        self._orders.clear()
+        self.orders.note_place(id)
         return id
 
     def _append(self, folder: int, name: str) -> int:
@@ -187,8 +183,7 @@ class Images:
         self.targets[id] = ""
         self._folded_names.clear()
         self.found_texts.clear()
-        self.name_order = None
-        self._orders.clear()
+        self.orders.note_place(id)
         self.changed.add(id)
         return id
 
@@ -199,9 +194,8 @@ class Images:
         self.states[id] = CaptionState.GONE
         self._note_caption(id, "", "")
         self.problems.pop(id, None)
-        self._note(id, SortKey.NAME)
-        self.name_order = None
-        self._orders.clear()
+        self.changed.add(id)
+        self.orders.note_place(id)
 
     def set_file(self, id: int, bytes: int, modified: float) -> bool:
         """Notes the size and date of an image's file; returns whether they are new. If so, what
@@ -352,29 +346,15 @@ class Images:
         )
 
     def ordered(self, sort: Sort) -> list[int]:
-        """Returns the ids of all images in this order; not to be changed."""
-        known = self._orders.get(sort)
-        if known is None:
-            if len(self._orders) >= _MOST_ORDERS:
-                self._orders.clear()
-            if sort.is_descending:
-                known = self.ordered(Sort(sort.key, seed=sort.seed))[::-1]
-            else:
-                if self.name_order is None:
-                    self.name_order = self._by_name()
-                known = in_order(self, sort, self.name_order)
-            self._orders[sort] = known
-        return known
+        """Returns the ids of all images in this order; not to be changed. Where others use the
+        columns too, `orders.ordered` keeps them from it for moments only."""
+        return ordered(self, nullcontext(), sort)
 
-    def _by_name(self) -> list[int]:
-        prefixes = [f"{self._folder_key(folder)}\0\1" for folder in self.folders]
-        keys = {
-            id: f"{prefixes[self.folder_of[id]]}{natural_key(self.names[id])}" for id in self.ids
-        }
-        return sorted_in_parts(list(keys), keys.__getitem__)
+    def folder_key(self, folder: int) -> str:
+        """Returns what a folder is sorted by: each before its subfolders, in natural order."""
+        return self._folder_key(self.folders[folder])
 
     def _folder_key(self, folder: str) -> str:
-        """Returns what folders are sorted by: each before its subfolders, in natural order."""
         for number, root in enumerate(self.roots):
             if is_inside(folder, root):
                 parts = Path(folder[len(root.rstrip(os.sep)) + 1 :]).parts
@@ -388,9 +368,7 @@ class Images:
 
     def _note(self, id: int, *keys: SortKey) -> None:
         self.changed.add(id)
-        if self._orders:
-            for sort in [sort for sort in self._orders if sort.key in keys]:
-                del self._orders[sort]
+        self.orders.note(keys)
 
 
 def is_inside(path: str, folder: str) -> bool:

@@ -11,16 +11,18 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import threading
 import zlib
 from array import array
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from core.files import make_private
 from core.schema_steps import take_steps, use_write_ahead_log
 from core.workspace import packing
-from core.workspace.data import WorkspaceOptions
+from core.workspace.data import GiveWay, WorkspaceOptions
 from core.workspace.images import CaptionState, Images
 
 _VERSION = 4
@@ -51,20 +53,27 @@ def index_path(folder: Path, roots: Sequence[Path], options: WorkspaceOptions) -
     return folder / f"{digest}.sqlite"
 
 
+class _Written(NamedTuple):
+    """What the file has: how many folders, of each part a checksum of what its images are called,
+    and the order of the names. Its `version` is another one once another program has written to
+    it."""
+
+    folders: int = 0
+    names: Sequence[int] = ()
+    order: list[int] | None = None
+    version: int = 0
+
+
 class Index:
-    """An open index. Used by one thread at a time. Never raises for a broken file or a full disk:
-    then what was read is read again next time."""
+    """An open index. Never raises for a broken file or a full disk: then what was read is read
+    again next time. Once it is loaded any thread may save."""
 
     def __init__(self, path: Path | None):
         """Without a path nothing is kept."""
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._folders_saved = 0
-        # Of each part, a checksum of what its images are called.
-        self._names: list[int] = []
-        self._order: list[int] | None = None
-        # Another number once another program has written to the file.
-        self._written_elsewhere = 0
+        self._saving = threading.Lock()
+        self._written = _Written()
 
     def load(self, images: Images) -> None:
         """Opens the file, and adds what it knows to `images`, which are empty."""
@@ -73,9 +82,10 @@ class Index:
         for _ in range(2):
             try:
                 self._connection = _connected(self._path)
-                self._names = _load(self._connection, images)
-                self._folders_saved, self._order = len(images.folders), images.name_order
-                self._written_elsewhere = _data_version(self._connection)
+                names = _load(self._connection, images)
+                version = _data_version(self._connection)
+                order = images.orders.by_name
+                self._written = _Written(len(images.folders), names, order, version)
                 return
             except (
                 sqlite3.Error,
@@ -92,50 +102,81 @@ class Index:
                     return  # It is not damaged, but another program's for now.
                 _remove(self._path)
 
-    def save(self, images: Images) -> None:
-        """Writes the parts in which rows have changed."""
-        is_saved = not images.changed and images.name_order is self._order
-        if self._connection is None or is_saved:
-            return
-        with suppress(sqlite3.Error):
-            with self._connection as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                names, version = self._write(connection, images)
-            self._names, self._written_elsewhere = names, version
-            self._folders_saved, self._order = len(images.folders), images.name_order
-            images.changed.clear()
+    def save(
+        self,
+        images: Images,
+        guard: AbstractContextManager[object] | None = None,
+        give_way: GiveWay | None = None,
+    ) -> None:
+        """Writes the parts in which rows have changed. Takes the `guard` of the columns for each of
+        them alone, and calls `give_way` before it. What is edited meanwhile is saved the next
+        time."""
+        guard = guard or nullcontext()
+        with self._saving:
+            with guard:
+                is_saved = not images.changed and images.orders.by_name is self._written.order
+                if self._connection is None or is_saved:
+                    return
+                changed, images.changed = images.changed, set()
+            try:
+                with self._connection as connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    parts = {id // _PART for id in changed}
+                    written = self._write(connection, images, parts, guard, give_way)
+            except BaseException as error:
+                with guard:
+                    images.changed |= changed
+                if not isinstance(error, sqlite3.Error):
+                    raise
+            else:
+                self._written = written
 
-    def _write(self, connection: sqlite3.Connection, images: Images) -> tuple[list[int], int]:
-        """Returns the checksums of the names in each part, and the version of the file."""
-        first_folder, parts = self._folders_saved, sorted({id // _PART for id in images.changed})
-        names = [*self._names, *[0] * (-(-len(images) // _PART) - len(self._names))]
-        version = _data_version(connection)
-        if version != self._written_elsewhere:
+    def _write(
+        self,
+        connection: sqlite3.Connection,
+        images: Images,
+        parts: Iterable[int],
+        guard: AbstractContextManager[object],
+        give_way: GiveWay | None,
+    ) -> _Written:
+        with guard:
+            count, places = len(images), images.place_version
+        first_folder, version = self._written.folders, _data_version(connection)
+        names = [*self._written.names, *[0] * (-(-count // _PART) - len(self._written.names))]
+        if version != self._written.version:
             # Its images have other numbers. This program knows all of them too.
             connection.execute("DELETE FROM folder")
             connection.execute("DELETE FROM part")
-            first_folder, parts = 0, list(range(len(names)))
-        new = enumerate(images.folders[first_folder:], first_folder)
-        connection.executemany(
-            "INSERT OR REPLACE INTO folder VALUES (?, ?)",
-            [(id, os.fsencode(path)) for id, path in new],
-        )
-        for number in parts:
-            packed = packing.packed(images, number * _PART, (number + 1) * _PART)
+            first_folder, parts = 0, range(len(names))
+        for number in sorted(parts):
+            if give_way is not None:
+                give_way()
+            with guard:
+                packed = packing.packed(images, number * _PART, (number + 1) * _PART)
             names[number] = _sum_of_names(packed)
             connection.execute(
                 f"INSERT OR REPLACE INTO part VALUES (?, ?{', ?' * len(packed)})",
                 (number, _sum(packed), *packed),
             )
-        _save_order(connection, images, names)
-        return names, version
+        with guard:
+            folders = images.folders[first_folder:]
+            # The parts may have been written before and after an image was moved.
+            is_same = (len(images), images.place_version) == (count, places)
+            order = images.orders.by_name if is_same else None
+        connection.executemany(
+            "INSERT OR REPLACE INTO folder VALUES (?, ?)",
+            [(id, os.fsencode(path)) for id, path in enumerate(folders, first_folder)],
+        )
+        _save_order(connection, order, names)
+        return _Written(first_folder + len(folders), names, order, version)
 
     def close(self) -> None:
         """Closes the file."""
-        if self._connection is not None:
-            with suppress(sqlite3.Error):
-                self._connection.close()
-            self._connection = None
+        with self._saving:
+            if self._connection is not None:
+                with suppress(sqlite3.Error):
+                    self._connection.close()
+                self._connection = None
 
 
 def _connected(path: Path) -> sqlite3.Connection:
@@ -187,11 +228,13 @@ def _load(connection: sqlite3.Connection, images: Images) -> list[int]:
     return names
 
 
-def _save_order(connection: sqlite3.Connection, images: Images, names: Sequence[int]) -> None:
+def _save_order(
+    connection: sqlite3.Connection, by_name: list[int] | None, names: Sequence[int]
+) -> None:
     """Keeps the order by names, which would take a third of the time of opening to find out."""
     connection.execute("DELETE FROM name_order")
-    if images.name_order is not None:
-        order = packing.integers(images.name_order)
+    if by_name is not None:
+        order = packing.integers(by_name)
         connection.execute("INSERT INTO name_order VALUES (?, ?)", (order, _sum_of_sums(names)))
 
 
@@ -203,7 +246,7 @@ def _load_order(connection: sqlite3.Connection, images: Images, names: Sequence[
         if len(order) == len(images.names) - images.states.count(CaptionState.GONE) and (
             set(order) == set(images.ids)
         ):
-            images.name_order = order
+            images.orders.restore(order)
 
 
 def _sum(packed: Iterable[bytes]) -> int:

@@ -15,6 +15,7 @@ from core.workspace.data import GiveWay, ScanProgress, ScanStage, Sort, Workspac
 from core.workspace.images import CaptionState, Images
 from core.workspace.index import Index
 from core.workspace.opening import failing
+from core.workspace.orders import ordered
 from core.workspace.readers import CaptionReader, SidecarReader
 from core.workspace.records import Record, Records
 from core.workspace.scan import Scan, roots_in
@@ -63,10 +64,10 @@ class Reading:
         scan.folders(roots, is_recursive=is_recursive and folders is None)
         if is_recursive and scan.new_folders:
             scan.folders(scan.new_folders, is_recursive=True)
-        with self._guard, failing():
+        with self._guard:
             self.reader = self._new_reader()
-            self.note_records()
-            ids = self._to_read(folders)
+        self.note_records()
+        ids = self._to_read(folders)
         works = (
             (ScanStage.CAPTIONS, lambda: scan.captions(self.reader, ids)),
             (ScanStage.SIZES, scan.sizes),
@@ -74,40 +75,42 @@ class Reading:
             (ScanStage.SIMILARITY, scan.similarity),
         )
         for stage, work in works:
-            with self._guard:
-                self._index.save(self._images)
+            is_waited_for = stage is ScanStage.CAPTIONS
+            self._index.save(self._images, self._guard, None if is_waited_for else give_way)
             if not stop.is_set() and _STAGES.index(stage) <= _STAGES.index(until):
                 work()
                 self._has_read_tables |= stage is ScanStage.CAPTIONS and not stop.is_set()
-        with self._guard, failing():
-            self._index.save(self._images)
+        self._index.save(self._images, self._guard, give_way)
         return (*scan.notes, *self._tables.notes) if self._options.table else scan.notes
 
     def _to_read(self, folders: Sequence[Path] | None) -> list[int]:
         """Returns the images whose captions may be others, if only these folders have changed."""
-        ids, images = self._images.ordered(_ALL), self._images
+        images = self._images
+        ids = ordered(images, self._guard, _ALL)
         if self._options.table:
             # One of them may have the rows of all folders; what we write ourselves is known.
-            places = map(Path, images.folders) if folders is None else folders
-            paths = [str(folder / self._options.table) for folder in places]
-            if self._tables.take_changes(paths) or not self._has_read_tables:
+            with self._guard:
+                places = list(map(Path, images.folders)) if folders is None else folders
+                paths = [str(folder / self._options.table) for folder in places]
+                has_changed = self._tables.take_changes(paths)
+            if has_changed or not self._has_read_tables:
                 return ids
             folders = ()
         elif folders is None:
             return ids
-        wanted = {images.folder_id(str(folder)) for folder in folders}
-        folder_of, states = images.folder_of, images.states
+        with self._guard:
+            wanted = {images.folder_id(str(folder)) for folder in folders}
+            folder_of, states = images.folder_of[:], bytes(images.states)
         unknown = (CaptionState.UNREAD, CaptionState.UNREADABLE)
         return [id for id in ids if folder_of[id] in wanted or states[id] in unknown]
 
     def find_similar(self, stop: Event, on_progress: Callable[[ScanProgress], None]) -> None:
         """See `Workspace.find_similar`."""
         scan = Scan(self._images, self._guard, stop, on_progress)
-        with self._guard:
-            reader, ids = self.reader, self._images.ordered(_ALL)
+        ids = ordered(self._images, self._guard, _ALL)
         # What was brought back from the trash is known by its name alone.
         works = (
-            lambda: scan.captions(reader, ids),
+            lambda: scan.captions(self.reader, ids),
             scan.sizes,
             lambda: scan.fingerprints(self._find_moved),
             scan.similarity,
@@ -115,18 +118,20 @@ class Reading:
         for work in works:
             if not stop.is_set():
                 work()
-        with self._guard, failing():
-            if not stop.is_set():
-                self._index.save(self._images)
+        if not stop.is_set():
+            self._index.save(self._images, self._guard)
 
     def note_records(self) -> None:
         """Notes the records of images in folders that are new, or have new images."""
-        for folder in self._images.take_new_folders():
-            names = self._images.names_in(folder)
-            found = self._records.in_folder(self._images.folders[folder])
-            for name, record in found.items():
-                if (id := names.get(name)) is not None:
-                    self._note_record(id, record)
+        with self._guard:
+            new = self._images.take_new_folders()
+        for folder in new:
+            with self._guard, failing():
+                names = self._images.names_in(folder)
+                found = self._records.in_folder(self._images.folders[folder])
+                for name, record in found.items():
+                    if (id := names.get(name)) is not None:
+                        self._note_record(id, record)
 
     def _note_record(self, id: int, record: Record) -> None:
         self._images.set_review(id, record.review)

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
@@ -20,7 +21,7 @@ from core.files import exists, is_folder
 from core.message import Message
 from core.picture import FoundPictures, PictureSearch, picture_size
 from core.workspace.data import GiveWay, ScanProgress, ScanStage
-from core.workspace.images import Images, is_inside
+from core.workspace.images import CaptionState, Images, is_inside
 from core.workspace.messages import as_message
 from core.workspace.readers import CaptionReader, NotedCaption
 
@@ -33,11 +34,15 @@ OnProgress = Callable[[ScanProgress], None]
 
 # What is noted and reported at a time.
 _SLICE_SECONDS = 0.02
+# So many images are looked at under the lock of the columns at a time.
+_AT_ONCE = 2_000
+_NOTED_AT_ONCE = 500
 
 
 class Scan:
     """One scan of a workspace. `guard` is the lock of the columns. `give_way` is called before each
-    file is read that nobody waits for: names and captions are what one sees."""
+    file and folder is read that nobody waits for: names and captions that are not known yet are
+    what one sees."""
 
     def __init__(
         self,
@@ -63,13 +68,15 @@ class Scan:
         for folder, files in _found(roots, search):
             if self._stop.is_set():
                 return
+            if self._give_way is not None and self._is_known(folder):
+                self._give_way()
             stats = [(name, status_of(file)) for name, file in files]
             with self._guard:
-                if version != self._images.place_version:
-                    # An edit has moved images, perhaps since the folder was read.
-                    stats = [(name, status) for name, status in stats if exists(folder / name)]
                 number = self._images.folder_id(str(folder))
-                has_changed = self._note_folder(number, stats, is_whole=number not in seen)
+            has_changed = self._note_files(number, folder, stats, version)
+            if number not in seen:
+                has_changed |= self._forget_missing(number, {name for name, _ in stats})
+            with self._guard:
                 version = self._images.place_version
             seen.add(number)
             count += len(files)
@@ -85,10 +92,13 @@ class Scan:
         images = self._images
 
         ids = list(ids)
-        with self._guard:
-            reader.claim(images, ids)
+        for begin in range(0, len(ids), _AT_ONCE):
+            with self._guard:
+                reader.claim(images, ids[begin : begin + _AT_ONCE])
 
         def read(id: int) -> NotedCaption | None:
+            if self._give_way is not None and images.states[id] != CaptionState.UNREAD:
+                self._give_way()
             return reader.read(images, id)
 
         def note(id: int, found: NotedCaption | None) -> bool:
@@ -101,8 +111,7 @@ class Scan:
     def sizes(self) -> None:
         """Reads the width and height of the images that have none."""
         images = self._images
-        with self._guard:
-            waiting = [id for id in images.ids if not images.widths[id]]
+        waiting = self._ids_where(lambda id: not images.widths[id])
 
         def read(id: int) -> tuple[int, int]:
             return picture_size(images.path(id))
@@ -118,8 +127,7 @@ class Scan:
         """Reads the files that have no fingerprint yet, whole. Calls `on_found` with each slice's,
         under the guard."""
         images = self._images
-        with self._guard:
-            waiting = [id for id in images.ids if not images.fingerprints[id]]
+        waiting = self._ids_where(lambda id: not images.fingerprints[id])
 
         def read(id: int) -> str:
             try:
@@ -141,8 +149,7 @@ class Scan:
         from core.workspace.duplicates import near_groups, perceptual_hash_of  # numpy
 
         images = self._images
-        with self._guard:
-            waiting = [id for id in images.ids if images.hashes[id] is None and images.widths[id]]
+        waiting = self._ids_where(lambda id: images.hashes[id] is None and images.widths[id] > 0)
 
         def read(id: int) -> int | None:
             try:
@@ -157,14 +164,28 @@ class Scan:
 
         self._each(ScanStage.SIMILARITY, waiting, read, note)
         with self._guard:
-            known = {id: images.hashes[id] for id in images.ids}
-        groups = near_groups(known)
+            hashes, states = images.hashes[:], bytes(images.states)
+        groups = near_groups({id: hashes[id] for id, state in enumerate(states) if state})
+        found = [""] * len(hashes)
+        for number, group in enumerate(groups):
+            for id in group:
+                found[id] = str(number)
         with self._guard:
-            for id in range(len(images)):
-                images.near_groups[id] = ""
-            for number, group in enumerate(groups):
-                for id in group:
-                    images.near_groups[id] = str(number)
+            images.near_groups[:] = found + [""] * (len(images) - len(found))
+
+    def _is_known(self, folder: Path) -> bool:
+        with self._guard:
+            return self._images.has_folder(folder)
+
+    def _ids_where(self, is_waiting: Callable[[int], bool]) -> list[int]:
+        """Returns the images of which something is to be read; others may use the columns
+        meanwhile."""
+        images, found = self._images, list[int]()
+        for begin in range(0, len(images), _AT_ONCE):
+            with self._guard:
+                part = range(begin, min(begin + _AT_ONCE, len(images)))
+                found += [id for id in part if images.states[id] and is_waiting(id)]
+        return found
 
     def _each(
         self,
@@ -214,43 +235,77 @@ class Scan:
         if part:
             yield part
 
-    def _note_folder(
-        self, folder: int, stats: list[tuple[str, tuple[int, float]]], *, is_whole: bool
+    def _note_files(
+        self,
+        number: int,
+        folder: Path,
+        stats: Sequence[tuple[str, tuple[int, float]]],
+        version: int,
     ) -> bool:
+        """Notes what was seen in a folder, some of its images at a time, when `version` was that of
+        the images' places. Returns whether something is new."""
         images = self._images
-        known = images.names_in(folder)
         has_changed = False
-        for name, (size, modified) in stats:
-            id = known.get(name)
-            if id is None:
-                id = images.add(folder, name)
-                has_changed = True
-            has_changed = images.set_file(id, size, modified) or has_changed
-        gone = known.keys() - {name for name, _ in stats} if is_whole else set[str]()
-        if len(gone) <= _MOST_LOOKED_FOR:
-            # An undo may have brought some back since the folder was read.
-            place = Path(images.folders[folder])
-            gone = {name for name in gone if not exists(place / name)}
-        for name in gone:
-            images.remove(known[name])
-        return has_changed or bool(gone)
+        for begin in range(0, len(stats), _NOTED_AT_ONCE):
+            part = stats[begin : begin + _NOTED_AT_ONCE]
+            with self._guard:
+                known = images.names_in(number)
+                if version != images.place_version:
+                    # An edit has moved images, perhaps since the folder was read.
+                    part = [(name, status) for name, status in part if exists(folder / name)]
+                for name, (size, modified) in part:
+                    id = known.get(name)
+                    if id is None:
+                        id = images.add(number, name)
+                        has_changed = True
+                    has_changed = images.set_file(id, size, modified) or has_changed
+        return has_changed
+
+    def _forget_missing(self, folder: int, names: Collection[str]) -> bool:
+        """Forgets the images of a folder that have none of these names; returns whether there were
+        any."""
+        images = self._images
+        with self._guard:
+            known = images.names_in(folder)
+            gone = list(known.keys() - names)
+        place = Path(images.folders[folder])
+        # An undo may have brought some back since the folder was read.
+        is_looked_for = len(gone) <= _MOST_LOOKED_FOR
+        has_changed = False
+        for begin in range(0, len(gone), _NOTED_AT_ONCE):
+            with self._guard:
+                for name in gone[begin : begin + _NOTED_AT_ONCE]:
+                    if name in known and not (is_looked_for and exists(place / name)):
+                        images.remove(known[name])
+                        has_changed = True
+        return has_changed
 
     def _forget_others(self, roots: Sequence[Path], seen: set[int], is_recursive: bool) -> None:
         """Forgets the images of folders that were looked for and are gone."""
         whole = [str(root) for root in roots if is_recursive or not is_folder(root)]
         alone = {str(root) for root in roots}
         with self._guard:
-            gone = [
-                id
-                for number, folder in enumerate(self._images.folders)
-                if number not in seen
-                and (folder in alone or any(is_inside(folder, place) for place in whole))
-                for id in [*self._images.names_in(number).values()]
-            ]
-            for id in gone:
-                self._images.remove(id)
-        if gone:
+            folders = self._images.folders[:]
+        gone = [
+            number
+            for number, folder in enumerate(folders)
+            if number not in seen
+            and (folder in alone or any(is_inside(folder, place) for place in whole))
+        ]
+        has_changed = False
+        for number in gone:
+            while self._forget_some(number):
+                has_changed = True
+        if has_changed:
             self._report(ScanStage.FOLDERS, 0, 0, True)
+
+    def _forget_some(self, folder: int) -> bool:
+        """Forgets some of the images of a folder that is gone; returns whether there were any."""
+        with self._guard:
+            ids = list(islice(self._images.names_in(folder).values(), _NOTED_AT_ONCE))
+            for id in ids:
+                self._images.remove(id)
+        return bool(ids)
 
     def _report(self, stage: ScanStage, done: int, total: int, has_changed: bool) -> None:
         self._on_progress(ScanProgress(stage, done, total, has_changed))

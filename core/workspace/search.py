@@ -10,6 +10,7 @@ from array import array
 from core.workspace.data import Sort
 from core.workspace.images import Images
 from core.workspace.matching import Test
+from core.workspace.orders import ordered
 from core.workspace.query import Query
 
 _FIRST_PART = 4_000
@@ -26,8 +27,7 @@ class Search:
         self._images, self._guard = images, guard
         self._quick, self._slow = query.stages if query is not None else (None, None)
         self._needs_tags = query is not None and query.test.needs_tags
-        with guard:
-            self._left = images.ordered(sort)
+        self._left = ordered(images, guard, sort)
         self.found = array("q")
         self.is_done = False
         self._at, self._size = 0, _FIRST_PART

@@ -218,8 +218,7 @@ class Workspace:
     def groups_of_similar(self, *, only_equal: bool = False) -> list[tuple[int, ...]]:
         """Returns the groups of two or more images that are equal or look nearly the same, or only
         of equal ones, as far as these are known."""
-        with self._guard:
-            return groups_of_similar(self._images, only_equal=only_equal)
+        return groups_of_similar(self._images, self._guard, only_equal=only_equal)
 
     def read_again(self, images: Iterable[Path]) -> list[int]:
         """Reads the captions of these images, whose files may have changed; returns the ids of
@@ -391,9 +390,9 @@ class Workspace:
     def close(self) -> None:
         """Writes the index and closes the files."""
         self._edits.close(_SECONDS_FOR_SYNC)
+        self._index.save(self._images, self._guard)
+        self._index.close()
         with self._guard:
-            self._index.save(self._images)
-            self._index.close()
             self._connection.close()
 
     def _ongoing(self, begin: Callable[[Event], Parts | None]) -> OngoingEdit:

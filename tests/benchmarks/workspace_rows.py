@@ -23,6 +23,7 @@ from pathlib import Path
 from core.workspace.data import Sort, SortKey
 from core.workspace.images import Images
 from core.workspace.index import Index
+from core.workspace.orders import Orders
 from core.workspace.query import parse_query
 from tests.benchmarks.workspace_speed import memory
 
@@ -88,7 +89,7 @@ def read(count: int, path: Path) -> list[Figure]:
         query.test.among(images, ids)
         search = partial(query.test.among, images, ids)
         figures.append(took(f"filter “{text}”", search))
-    images.name_order = None
+    images.orders = Orders()
     for key in SortKey:
         figures.append(took(f"sort by {key}", partial(images.ordered, Sort(key, seed=1))))
     return figures

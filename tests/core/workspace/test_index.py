@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.message import Message
+from core.picture import natural_key
 from core.workspace.data import Sort
 from core.workspace.images import CaptionState, Images
 from core.workspace.index import Index
@@ -85,6 +86,47 @@ def test_one_change_does_not_write_all_images_anew(path):
         assert written == file.execute("SELECT max(number) FROM part").fetchall()
 
 
+def test_edit_while_the_index_is_saved_is_saved_the_next_time(path):
+    """Others use the columns between two parts: in each pause an image of another part changes,
+    and one moves."""
+    images, index = Images([ROOT]), Index(path)
+    index.load(images)
+    fill(images)
+    images.ordered(Sort())
+    pauses = []
+
+    def give_way():
+        pauses.append(len(pauses))
+        images.set_caption(pauses[-1], "changed meanwhile", (1, 1))
+        images.place(COUNT - 1 - pauses[-1], f"{ROOT}/0/{pauses[-1]}.png")
+
+    index.save(images, give_way=give_way)
+    assert len(pauses) == 3
+    assert images.changed == {*pauses, *(COUNT - 1 - number for number in pauses)}
+    with loaded(path) as then:
+        assert columns(then)["order"] == sorted(
+            then.ids, key=lambda id: natural_key(str(then.path(id)))
+        )
+    index.save(images)
+    index.close()
+    with loaded(path) as then:
+        assert columns(then) == columns(images)
+
+
+def test_what_cannot_be_saved_is_saved_once_it_can(path):
+    images, index = Images([ROOT]), Index(path)
+    index.load(images)
+    fill(images, 10)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        index.save(images)
+        assert images.changed == set(range(10))
+    index.save(images)
+    index.close()
+    with loaded(path) as then:
+        assert columns(then) == columns(images)
+
+
 def test_of_two_programs_the_last_one_has_written_all(path):
     """They number the images in other orders, as they were found."""
     with loaded(path) as first, loaded(path) as second:
@@ -102,7 +144,7 @@ def test_order_of_names_is_kept_and_not_found_out_again(path, monkeypatch):
     with loaded(path) as images:
         order = list(images.ordered(Sort()))  # Found out after the images were saved.
     calls = []
-    monkeypatch.setattr("core.workspace.images.natural_key", lambda name: calls.append(name) or "")
+    monkeypatch.setattr("core.workspace.orders.natural_key", lambda name: calls.append(name) or "")
     with loaded(path) as images:
         assert images.ordered(Sort()) == order
     assert not calls

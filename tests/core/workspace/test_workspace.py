@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from contextlib import closing
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from PIL import Image
@@ -24,6 +24,9 @@ from core.workspace.query_error import QueryError
 from core.workspace.trash import HAS_WAY_BACK
 
 TAGS = WorkspaceOptions(mode=CaptionMode.TAGS)
+PATIENCE = 60
+INDEX_SAVED = 1
+"""How often saving the index gives way: once for each of its parts."""
 
 
 @pytest.fixture
@@ -338,9 +341,46 @@ def test_only_what_no_list_shows_gives_way(opened):
         lambda progress: stages.append(progress.stage),
         give_way=lambda: asked.append(stages[-1]),
     )
-    # Before each size and each fingerprint, which are read after what was reported last.
-    assert len(asked) == 20
+    # Before each size and fingerprint, and the parts of the index that are saved after these.
+    assert len(asked) == 10 + 10 + 3 * INDEX_SAVED
     assert not {None, ScanStage.FOLDERS} & set(asked)
+
+
+def test_what_is_known_is_looked_at_again_when_nobody_is_at_work(opened, folder):
+    opened().close()
+    (folder / "11.txt").write_text("new")
+    Image.new("RGB", (4, 4)).save(folder / "11.png")
+    workspace = opened(scans=False)
+    asked = []
+    workspace.scan(
+        Event(),
+        lambda progress: None,
+        give_way=lambda: asked.append(workspace.counts.images),
+        until=ScanStage.CAPTIONS,
+    )
+    # The folder, and the captions of the images that were there, not that of the new one.
+    assert asked[:11] == [10] + 10 * [11]
+    assert len(asked) == 11 + INDEX_SAVED
+    assert names(workspace, "new") == ["11"]
+
+
+def test_others_read_the_workspace_whenever_a_scan_gives_way(opened):
+    opened().close()
+    workspace = opened(scans=False)
+    ids, seen = workspace.ids(), []
+
+    def look():
+        seen.append(len(workspace.rows(ids)) + len(workspace.ids(None, Sort(SortKey.LENGTH))))
+
+    def give_way():
+        looking = Thread(target=look, daemon=True)
+        looking.start()
+        looking.join(PATIENCE)
+        assert not looking.is_alive()
+
+    workspace.scan(Event(), lambda progress: None, give_way=give_way)
+    assert seen
+    assert set(seen) == {20}
 
 
 def test_similar_images_are_found_on_demand(opened, folder):
