@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from core.workspace import ScanProgress, ScanStage, Workspace
 from gui.session.folder_scans import FolderScans
@@ -17,10 +19,24 @@ from gui.session.worker_thread import WorkerThread
 
 # While these go on, the folder is being opened.
 _OPENING = (ScanStage.FOLDERS, ScanStage.CAPTIONS)
+# A program that writes all the time must not make all the time be spent on reading: a pause is so
+# many times as long as the reading before it took.
+_PAUSES_AFTER_CHANGES, _PAUSES = 5, 40
+_LEAST_PAUSE_MS = 10_000
+
+
+class _Kind(Enum):
+    """What a scan is for: to read all, what has changed, or what may have changed unseen."""
+
+    ALL = auto()
+    CHANGES = auto()
+    LOOK = auto()
 
 
 class FolderReading(QObject):
-    """Scans the folders of a workspace, and those again in which something changes.
+    """Scans the folders of a workspace, and those again in which something changes. The system
+    does not say what is written into files that were there, and nothing at all of some network
+    folders, so all is looked at now and then, too.
 
     `progressed(bool)`: `progress` is another; True if there are other images or captions since the
     last time. `stopped_or_resumed()`: `is_cut` is another. `ended()`: a scan is over.
@@ -38,6 +54,15 @@ class FolderReading(QObject):
         self._watched = WatchedFolders(self)
         self._workspace: Workspace | None = None
         self._since = 0
+        # The scans that were asked for and are not over.
+        self._asked: deque[_Kind] = deque()
+        self._changed: dict[Path, None] = {}
+        self._began = 0.0
+        self.least_pause_ms = _LEAST_PAUSE_MS
+        self._look_timer = QTimer(self, singleShot=True)
+        self._look_timer.timeout.connect(self._look)
+        self._changes_timer = QTimer(self, singleShot=True)
+        self._changes_timer.timeout.connect(self._read_changes)
         self.clear()
         self._scans.progressed.connect(self._on_progressed)
         self._scans.ended.connect(self._on_ended)
@@ -57,12 +82,12 @@ class FolderReading(QObject):
         """Read all folders of this workspace, which has been opened."""
         self._workspace = workspace
         self._since = time.time_ns()
-        self._scans.begin(workspace)
+        self._begin(workspace)
 
     def read_again(self) -> None:
         """Read what other programs have changed meanwhile."""
         if self._workspace is not None and self.is_done and not self.is_cut:
-            self._scans.begin(self._workspace)
+            self._begin(self._workspace)
 
     @Slot()
     def stop(self) -> None:
@@ -78,35 +103,72 @@ class FolderReading(QObject):
         self.is_done = self.is_cut = False
         self.stopped_or_resumed.emit()
         if self._workspace is not None:
-            self._scans.begin(self._workspace)
+            self._begin(self._workspace)
 
     def leave(self, after: Callable[[], object]) -> None:
         """End all scans of the workspace without a report, then call `after` in their thread."""
         self._watched.clear()
+        self._look_timer.stop()
+        self._changes_timer.stop()
+        self._asked.clear()
+        self._changed.clear()
         self._workspace = None
         self._scans.leave(after)
 
     async def close(self) -> None:
         """Wait for the threads to end."""
+        self._look_timer.stop()
+        self._changes_timer.stop()
         self._watched.close()
         await self._scans.close()
+
+    def _begin(
+        self,
+        workspace: Workspace,
+        folders: list[Path] | None = None,
+        kind: _Kind = _Kind.ALL,
+    ) -> None:
+        if not self._asked:
+            self._began = time.monotonic()
+        self._asked.append(kind)
+        self._scans.begin(workspace, folders)
 
     @Slot(object)
     def _on_progressed(self, progress: ScanProgress) -> None:
         is_first = not self.is_done and progress.stage in _OPENING
         self.progress = progress if is_first else None
-        self.progressed.emit(progress.has_changed)
+        if progress.has_changed or self._asked[0] is not _Kind.LOOK:
+            self.progressed.emit(progress.has_changed)
 
-    @Slot()
-    def _on_ended(self) -> None:
+    @Slot(bool)
+    def _on_ended(self, has_changed: bool) -> None:
+        kind = self._asked.popleft()
+        taken, self._began = time.monotonic() - self._began, time.monotonic()
         self.is_done, self.progress = True, None
         if (workspace := self._workspace) is not None and not self.is_cut:
             watch = partial(self._watched.watch, since=self._since)
             self._thread.ask(watch, lambda: workspace.folders)
             self._thread.ask(self._watched.watch_files, lambda: workspace.sources.files)
-        self.ended.emit()
+            self._look_timer.start(max(self.least_pause_ms, round(_PAUSES * taken * 1000)))
+        pauses = _PAUSES_AFTER_CHANGES if kind is _Kind.CHANGES else 0
+        self._changes_timer.start(round(pauses * taken * 1000))
+        if has_changed or kind is not _Kind.LOOK:
+            self.ended.emit()
 
     @Slot(object)
     def _on_folders_changed(self, folders: list[Path]) -> None:
-        if self._workspace is not None:
-            self._scans.begin(self._workspace, folders)
+        self._changed.update(dict.fromkeys(folders))
+        self._read_changes()
+
+    @Slot()
+    def _read_changes(self) -> None:
+        is_free = not self._asked and not self._changes_timer.isActive()
+        if self._workspace is not None and self._changed and is_free:
+            folders = [*self._changed]
+            self._changed.clear()
+            self._begin(self._workspace, folders, _Kind.CHANGES)
+
+    @Slot()
+    def _look(self) -> None:
+        if self._workspace is not None and self.is_done and not self.is_cut and not self._asked:
+            self._begin(self._workspace, kind=_Kind.LOOK)

@@ -26,11 +26,11 @@ class FolderScans(QObject):
     """One scan after another. Only those of the workspace that is open now are reported.
 
     `progressed(ScanProgress)`: how far one is; `has_changed` is about all since the last report.
-    `ended()`: one has read all there is, or was stopped.
+    `ended(bool)`: one has read all there is, or was stopped; True if anything was another.
     """
 
     progressed = Signal(object)
-    ended = Signal()
+    ended = Signal(bool)
     _came = Signal(int, object)
 
     def __init__(self, activity: UserActivity, parent: QObject | None = None):
@@ -77,16 +77,16 @@ class FolderScans(QObject):
                 workspace.scan(stop, reports.take, folders, give_way=give_way)
         except Exception:
             log.exception("Reading the folders failed")
-        self._came.emit(serial, None)
+        self._came.emit(serial, reports.has_changed)
 
     @Slot(int, object)
-    def _on_came(self, serial: int, progress: ScanProgress | None) -> None:
+    def _on_came(self, serial: int, report: ScanProgress | bool) -> None:
         if serial != self._serial:
             return
-        if progress is None:
-            self.ended.emit()
+        if isinstance(report, bool):
+            self.ended.emit(report)
         else:
-            self.progressed.emit(progress)
+            self.progressed.emit(report)
 
 
 class _Reports:
@@ -101,8 +101,10 @@ class _Reports:
         self._began = time.monotonic()
         self._last = self._last_change = 0.0
         self._has_changed = False
+        self.has_changed = False
 
     def take(self, progress: ScanProgress) -> None:
+        self.has_changed |= progress.has_changed
         self._has_changed |= progress.has_changed
         now = time.monotonic()
         pause = min(max(_LEAST_SECONDS, _SHARE * (now - self._began)), _MOST_SECONDS)

@@ -17,6 +17,8 @@ _MOST_WATCHED = 300
 # Watches are added in slices, as each takes a look at the disk in the GUI thread.
 _ADDED_AT_ONCE = 20
 _SETTLE_MS = 400
+# A program that never pauses for that long is reported on nevertheless.
+_LATEST_MS = 2_000
 _LOOK_MS = 30_000
 # Times of files are those of the last tick of the system's clock.
 _CLOCK_NS = 10_000_000
@@ -48,6 +50,8 @@ class WatchedFolders(QObject):
         self._watcher.fileChanged.connect(self._on_file_changed)
         self._settle_timer = QTimer(self, interval=_SETTLE_MS, singleShot=True)
         self._settle_timer.timeout.connect(self._report)
+        self._latest_timer = QTimer(self, interval=_LATEST_MS, singleShot=True)
+        self._latest_timer.timeout.connect(self._report)
         # Folders that nobody watched while they were read, and when that began.
         self._unwatched: list[str] = []
         self._since = 0
@@ -96,7 +100,7 @@ class WatchedFolders(QObject):
     def clear(self) -> None:
         """Watch nothing."""
         self._serial += 1
-        for timer in (self._settle_timer, self._add_timer, self._look_timer):
+        for timer in (self._settle_timer, self._latest_timer, self._add_timer, self._look_timer):
             timer.stop()
         self._to_add, self._others, self._unwatched = [], [], []
         self._times, self._is_looking = {}, False
@@ -166,12 +170,16 @@ class WatchedFolders(QObject):
     def _on_changed(self, folder: str) -> None:
         self._changed.add(folder)
         self._settle_timer.start()
+        if not self._latest_timer.isActive():
+            self._latest_timer.start()
         if not Path(folder).exists() and folder not in self._others:
             self._others.append(folder)  # The system watches it no more, should it come again.
             self._look_timer.start()
 
     @Slot()
     def _report(self) -> None:
+        self._settle_timer.stop()
+        self._latest_timer.stop()
         changed, self._changed = sorted(map(Path, self._changed)), set()
         if changed:
             self.changed.emit(changed)

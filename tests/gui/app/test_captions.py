@@ -508,6 +508,25 @@ def test_change_by_another_program_is_shown(live, folder):
     live(story)
 
 
+def test_what_another_program_writes_into_files_that_were_there_is_shown(live, folder):
+    async def story(program):
+        window, images, editor = await opened(program, folder)
+        program.workspace.reading.least_pause_ms = 50
+        # Into the file itself, as most programs write: the system says nothing of its folder.
+        (folder / "0.txt").write_text("a tiger\n", encoding="utf-8")
+        (folder / "2.txt").write_text("three tigers\n", encoding="utf-8")
+        program.workspace.reading.read_again()
+        await until(lambda: editor.toPlainText() == "a tiger")
+        for text in ("a lion", "a wolf"):
+            (folder / "0.txt").write_text(f"{text}\n", encoding="utf-8")
+            await until(lambda text=text: editor.toPlainText() == text)
+        window.workspace_pane.query_line.search_for("tigers")
+        await until(lambda: images.rows.rowCount() == 1)
+        assert not window.state.workspace.is_modified
+
+    live(story)
+
+
 def test_query_lists_what_it_finds_and_a_fault_in_it_is_shown(live, folder):
     async def story(program):
         window, _images, _editor = await opened(program, folder)
