@@ -105,7 +105,8 @@ def writable_locations() -> Locations:
             translatable(
                 "core",
                 "The home folder cannot be written ({reason}), so settings and conversations "
-                "are in “{folder}” and may be lost at the end. Make the home folder writable.",
+                "are in “{folder}” and may be lost when Onlooker closes. Make the "
+                "home folder writable.",
             ).format(reason=reason, folder=folder),
         )
     return places

@@ -138,8 +138,8 @@ def require_askable(hub: Hub, hub_id: str) -> None:
         raise HubError(
             translatable(
                 "core",
-                "Onlooker is offline. Turn off Work offline in Settings, or start Onlooker "
-                "without HF_HUB_OFFLINE.",
+                "Onlooker is offline. Turn off Work offline in the Models dialog, or start "
+                "Onlooker without HF_HUB_OFFLINE.",
             ),
             HubNeed.ONLINE,
         )

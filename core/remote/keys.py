@@ -35,7 +35,7 @@ class ServerKey(Secret):
 class Keys:
     """Finds the key for a server: in ONLOOKER_SERVER_KEY, else in the keyring.
 
-    The variable has “HOST=KEY” for each server, separated by blanks, or one key alone. A key
+    The variable has “HOST=KEY” for each server, separated by spaces, or one key alone. A key
     alone is used where all servers are on the same host, so that no other host ever gets it.
     """
 
@@ -70,7 +70,7 @@ class Keys:
                     translatable(
                         "core",
                         "ONLOOKER_SERVER_KEY has one key, but there are several servers. Write "
-                        "HOST=KEY for each, separated by blanks.",
+                        "HOST=KEY for each, separated by spaces.",
                     ),
                     ServerFault.KEY,
                 )

@@ -36,7 +36,7 @@ _NAMES = {
     "top_k": translatable("core", "top-k"),
     "seed": translatable("core", "seed"),
     "repetition_penalty": translatable("core", "repetition penalty"),
-    "continue_final_message": translatable("core", "forced beginning"),
+    "continue_final_message": translatable("core", "start of the answer"),
 }
 
 

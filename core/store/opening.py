@@ -385,13 +385,13 @@ def _mended(count: int, kept: str) -> str:
     text = translatable(
         "core",
         "The file of earlier conversations was damaged: {count} conversations were "
-        "saved, perhaps not whole. The damaged file is kept as “{name}”.",
+        "saved, possibly incomplete. The damaged file is kept as “{name}”.",
     )
     if count == 1:
         text = translatable(
             "core",
             "The file of earlier conversations was damaged: 1 conversation was saved, "
-            "perhaps not whole. The damaged file is kept as “{name}”.",
+            "possibly incomplete. The damaged file is kept as “{name}”.",
         )
         return text.format(name=kept)
     return text.format(count=f"{count:,}", name=kept)

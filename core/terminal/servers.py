@@ -35,7 +35,7 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
         description="Models can run on servers with OpenAI's API: vLLM, SGLang, llama.cpp, Ollama, "
         "LM Studio, transformers serve. Use one with: onlooker caption --server URL --model NAME",
         epilog=f"The key of a server is read from the keyring, or from {VARIABLE}: the key alone, "
-        "or HOST=KEY for each of several servers, separated by blanks.",
+        "or HOST=KEY for each of several servers, separated by spaces.",
     )
     acts = servers.add_subparsers(dest="act", metavar="list|find|test|key|forget")
     listing = acts.add_parser("list", help="list the servers used before")

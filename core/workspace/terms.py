@@ -65,7 +65,7 @@ def test_of(term: Term) -> Test:
     if not term.value:
         raise term.error(translatable("core", "A value is missing here."))
     if term.is_regex and term.key not in (*_TEXTS, "", "tag"):
-        raise term.error(translatable("core", "A regular expression finds only texts here."))
+        raise term.error(translatable("core", "Regular expressions work only with text here."))
     if term.key == "tag":
         return _tag(term)
     if term.key in _TEXTS:

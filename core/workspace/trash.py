@@ -116,7 +116,7 @@ def _info(path: Path, top: Path | None) -> str:
 
 def _error(path: Path, error: OSError) -> StoreError:
     if isinstance(error, FileNotFoundError) and not os.path.lexists(path):
-        text = translatable("core", "“{name}” is no longer there. Rescan the folder.")
+        text = translatable("core", "“{name}” is no longer there. Open the folder again.")
         return StoreError(text.format(name=path.name))
     return StoreError(
         translatable(

@@ -31,13 +31,16 @@ class AnswerChecks(QObject):
         self.characters_box.setAccessibleName(self.tr("Maximum number of characters"))
         self.characters_box.setSpecialValueText(self.tr("Any"))
         self.characters_box.setToolTip(
-            self.tr("A longer answer to the first prompt is asked for again, never cut")
+            self.tr(
+                "If the answer to the first prompt is longer, the model is asked again. It is "
+                "never cut."
+            )
         )
         self.tokens_box = self._number("run_tokens_box", _MOST_TOKENS)
         self.tokens_box.setAccessibleName(self.tr("Maximum number of tokens"))
         self.tokens_box.setSpecialValueText(self.tr("As in settings"))
         self.tokens_box.setFixedWidth(_WORDS_WIDTH)
-        self.tokens_box.setToolTip(self.tr("The answer ends here at the latest"))
+        self.tokens_box.setToolTip(self.tr("The answer is cut off at this length"))
         self.vocabulary_edit = VocabularyEdit()
         self.vocabulary_edit.setObjectName("vocabulary_edit")
         self.vocabulary_edit.named.connect(self._on_named)

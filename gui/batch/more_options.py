@@ -191,7 +191,7 @@ class MoreOptions(QWidget):
         self._labels[self.edited_edit].setVisible(replaces)
 
     def _build_names(self) -> None:
-        self.suffix_box = combo("suffix_box", self.tr("Suffix of text files"))
+        self.suffix_box = combo("suffix_box", self.tr("Extension of text files"))
         self.suffix_box.setMinimumContentsLength(8)
         for suffix in TEXT_FORMATS:
             self.suffix_box.addItem(f".{suffix}", suffix)
@@ -201,7 +201,7 @@ class MoreOptions(QWidget):
         self.name_box.addItems(_NAMES)
         self.name_box.setToolTip(
             self.tr(
-                "{stem} is the image's name without its suffix. {name} is the full name, as "
+                "{stem} is the image's name without its extension. {name} is the full name, as "
                 "darktable and digiKam name XMP files. You can add text around it."
             )
         )
@@ -212,7 +212,7 @@ class MoreOptions(QWidget):
         self.beginning_edit = placeholder_edit("beginning_edit", self.tr("A photograph of"))
         self.banned_edit = placeholder_edit("banned_edit", self.tr("watermark, stock photo"))
         self.banned_edit.setToolTip(
-            self.tr("These words occur in no caption, in lower or upper case")
+            self.tr("Captions contain none of these words, in upper or lower case")
         )
         self.beginning_edit.setToolTip(self.tr("The model continues this text"))
         self.prefix_edit = placeholder_edit("prefix_edit", self.tr("photo of ohwx."))

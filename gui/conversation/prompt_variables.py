@@ -25,7 +25,7 @@ def explanations() -> dict[str, str]:
     """Returns what each variable stands for."""
     return {
         "name": translate("Variables", "File name"),
-        "stem": translate("Variables", "File name without its suffix"),
+        "stem": translate("Variables", "File name without its extension"),
         "folder": translate("Variables", "Name of the folder"),
         "index": translate("Variables", "Number of the image in the run"),
         "caption": translate("Variables", "Caption that the image has"),

@@ -73,6 +73,6 @@ def _command() -> list[str]:
     if not inhibit or not cat or not Path("/run/systemd/system").exists():
         return []
     # `cat` ends once this program, which holds the other end of its pipe, is gone.
-    reason = translate("Awake", "A folder is captioned")
+    reason = translate("Awake", "Captioning a folder")
     why = ["--who=Onlooker", f"--why={reason}", "--what=idle:sleep", "--mode=block"]
     return [inhibit, *why, cat]

@@ -207,7 +207,7 @@ class ModelLibrary(QObject):
 
         await self._run(key, JobKind.CHECK, JobThread.DISK, work)
         if problems == []:
-            self.noticed.emit(self.tr("“{name}” is in order.").format(name=model.name))
+            self.noticed.emit(self.tr("“{name}” is complete and intact.").format(name=model.name))
 
     async def add_folder(self, folder: Path) -> None:
         """Look for models in this folder from now on."""

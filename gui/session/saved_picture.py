@@ -34,7 +34,7 @@ async def save_picture(picture: Picture, path: Path) -> None:
         reason = getattr(error, "strerror", None) or str(error)
         text = translate(
             "SavedPicture",
-            "“{name}” cannot be written ({reason}). Choose another folder or ending.",
+            "“{name}” cannot be written ({reason}). Choose another folder or file extension.",
         )
         raise PictureError(text.format(name=path.name, reason=reason)) from error
 
@@ -46,7 +46,7 @@ def _save(picture: Picture, path: Path) -> None:
     else:
         formats = Image.registered_extensions()
         if (name := formats.get(path.suffix.lower())) is None:
-            raise ValueError(translate("SavedPicture", "no image format has this ending"))
+            raise ValueError(translate("SavedPicture", "no image format has this file extension"))
         encoded = BytesIO()
         picture.pixels.save(encoded, name)
         replace_file(path, encoded.getvalue())

@@ -143,7 +143,7 @@ def _escape_text(state: ViewState) -> str:
         if state.conversation.waiting:
             return translate("Menu", "Take the question back")
         if state.has_chosen_word:
-            return translate("Menu", "Leave the words")
+            return translate("Menu", "Stop stepping through words")
         if state.has_part:
             return translate("Menu", "Remove the rectangle")
         if state.workspace.reading:
@@ -273,7 +273,7 @@ def _of_bulk(state: ViewState, command: Command, *, in_list: bool, reason: str) 
         case Command.PASTE_CAPTION | Command.MOVE_IMAGES | Command.CAPTION_AGAIN:
             return _unless(is_open and workspace.is_known)
         case Command.REPEAT_EDIT if not workspace.last_edit:
-            return translate("Menu", "No edit of captions to repeat yet") if is_open else ""
+            return translate("Menu", "No caption edit to repeat yet") if is_open else ""
         case Command.COPY_CAPTION if state.focus.has_selection:
             return reason
         case _:

@@ -188,7 +188,7 @@ class ExportForm(QWidget):
         self.images_box.addItem(self.tr("Copy"), ImageFiles.COPY)
         self.images_box.addItem(self.tr("Link (takes no space)"), ImageFiles.LINK)
         self.images_box.addItem(self.tr("Leave where they are"), ImageFiles.NONE)
-        self.suffix_box = _combo("export_suffix_box", self.tr("Suffix"))
+        self.suffix_box = _combo("export_suffix_box", self.tr("Extension"))
         self.suffix_box.addItem("txt")
         self.suffix_box.addItem("caption")
         self.one_line_box = QCheckBox(self.tr("Each caption on one line"))
@@ -235,7 +235,7 @@ class ExportForm(QWidget):
         """Returns the options that only some formats have, with their labels."""
         return (
             (self.tr("Image files"), self.images_box),
-            (self.tr("Suffix"), self.suffix_box),
+            (self.tr("Extension"), self.suffix_box),
             ("", self.one_line_box),
             (self.tr("Caption column"), self.column_edit),
             (self.tr("Separator"), self.separator_box),

@@ -196,7 +196,7 @@ class PresetsDialog(QDialog):
             self.tr("&Reset") if is_own and is_built_in else self.tr("&Delete")
         )
         self.delete_button.setEnabled(is_own)
-        tip = "" if is_own else self.tr("Comes with the program. Move it down instead.")
+        tip = "" if is_own else self.tr("This preset comes with Onlooker. Move it down instead.")
         self.delete_button.setToolTip(tip)
         self.copy_button.setEnabled(bool(self._current))
         self.up_button.setEnabled(row > 0)
@@ -239,7 +239,7 @@ class PresetsDialog(QDialog):
         elif other is not None and other.name != before:
             problem = self.tr("Another preset has this name. Enter another one.")
         elif preset.name.isdecimal():
-            problem = self.tr("A name needs a letter, as numbers are keys.")
+            problem = self.tr("Use at least one letter in the name. Numbers are shortcut keys.")
         if problem:
             preset = replace(preset, name=before)
         if not preset.prompts:

@@ -378,7 +378,7 @@ def test_undo_is_for_the_text_with_the_focus_else_for_the_page():
     [
         (replace(READY_VIEW, conversation=replace(TALK, is_answering=True)), "Stop answering"),
         (replace(READY_VIEW, conversation=replace(TALK, waiting="x")), "Take the question back"),
-        (replace(READY_VIEW, has_chosen_word=True), "Leave the words"),
+        (replace(READY_VIEW, has_chosen_word=True), "Stop stepping through words"),
         (replace(READY_VIEW, notices=(Notice("x"),)), "Dismiss notice"),
         (replace(READY_VIEW, notices=(Notice("x", on_run_page=True),)), ""),
         (READY_VIEW, ""),
