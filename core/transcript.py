@@ -177,6 +177,14 @@ class Variants:
     answer: int = 1
     answers: int = 1
 
+    def has_answer(self, step: int) -> bool:
+        """Whether there is an answer so many steps on, or back if negative."""
+        return 1 <= self.answer + step <= self.answers
+
+    def has_any(self, step: int) -> bool:
+        """Whether there is an answer or a question so many steps on, or back if negative."""
+        return self.has_answer(step) or 1 <= self.question + step <= self.questions
+
 
 @dataclass(frozen=True)
 class ExchangeTree:
@@ -206,9 +214,13 @@ class ExchangeTree:
         return tuple(path)
 
     @cached_property
-    def has_versions(self) -> bool:
-        """Whether there is something else in the place of an exchange that is shown."""
-        return any(len(self._followers[self.nodes[number].parent]) > 1 for number in self.path)
+    def versions(self) -> tuple[tuple[int, Variants], ...]:
+        """The indices in the path of the exchanges in whose place there are others, and these."""
+        return tuple(
+            (index, self.variants(number))
+            for index, number in enumerate(self.path)
+            if len(self._followers[self.nodes[number].parent]) > 1
+        )
 
     def siblings(self, number: int) -> tuple[int, ...]:
         """Returns the numbers of all that stand in the same place, itself among them."""

@@ -123,7 +123,7 @@ class ConversationWiring(QObject):
             exchanges=len(exchanges) + session.is_answering,
             answers=sum(1 for exchange in exchanges if exchange.answer),
             is_answering=session.is_answering,
-            has_versions=bool(session.transcript and session.transcript.tree.has_versions),
+            versions=session.transcript.tree.versions if session.transcript else (),
             waiting=self._question.prompt,
             waiting_at=self._question.index,
             undo="" if self._question.prompt else session.undo_text,

@@ -6,9 +6,8 @@ import time
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QToolButton, QWidget
 
-from core.transcript import Variants
 from gui.conversation.exchange_view import ExchangeView
 from gui.widgets.buttons import key_text
 from gui.widgets.theme import Theme
@@ -113,18 +112,6 @@ class ExchangeColumn(QScrollArea):
         rect = view.answer_text.words.rect(index).toAlignedRect()
         at = view.answer_text.viewport().mapTo(self.column, rect.center())
         self.ensureVisible(at.x(), at.y(), 0, 2 * rect.height())
-
-    def step_version(self, step: int) -> None:
-        """Asks for the next answer or question, `step` 1, or the one before, -1, of several.
-
-        It is about the exchange with the focus, else about the last one of which there are several.
-        """
-        several = [view for view in self._views if view.variants != Variants()]
-        widget = QApplication.focusWidget()
-        focused = (view for view in several if widget is not None and view.isAncestorOf(widget))
-        if view := next(focused, several[-1] if several else None):
-            has_answers = view.variants.answers > 1
-            (view.answer_stepped if has_answers else view.question_stepped).emit(step)
 
     def offset_of(self, view: ExchangeView) -> int:
         """Returns how far below the top of the visible part an exchange begins."""

@@ -89,6 +89,13 @@ class TranscriptView(QFrame):
         """Returns the index of an exchange in the conversation; None if it is no longer in it."""
         return self._exchanges.index_of(view)
 
+    def index_around(self, widget: QWidget | None) -> int:
+        """Returns the index of the exchange that a widget is a part of; -1 for none."""
+        while widget is not None and not isinstance(widget, ExchangeView):
+            widget = widget.parentWidget()
+        index = self.index_of(widget) if widget else None
+        return -1 if index is None else index
+
     def view_at(self, index: int) -> ExchangeView | None:
         """Returns the exchange at this index; None while it is not laid out."""
         return self._exchanges.view_at(index)

@@ -21,6 +21,7 @@ translate = QCoreApplication.translate
 
 ZOOM = (Command.FIT, Command.ACTUAL_SIZE, Command.ZOOM_IN, Command.ZOOM_OUT)
 STEP = (Command.PREVIOUS_PICTURE, Command.NEXT_PICTURE)
+VERSION_STEPS = {Command.PREVIOUS_VERSION: -1, Command.NEXT_VERSION: 1}
 THEMES = {
     Command.THEME_SYSTEM: "system",
     Command.THEME_LIGHT: "light",
@@ -306,8 +307,9 @@ def _of_conversation(state: ViewState, command: Command) -> _Found:
     match command:
         case Command.WRITE:
             return _unless(is_seen)
-        case Command.PREVIOUS_VERSION | Command.NEXT_VERSION:
-            return _unless(is_seen and talk.has_versions and is_free)
+        case _ if command in VERSION_STEPS:
+            several = state.exchange_with_versions if is_seen and is_free else None
+            return _unless(several and several[1].has_any(VERSION_STEPS[command]))
         case Command.REGENERATE:
             return _unless(state.is_conversation and is_seen and talk.exchanges and is_free)
         case Command.STOP:

@@ -11,7 +11,7 @@ from PySide6.QtGui import QGuiApplication, QKeySequence
 from gui.conversation.part_button import asked_text
 from gui.conversation.prompt_offer import ModelOffer
 from gui.window import text_focus
-from gui.window.availability import RUN_ACTIONS
+from gui.window.availability import RUN_ACTIONS, VERSION_STEPS
 from gui.window.commands import Command
 from gui.window.file_dialogs import open_without_waiting
 from gui.window.help_dialogs import AboutDialog, KeysDialog
@@ -40,8 +40,8 @@ def bind_own_commands(window: MainWindow) -> None:
     bind(Command.WORDS, window.evidence_view.enter_last)
     bind(Command.INSPECT, view.inspect_last)
     bind(Command.EDIT_QUESTION, view.edit_last)
-    bind(Command.PREVIOUS_VERSION, partial(view.scroll_area.step_version, -1))
-    bind(Command.NEXT_VERSION, partial(view.scroll_area.step_version, 1))
+    for command, step in VERSION_STEPS.items():
+        bind(command, partial(runs.step_version, step))
     bind(Command.COPY, view.copy_last)
     bind(Command.COPY_QUESTION, runs.copy_question)
     bind(Command.COPY_ALL, view.copy_all)
@@ -90,6 +90,13 @@ class _Runs(QObject):
     def copy_question(self) -> None:
         if views := self._window.transcript_view.exchange_views:
             QGuiApplication.clipboard().setText(asked_text(views[-1].prompt, views[-1].part))
+
+    def step_version(self, step: int) -> None:
+        """Shows the next answer, `step` 1, or the one before, -1; beyond these another question."""
+        view, several = self._window.transcript_view, self._window.state.exchange_with_versions
+        if several and several[1].has_any(step):
+            has_answer = several[1].has_answer(step)
+            (view.answer_stepped if has_answer else view.question_stepped).emit(several[0], step)
 
     def save_picture(self) -> None:
         self._window.dialogs.save_picture(self._window.state.picture.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Slot
@@ -35,8 +36,9 @@ class FocusWatch(QObject):
                 page = Page.FOLDER_RUN
             elif window.workspace_page.isAncestorOf(focused):
                 page = Page.CONVERSATION
-        talk = window.state.conversation
-        window.states.update(focus=focus_state(focused, talk), page=page)
+        focus = focus_state(focused, window.state.conversation)
+        index = window.transcript_view.index_around(focused)
+        window.states.update(focus=replace(focus, exchange=index), page=page)
 
     @Slot(QWidget, QWidget)
     def _on_focus_changed(self, before: QWidget | None, now: QWidget | None) -> None:

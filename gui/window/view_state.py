@@ -14,7 +14,7 @@ from pathlib import Path
 from core.batch import Phase
 from core.engine import Absent, Capability, EngineFacts, ModelState
 from core.picture import ImagePreprocessing, Sending
-from core.transcript import BUILT_IN
+from core.transcript import BUILT_IN, Variants
 from core.workspace import (
     CaptionSource,
     EditProgress,
@@ -87,7 +87,8 @@ class ConversationState:
     """The conversation about the picture that is shown; `number` tells it from others.
 
     `exchanges` counts its questions, with the one under way, and `answers` those with an answer.
-    `has_versions` says whether there are several answers to a question, or an edited question.
+    `versions` are the indices of those with several answers or an edited question, and which is
+    shown.
     `waiting` is a question that waits for a model to be loaded, "" for none, and `waiting_at` the
     exchange in whose place it is to be asked, -1 for the end. `undo` and `redo` say what these
     would do, as menu entries, "" for nothing; `undo_at` and `redo_at` when that was changed, by the
@@ -99,7 +100,7 @@ class ConversationState:
     exchanges: int = 0
     answers: int = 0
     is_answering: bool = False
-    has_versions: bool = False
+    versions: tuple[tuple[int, Variants], ...] = ()
     waiting: str = ""
     waiting_at: int = -1
     undo: str = ""
@@ -263,7 +264,8 @@ class FocusState:
     """The text that has the focus: what the Edit menu can do with it.
 
     With `undo_waits` and `redo_waits`, these are about the page first, where the last change was.
-    If it `is_in_caption`, Esc leads from there to the images before it closes a notice.
+    If it `is_in_caption`, Esc leads from there to the images before it closes a notice. It is in
+    the exchange at this index of the conversation, -1 for none.
     """
 
     takes_text: bool = False
@@ -274,6 +276,7 @@ class FocusState:
     undo_waits: bool = False
     redo_waits: bool = False
     is_in_caption: bool = False
+    exchange: int = -1
 
     @property
     def undoes(self) -> bool:
@@ -317,6 +320,14 @@ class ViewState:
     covers_image: bool = False
     is_low: bool = False
     has_unsaved: bool = False
+
+    @property
+    def exchange_with_versions(self) -> tuple[int, Variants] | None:
+        """The exchange whose other answers or questions are meant: that with the focus, or else the
+        last one of which there are several."""
+        several = self.conversation.versions
+        focused = (each for each in several if each[0] == self.focus.exchange)
+        return next(focused, several[-1] if several else None)
 
     @property
     def model_input(self) -> ImagePreprocessing | Sending | None:

@@ -302,11 +302,12 @@ def test_keys_and_the_menu_page_through_the_versions_of_the_exchange_with_the_fo
         await ask(program, "new every 1")
         assert not any(command.isEnabled() for command in commands)
         await regenerate(program)
-        assert all(command.isEnabled() for command in commands)
+        assert [command.isEnabled() for command in commands] == [True, False]
         edit_ = window.prompt_box.prompt_edit
         edit_.setFocus()
         QTest.keyClick(edit_, Qt.Key.Key_PageUp, alt)
         assert shown(program) == [("new every 1", "Answer 0.")]
+        assert [command.isEnabled() for command in commands] == [False, True]
         assert QApplication.focusWidget() is edit_
         QTest.keyClick(edit_, Qt.Key.Key_PageDown, alt)
         assert shown(program) == [("new every 1", "Answer 1.")]
@@ -314,7 +315,9 @@ def test_keys_and_the_menu_page_through_the_versions_of_the_exchange_with_the_fo
         await edit(program, 1, "say 2 words")
         commands[0].trigger()
         assert shown(program)[1] == ("say 1 words", "word0")
+        assert [command.isEnabled() for command in commands] == [False, True]
         view_at(program, 0).body.copy_button.setFocus()
+        assert [command.isEnabled() for command in commands] == [True, False]
         commands[0].trigger()
         assert shown(program) == [("new every 1", "Answer 0.")]
 

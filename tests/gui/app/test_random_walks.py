@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 import time
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import pytest
 from PIL import Image
@@ -259,7 +259,7 @@ class Walker:
             run=self._run(),
             workspace=self._workspace(),
             presets=shown.presets,
-            focus=focus_state(self.window.focusWidget(), self._conversation()),
+            focus=self._focus(),
             notices=shown.notices,
             engines=self.program.engine_packs.state.stage,
             has_chosen_word=self.window.evidence_view.has_chosen,
@@ -272,6 +272,12 @@ class Walker:
             is_low=self.window.height() < 480,
             has_unsaved=self.program.caption_editing.has_unsaved,
         )
+
+    def _focus(self):
+        widget = self.window.focusWidget()
+        views = enumerate(self.window.transcript_view.exchange_views)
+        inside = (n for n, view in views if widget is not None and view.isAncestorOf(widget))
+        return replace(focus_state(widget, self._conversation()), exchange=next(inside, -1))
 
     def _page(self):
         """The part with the focus; where that is elsewhere, as in a menu, it is still the same."""
@@ -314,6 +320,7 @@ class Walker:
             exchanges=len(exchanges) + session.is_answering,
             answers=len([one for one in exchanges if one.answer]),
             is_answering=session.is_answering,
+            versions=session.transcript.tree.versions if session.transcript else (),
             waiting=self.program.question.prompt,
             waiting_at=self.program.question.index,
             undo="" if self.program.question.prompt else session.undo_text,

@@ -11,7 +11,7 @@ from PySide6.QtGui import QKeySequence
 from core.batch import ItemState, Phase
 from core.engine import Absent, Capability, EngineFacts, Failed, Loading, Missing, Ready
 from core.errors import CheckpointError
-from core.transcript import BUILT_IN, Precision
+from core.transcript import BUILT_IN, Precision, Variants
 from gui.batch.run_controls import RunAction, offered_actions
 from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer
 from gui.engines.state import Stage
@@ -301,7 +301,7 @@ def test_every_command_has_a_text_and_can_be_given_in_some_state():
     assert set(ROWS) == set(Command)
     more = [replace(READY_VIEW, model=replace(READY, facts=replace(FACTS, most_pictures=3)))]
     more += [replace(READY_VIEW, focus=FocusState(True, True, True, True, True))]
-    talk = replace(TALK, redo="Redo", has_versions=True)
+    talk = replace(TALK, redo="Redo", versions=((0, Variants(answer=2, answers=3)),))
     more += [replace(READY_VIEW, conversation=talk), LAST_MODEL, SEEN]
     row = RowState(0, has_caption=True, can_edit=True)
     run = RunState(Phase.OVER, is_open=True, can_edit=True, row=row, shows_doubt=True)
@@ -309,6 +309,25 @@ def test_every_command_has_a_text_and_can_be_given_in_some_state():
     never = {c for c in Command if not any(is_enabled(s, c) for s in (*STATES[::5], *more))}
     # Those that are about a thing that is clicked are enabled by that.
     assert never == {row.command for row in command_table()[0].rows}
+
+
+@pytest.mark.parametrize(
+    ("focused", "can_go_back", "can_go_on"),
+    [(-1, True, False), (0, False, True), (1, True, False), (2, True, True), (3, True, False)],
+)
+def test_versions_end_at_the_first_and_the_last(focused, can_go_back, can_go_on):
+    """Of the exchange with the focus, and elsewhere of the last one with several. Past the answers
+    to a question come those to another one."""
+    last = (3, Variants(answer=2, answers=2, question=2, questions=2))
+    among = (2, Variants(answer=2, answers=2, question=1, questions=2))
+    first = (0, Variants(answer=1, answers=3))
+    state = replace(
+        READY_VIEW,
+        conversation=replace(TALK, exchanges=4, versions=(first, among, last)),
+        focus=FocusState(exchange=focused),
+    )
+    assert is_enabled(state, Command.PREVIOUS_VERSION) is can_go_back
+    assert is_enabled(state, Command.NEXT_VERSION) is can_go_on
 
 
 LAST_MODEL = ViewState(model=LoadedState(last="llava"))
