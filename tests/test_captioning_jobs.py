@@ -167,7 +167,7 @@ class Mouse(Hands):
 
     async def accept(self) -> None:
         panel = self.program.window.caption_panel
-        QTest.mouseClick(panel.review_buttons[ReviewState.ACCEPTED], LEFT)
+        QTest.mouseClick(panel.review_row.buttons[ReviewState.ACCEPTED], LEFT)
 
     async def export(self, kind: ExportFormat) -> ExportDialog:
         menus = self.program.window.menuBar()

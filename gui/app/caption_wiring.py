@@ -59,6 +59,7 @@ class CaptionWiring(QObject):
         editing.changed.connect(self._on_editing_changed)
         editing.image_left.connect(self._on_image_left)
         window.side_tabs.chosen.connect(self._on_tab_chosen)
+        window.side_tabs.clicked.connect(self._on_tab_clicked)
         window.workspace_pane.list.edit_asked.connect(self._edit)
         window.command_actions.bind(Command.EDIT_CAPTION, self._edit)
         workspace.answers_noted.connect(self._on_answers_noted)
@@ -124,7 +125,7 @@ class CaptionWiring(QObject):
     @Slot()
     def _on_image_left(self) -> None:
         """What was typed for an image that was left before its caption was read is no other's."""
-        if early := self._window.caption_panel.editor.take_early():
+        if early := self._window.caption_panel.leave_image():
             self._window.prompt_box.prompt_edit.insertPlainText(early)
 
     @Slot()
@@ -134,6 +135,14 @@ class CaptionWiring(QObject):
     @Slot(int)
     def _on_tab_chosen(self, tab: int) -> None:
         self._show_tab(tab == CAPTION)
+
+    @Slot(int)
+    def _on_tab_clicked(self, tab: int) -> None:
+        """A click is meant for what is below the tab; the arrow keys stay with the tabs."""
+        if tab == CAPTION:
+            self._window.caption_panel.focus_editor()
+        else:
+            self._window.prompt_box.focus_prompt()
 
     @Slot()
     def _edit(self) -> None:

@@ -1,4 +1,4 @@
-"""Lets an input method compose in the prompt while the focus is where nothing takes text."""
+"""Lets an input method compose while the focus is where nothing takes text."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PySide6.QtGui import QGuiApplication, QInputMethodEvent, QInputMethodQueryE
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QWidget
 
 from gui.window.text_focus import passes_text_on
+from gui.window.typing_target import focus_typing_target, typing_target
 
 if TYPE_CHECKING:
     from gui.window.main_window import MainWindow
@@ -18,8 +19,9 @@ _CURSOR = Qt.InputMethodQuery.ImCursorRectangle
 
 
 class InputElsewhere(QObject):
-    """Passes what an input method asks and says on to the prompt, which gets the focus once a text
-    is complete: to move the focus earlier would end the composition after its first letter."""
+    """Passes what an input method asks and says on to the prompt or the caption, which gets the
+    focus once a text is complete: to move the focus earlier would end the composition after its
+    first letter."""
 
     def __init__(self, window: MainWindow):
         super().__init__(window)
@@ -29,31 +31,31 @@ class InputElsewhere(QObject):
             application.focusChanged.connect(self._on_focus_changed)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if not isinstance(watched, QWidget) or not self._is_for_prompt(watched):
+        if not isinstance(watched, QWidget) or not self._is_passed_on(watched):
             return False
-        prompt = self._window.prompt_box.prompt_edit
+        target = typing_target(self._window, watched)
         match event:
             case QInputMethodQueryEvent():
-                QCoreApplication.sendEvent(prompt, event)
+                QCoreApplication.sendEvent(target, event)
                 rect = event.value(_CURSOR)
                 if isinstance(rect, QRect | QRectF):  # It is read as one of the watched widget.
-                    moved = watched.mapFromGlobal(prompt.mapToGlobal(QPoint()))
+                    moved = watched.mapFromGlobal(target.mapToGlobal(QPoint()))
                     event.setValue(_CURSOR, rect.translated(moved))
                 return True
             case QInputMethodEvent():
-                QCoreApplication.sendEvent(prompt, event)
+                QCoreApplication.sendEvent(target, event)
                 if event.commitString() and not event.preeditString():
-                    self._window.prompt_box.focus_prompt()
+                    focus_typing_target(self._window, watched)
                 return True
         return False
 
     @Slot(QWidget, QWidget)
     def _on_focus_changed(self, before: QWidget | None, now: QWidget | None) -> None:
-        if now is not None and self._is_for_prompt(now):
+        if now is not None and self._is_passed_on(now):
             now.installEventFilter(self)  # Once only, however often it gets the focus.
             QGuiApplication.inputMethod().update(_ENABLED)
 
-    def _is_for_prompt(self, widget: QWidget) -> bool:
+    def _is_passed_on(self, widget: QWidget) -> bool:
         window = self._window
         return (
             window.state.is_conversation

@@ -49,6 +49,7 @@ from gui.window.state_holder import StateHolder
 from gui.window.task_bar import TaskBar
 from gui.window.text_focus import passes_text_on
 from gui.window.text_menus import TextMenus
+from gui.window.typing_target import focus_typing_target
 from gui.window.view_state import Page, ViewState
 
 SMALLEST = (620, 344)
@@ -224,7 +225,7 @@ class MainWindow(QMainWindow):
         self.inspector.activateWindow()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """What is typed where nothing takes it lands in the prompt."""
+        """What is typed where nothing takes it lands in the caption or the prompt."""
         is_shifted = event.modifiers() == Qt.KeyboardModifier.ShiftModifier
         if event.key() == Qt.Key.Key_F10 and is_shifted:  # Not on all systems Qt does that.
             open_by_key(self.focusWidget())
@@ -238,8 +239,8 @@ class MainWindow(QMainWindow):
         if state.workspace.has_focus and self.command_actions.has_key(event):
             can_type = False  # A single key of the list, which can do nothing now.
         if can_type and is_plain and passes_text_on(self.focusWidget()):
-            self.prompt_box.focus_prompt()
-            QCoreApplication.sendEvent(self.prompt_box.prompt_edit, event)
+            target = focus_typing_target(self, self.focusWidget())
+            QCoreApplication.sendEvent(target, event)
         else:
             super().keyPressEvent(event)
 

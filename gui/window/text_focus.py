@@ -78,7 +78,7 @@ def takes_text(widget: QWidget | None) -> bool:
 
 
 def passes_text_on(widget: QWidget | None) -> bool:
-    """Whether what is typed while this widget has the focus is for the prompt. In menus, also in
+    """Whether what is typed while this widget has the focus is for another. In menus, also in
     the bar that the keys have gone to, letters choose, and those of greyed entries do nothing."""
     is_in_menu = isinstance(widget, QMenuBar) or QApplication.activePopupWidget() is not None
     return not is_in_menu and not takes_text(widget)

@@ -20,7 +20,7 @@ and a `length_histogram`.
 tags it has a `tag_editor` with `tag_chips`, which are painted by `tag_cells`, and an `answer_bar`
 for what the model wrote.
 `spelling_marks` underlines wrong words there, and `caption_counter` counts below.
-`source_button` says which files captions stand in.
+`source_button` says which files captions stand in, and `review_row` what a person thinks of one.
 
 `bulk_dialog` edits many captions at once: `bulk_fields` describe the edit, `bulk_changes` show what
 it would do, and `bulk_report` says what it did not do.

@@ -36,6 +36,7 @@ class AnswerBar(QFrame):
         self.revert_button.setProperty("class", "small")
         self.revert_button.setToolTip(self.tr("Make the caption what the model wrote"))
         self.revert_button.setAutoDefault(False)
+        self.revert_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.revert_button.clicked.connect(self.revert_asked)
         self.text = QTextEdit()
         self.text.setObjectName("answer_text")

@@ -32,6 +32,7 @@ from gui.widgets.theme import Theme
 from gui.workspace.answer_bar import AnswerBar
 from gui.workspace.caption_counter import CaptionCounter
 from gui.workspace.caption_editor import CaptionEditor
+from gui.workspace.review_row import ReviewRow
 from gui.workspace.source_button import SourceButton
 from gui.workspace.spelling_marks import SpellingMarks
 from gui.workspace.tag_editor import TagEditor
@@ -49,6 +50,7 @@ _COMPARE_MS = 150
 _OTHER_SHOWN_MS = 150
 # Comparing takes time by the square.
 _MOST_COMPARED = 6000
+_END = 2**31
 
 
 class CaptionPanel(QWidget):
@@ -116,7 +118,9 @@ class CaptionPanel(QWidget):
         self.source_button.chosen.connect(self.source_chosen)
         below.addWidget(self.source_button)
         column.addLayout(below)
-        column.addWidget(self._build_review())
+        self.review_row = ReviewRow()
+        self.review_row.chosen.connect(self.review_chosen)
+        column.addWidget(self.review_row)
         self._show_parts()
 
     @property
@@ -127,16 +131,25 @@ class CaptionPanel(QWidget):
     def show_text(self, text: str) -> None:
         """Puts another text into the editor; the cursor stays where it is, if it can."""
         position, self._position = max(self._position, self.editor.textCursor().position()), 0
-        if text == text_of(self.editor):
-            return
-        self._is_set_by_program = True
-        self.editor.setPlainText(text)
-        cursor = self.editor.textCursor()
-        cursor.setPosition(min(position, self.editor.document().characterCount() - 1))
-        self.editor.setTextCursor(cursor)
-        self._is_set_by_program = False
-        self.tag_editor.show_text(text)
-        self._compare()
+        is_other = text != text_of(self.editor)
+        if is_other:
+            self._is_set_by_program = True
+            self.editor.setPlainText(text)
+            self._is_set_by_program = False
+            self.tag_editor.show_text(text)
+        position = min(position, self.editor.document().characterCount() - 1)
+        if position != self.editor.textCursor().position():
+            cursor = self.editor.textCursor()
+            cursor.setPosition(position)
+            self.editor.setTextCursor(cursor)
+        if is_other:
+            self._compare()
+
+    def leave_image(self) -> str:
+        """The next text is that of another image, and the cursor begins at its end. Returns what
+        was typed for this one before its caption was read."""
+        self._position = _END
+        return self.editor.take_early()
 
     def set_known(self, is_known: bool) -> None:
         """Says whether the caption is that of the image in view. Another one's is not to be changed
@@ -150,10 +163,13 @@ class CaptionPanel(QWidget):
                 self._other_timer.start()
 
     def show_mode(self, mode: CaptionMode) -> None:
-        """Shows captions as texts, or as tags with the text below."""
+        """Shows captions as texts, or as tags with the text below. Who writes goes on writing."""
         if mode is not self._mode:
+            is_written = any(field.hasFocus() for field in (self.editor, self.tag_editor.field))
             self._mode = mode
             self._show_parts()
+            if is_written:
+                self.focus_editor()
 
     def show_source(self, source: CaptionSource, possible: PossibleSources) -> None:
         """Says which files the captions of the folder stand in, and which they could."""
@@ -176,8 +192,7 @@ class CaptionPanel(QWidget):
             self._compare()
         self.state_label.setText(self.tr("Not saved yet") if is_modified else "")
         self._show_conflict(found)
-        for state, button in self.review_buttons.items():
-            button.setChecked(state is review)
+        self.review_row.show_review(review)
 
     def _show_conflict(self, found: str | None) -> None:
         if self.conflict_bar.isHidden() is (found is not None):
@@ -189,13 +204,17 @@ class CaptionPanel(QWidget):
         self.conflict_label.setText(by_model if is_by_model else by_others)
         self.found_label.setText(found or self.tr("(no caption)"))
 
+    @property
+    def field(self) -> QWidget:
+        """Where the caption is written, or the next tag."""
+        return self.tag_editor.field if self._mode is CaptionMode.TAGS else self.editor
+
     def focus_editor(self) -> None:
         """Puts the cursor at the end of the caption, or where the next tag is added."""
-        if self._mode is CaptionMode.TAGS:
-            self.tag_editor.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
-            return
-        self.editor.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        self.editor.moveCursor(QTextCursor.MoveOperation.End)
+        # With other reasons, a line edit selects what is in it, and the next letter replaces it.
+        self.field.setFocus(Qt.FocusReason.OtherFocusReason)
+        if self.field is self.editor:
+            self.editor.moveCursor(QTextCursor.MoveOperation.End)
 
     def _build_conflict(self) -> QFrame:
         self.conflict_bar = QFrame()
@@ -215,10 +234,13 @@ class CaptionPanel(QWidget):
         for button in (self.ours_button, self.theirs_button):
             button.setProperty("class", "small")
             button.setAutoDefault(False)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             row.addWidget(button)
         row.addStretch()
         self.ours_button.clicked.connect(self.ours_kept)
         self.theirs_button.clicked.connect(self.theirs_taken)
+        for button in (self.ours_button, self.theirs_button, self.answer_bar.revert_button):
+            button.clicked.connect(self._on_other_text_chosen)
         column.addWidget(self.conflict_label)
         column.addWidget(self.found_label)
         column.addLayout(row)
@@ -282,7 +304,7 @@ class CaptionPanel(QWidget):
 
     @Slot()
     def _clear(self) -> None:
-        position = self.editor.textCursor().position()
+        position = max(self._position, self.editor.textCursor().position())
         self.show_text("")
         self._position = position
 
@@ -321,33 +343,15 @@ class CaptionPanel(QWidget):
         mark.cursor, mark.format = cursor, form  # type: ignore[attr-defined]
         return mark
 
-    def _build_review(self) -> QWidget:
-        texts = {
-            ReviewState.ACCEPTED: (self.tr("Accept"), "A"),
-            ReviewState.REJECTED: (self.tr("Reject"), "R"),
-            ReviewState.NEEDS_WORK: (self.tr("Needs work"), "N"),
-        }
-        self.review_buttons: dict[ReviewState, QPushButton] = {}
-        self.review_row = QWidget()
-        row = QHBoxLayout(self.review_row)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        for state, (text, key) in texts.items():
-            button = QPushButton(text)
-            button.setObjectName(f"review_{state.name.lower()}")
-            button.setProperty("class", "small")
-            button.setCheckable(True)
-            button.setAutoDefault(False)
-            tip = self.tr("{action} ({key} in the list of images)")
-            button.setToolTip(tip.format(action=text, key=key))
-            button.clicked.connect(self._on_review_clicked)
-            self.review_buttons[state] = button
-            row.addWidget(button)
-        row.addStretch()
-        return self.review_row
+    @Slot()
+    def _on_other_text_chosen(self) -> None:
+        """It is the caption now, and its button is gone."""
+        self.focus_editor()
 
     @Slot()
     def _on_mode_clicked(self) -> None:
+        if not any(button.hasFocus() for button in self.mode_buttons.values()):
+            self.focus_editor()  # The keys stay where they are.
         for mode, button in self.mode_buttons.items():
             button.setChecked(mode is self._mode)
             if button is self.sender() and mode is not self._mode:
@@ -360,12 +364,6 @@ class CaptionPanel(QWidget):
         cursor.select(QTextCursor.SelectionType.Document)
         cursor.insertText(text)
         self.left.emit()
-
-    @Slot()
-    def _on_review_clicked(self) -> None:
-        for state, button in self.review_buttons.items():
-            if button is self.sender():
-                self.review_chosen.emit(state if button.isChecked() else ReviewState.UNREVIEWED)
 
     @Slot()
     def _on_text_changed(self) -> None:

@@ -17,9 +17,11 @@ class _Stack(QStackedWidget):
 
 
 class SideTabs(QWidget):
-    """`chosen(int)`: the person chose the tab CAPTION or CONVERSATION."""
+    """`chosen(int)`: the person chose the tab CAPTION or CONVERSATION. `clicked(int)`: by a click,
+    also on the one in view."""
 
     chosen = Signal(int)
+    clicked = Signal(int)
 
     def __init__(self, caption: QWidget, conversation: QWidget):
         super().__init__()
@@ -41,7 +43,7 @@ class SideTabs(QWidget):
         self.bar.hide()
         self.show_tab(CONVERSATION)
         self.bar.tabBarClicked.connect(self._on_clicked)
-        self.bar.currentChanged.connect(self._on_clicked)
+        self.bar.currentChanged.connect(self._on_chosen)
 
     def show_tab(self, tab: int) -> None:
         """Shows a tab, without `chosen`."""
@@ -53,6 +55,12 @@ class SideTabs(QWidget):
             self.stack.updateGeometry()
 
     @Slot(int)
-    def _on_clicked(self, tab: int) -> None:
+    def _on_chosen(self, tab: int) -> None:
         if tab >= 0:
             self.chosen.emit(tab)
+
+    @Slot(int)
+    def _on_clicked(self, tab: int) -> None:
+        self._on_chosen(tab)
+        if tab >= 0:
+            self.clicked.emit(tab)

@@ -1,10 +1,11 @@
-"""What is typed lands in the prompt, wherever the focus is; and the focus is never lost."""
+"""What is typed lands in the prompt, or in the caption that has the focus; and the focus is never
+lost."""
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QInputMethodEvent, QInputMethodQueryEvent, QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QWidget
 
 from core.engine import Ready
 from gui.window.commands import Command
@@ -132,21 +133,150 @@ def test_focus_is_in_the_prompt_after_the_words_were_left(answered):
     answered(story)
 
 
-def test_focus_is_in_the_prompt_once_the_tab_is_left_that_had_it(answered):
-    """Not on whatever comes next, which may be a link that Enter opens."""
+def test_tab_that_is_clicked_takes_what_is_typed(answered):
+    """From whatever had the focus, and not whatever comes next, which may be a link that Enter
+    opens."""
 
     async def story(program, window):
-        tabs, prompt = window.side_tabs.bar, window.prompt_box.prompt_edit
-        review = next(iter(window.caption_panel.review_buttons.values()))
+        prompt, editor = window.prompt_box.prompt_edit, window.caption_panel.editor
+        review = next(iter(window.caption_panel.review_row.buttons.values()))
         text = window.transcript_view.exchange_views[0].answer_text
-        for tab, part in ((0, text), (1, review), (0, text), (1, window.caption_panel.editor)):
+        await until(lambda: window.state.workspace.is_known)
+        for tab, part in ((0, text), (1, review), (0, text), (1, editor)):
             await until(part.isVisible)
             part.setFocus()
-            QTest.mouseClick(tabs, Qt.MouseButton.LeftButton, pos=tabs.tabRect(tab).center())
+            click_tab(window, tab)
             await until(lambda part=part: not part.isVisible())
-            assert focused(window) is prompt
+            assert focused(window) is (prompt, editor)[tab == 0]
+        click_tab(window, 0)
+        await until(lambda: not editor.isReadOnly())
+        window.drop_zone.picture_view.setFocus()
+        click_tab(window, 0)
+        QTest.keyClicks(focused(window), "a cat")
+        assert editor.toPlainText() == "a cat"
+        assert window.prompt_box.text == ""
 
     answered(story)
+
+
+def click_tab(window, tab):
+    tabs = window.side_tabs.bar
+    QTest.mouseClick(tabs, Qt.MouseButton.LeftButton, pos=tabs.tabRect(tab).center())
+
+
+def test_arrow_keys_stay_with_the_tabs_which_pass_typing_on_to_what_they_show(answered):
+    async def story(program, window):
+        tabs, panel = window.side_tabs.bar, window.caption_panel
+        await until(lambda: window.state.workspace.is_known)
+        tabs.setFocus(Qt.FocusReason.TabFocusReason)
+        QTest.keyClick(tabs, KEY.Key_Left)
+        assert focused(window) is tabs
+        await until(lambda: panel.isVisible() and not panel.editor.isReadOnly())
+        QTest.keyClick(tabs, KEY.Key_Right)
+        QTest.keyClick(tabs, KEY.Key_Left)
+        assert focused(window) is tabs
+        QTest.keyClicks(focused(window), "c")
+        QTest.keyClicks(focused(window), "at")
+        assert panel.editor.toPlainText() == "cat"
+        tabs.setFocus(Qt.FocusReason.TabFocusReason)
+        QTest.keyClick(tabs, KEY.Key_Right)
+        assert typed(window) == "xy"
+
+    answered(story)
+
+
+@pytest.fixture
+def captioned(live, picture_file, tmp_path):
+    """Run a story with the caption of an image in view, which is shown as tags, too."""
+
+    def captioned(story):
+        async def whole(program):
+            (tmp_path / "red.txt").write_text("a cat\n", encoding="utf-8")
+            window, panel = program.window, program.window.caption_panel
+            window.activateWindow()
+            window.paths_opened.emit([picture_file])
+            await until(lambda: window.state.workspace.is_known)
+            click_tab(window, 0)
+            await until(lambda: panel.editor.toPlainText() == "a cat")
+            await story(program, window)
+
+        live(whole)
+
+    return captioned
+
+
+def parts_of_caption(window, kind=QWidget) -> list:
+    return [part for part in window.caption_panel.findChildren(kind) if takes_focus(part)]
+
+
+def test_typing_lands_in_the_caption_from_each_of_its_parts(captioned):
+    async def story(program, window):
+        panel, seen = window.caption_panel, set()
+        for mode in panel.mode_buttons.values():
+            QTest.mouseClick(mode, Qt.MouseButton.LeftButton)
+            field = focused(window)
+            assert field in (panel.editor, panel.tag_editor.field)
+            for part in parts_of_caption(window):
+                if part is panel.editor and field is not panel.editor:
+                    continue
+                await until(lambda: not panel.editor.isReadOnly())
+                part.setFocus(Qt.FocusReason.TabFocusReason)
+                assert part.hasFocus(), part.objectName()
+                before = text_in(field)
+                QTest.keyClicks(focused(window), "x")
+                QTest.keyClicks(focused(window), "y")
+                assert text_in(field) == f"{before}xy", part.objectName()
+                assert window.prompt_box.text == ""
+                seen.add(part.objectName())
+        assert len(seen) > 6
+
+    captioned(story)
+
+
+def text_in(field) -> str:
+    return field.text() if isinstance(field, QLineEdit) else field.toPlainText()
+
+
+def test_clicks_on_buttons_of_the_caption_leave_the_focus_to_whoever_writes(captioned):
+    """In the caption, in the tags, and in the prompt where the button changes no caption."""
+
+    async def story(program, window):
+        panel = window.caption_panel
+        for mode in panel.mode_buttons.values():
+            QTest.mouseClick(mode, Qt.MouseButton.LeftButton)
+            field, buttons = focused(window), parts_of_caption(window, QAbstractButton)
+            assert len(buttons) > 5
+            for button in buttons:
+                if button in panel.mode_buttons.values() and button is not mode:
+                    continue
+                field.setFocus()
+                QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+                while (menu := QApplication.activePopupWidget()) is not None:
+                    menu.close()
+                assert focused(window) is field, button.objectName()
+        for button in panel.review_row.buttons.values():
+            window.prompt_box.focus_prompt()
+            QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+            assert focused(window) is window.prompt_box.prompt_edit
+
+    captioned(story)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_caption_that_is_chosen_of_two_can_be_written_on(captioned, tmp_path, is_ours):
+    async def story(program, window):
+        panel = window.caption_panel
+        QTest.keyClicks(panel.editor, "x")
+        (tmp_path / "red.txt").write_text("a lion\n", encoding="utf-8")
+        window.prompt_box.focus_prompt()
+        await until(panel.conflict_bar.isVisible)
+        button = panel.ours_button if is_ours else panel.theirs_button
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        assert focused(window) is panel.editor
+        QTest.keyClicks(panel.editor, "!")
+        assert panel.editor.toPlainText() == ("a catx!" if is_ours else "a lion!")
+
+    captioned(story)
 
 
 def test_clicks_on_buttons_leave_the_focus_in_the_prompt(answered):
