@@ -143,7 +143,7 @@ class WorkspaceWiring(QObject):
         bind(Command.NEXT_UNREVIEWED, partial(self._go_to_next, _is_unreviewed))
         bind(Command.NEXT_UNCAPTIONED, partial(self._go_to_next, _is_uncaptioned))
         bind(Command.NEXT_DOUBTFUL, partial(self._go_to_next, _is_doubtful))
-        bind(Command.INVERT_SELECTION, self._list.invert_selection)
+        bind(Command.INVERT_SELECTION, self._list.selection.invert)
         bind(Command.RESTORE_SELECTION, self._list.selection.restore)
         bind(Command.FIND_IMAGES, self._pane.query_line.focus)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
 from PySide6.QtGui import QFont, QPainter, QPainterPath, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
@@ -39,6 +41,24 @@ class ImageCell(QStyledItemDelegate):
         self._theme, self._thumbnails = theme, thumbnails
         self.is_grid = True
         self.side = 96
+
+    def keep_thumbnails(self, ids: Collection[int]) -> None:
+        """Makes no more thumbnails but of these images, which are in view."""
+        self._thumbnails.keep(self, ids)
+
+    def paint_empty(self, painter: QPainter, inside: QRect, text: str) -> None:
+        """Paints what is said where there are no images."""
+        painter.setPen(self._theme.colour("text_quiet"))
+        wrapped = Qt.AlignmentFlag.AlignCenter.value | Qt.TextFlag.TextWordWrap.value
+        painter.drawText(inside.adjusted(8, 8, -8, -8), wrapped, text)
+
+    def paint_band(self, painter: QPainter, band: QRect) -> None:
+        """Paints a rectangle that is drawn around images."""
+        colour = self._theme.colour("accent")
+        painter.setPen(colour)
+        colour.setAlphaF(0.15)
+        painter.fillRect(band, colour)
+        painter.drawRect(band)
 
     def cell_size(self, metrics_height: int) -> QSize:
         """Returns the least size of a cell, for a line of text of this height."""
@@ -132,7 +152,7 @@ class ImageCell(QStyledItemDelegate):
     def _paint_picture(self, painter: QPainter, inside: QRect, row: ImageRow | None) -> None:
         ratio = painter.device().devicePixelRatio()
         side = max(inside.width(), inside.height())
-        pixmap = self._thumbnails.get(row, round(side * ratio)) if row else None
+        pixmap = self._thumbnails.get(row, round(side * ratio), self) if row else None
         if pixmap is None or pixmap.isNull():
             square = min(inside.width(), inside.height())
             frame = QRect(0, 0, square, square)

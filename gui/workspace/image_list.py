@@ -30,6 +30,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyleOptionViewItem, QWidget
 
+from core.workspace import ImageRow
 from gui.widgets.theme import Theme
 from gui.workspace.cell_layout import CellLayout
 from gui.workspace.image_cell import ImageCell
@@ -68,7 +69,6 @@ class ImageList(QAbstractItemView):
         self.setObjectName("image_list")
         self.setAccessibleName(self.tr("Images"))
         self.rows = rows
-        self._theme = theme
         self._cell = ImageCell(theme, thumbnails, self)
         self._is_set_by_program = False
         self._empty_text = ""
@@ -89,7 +89,7 @@ class ImageList(QAbstractItemView):
         self._hovered = QPersistentModelIndex()
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
         rows.rows_changed.connect(self.viewport().update)
-        thumbnails.made.connect(self.viewport().update)
+        thumbnails.made.connect(self._on_thumbnail_made)
         theme.changed.connect(self.viewport().update)
 
     # Layout
@@ -215,10 +215,6 @@ class ImageList(QAbstractItemView):
         """Selects these images, and no others; those that are not listed are passed over."""
         self.selection.select_ids(ids)
 
-    def invert_selection(self) -> None:
-        """Selects all images that are not selected, and no others."""
-        self.selection.invert()
-
     def show_current(self, id: int) -> None:
         """Makes this image the current one, without `chosen`. Several that are selected stay so."""
         row = self.rows.row_of(id)
@@ -301,10 +297,7 @@ class ImageList(QAbstractItemView):
         current, hovered = self.currentIndex().row(), self._hovered.row()
         with QPainter(self.viewport()) as painter:
             if self._empty_text and not self.rows.rowCount():
-                painter.setPen(self._theme.colour("text_quiet"))
-                inside = self.viewport().rect().adjusted(8, 8, -8, -8)
-                wrapped = Qt.AlignmentFlag.AlignCenter.value | Qt.TextFlag.TextWordWrap.value
-                painter.drawText(inside, wrapped, self._empty_text)
+                self._cell.paint_empty(painter, self.viewport().rect(), self._empty_text)
             for row in rows:
                 index = self.rows.index(row, 0)
                 state = plain & ~(flags.State_HasFocus | flags.State_MouseOver)
@@ -318,12 +311,19 @@ class ImageList(QAbstractItemView):
                 option.state = state  # type: ignore[attr-defined]
                 self._cell.paint(painter, option, index)
             if self._band is not None:
-                band = self._band.translated(0, -self.verticalOffset())
-                colour = self._theme.colour("accent")
-                painter.setPen(colour)
-                colour.setAlphaF(0.15)
-                painter.fillRect(band, colour)
-                painter.drawRect(band)
+                self._cell.paint_band(painter, self._band.translated(0, -self.verticalOffset()))
+        self._cell.keep_thumbnails({self.rows.ids[row] for row in self._rows_in_view()})
+
+    def _rows_in_view(self) -> range:
+        top = self.verticalOffset()
+        return self._layout.rows_between(top, top + self.viewport().height() - 1)
+
+    @Slot(object)
+    def _on_thumbnail_made(self, image: ImageRow) -> None:
+        """Paints no other cell: while one scrolls, a thumbnail is made every few milliseconds."""
+        for row in self._rows_in_view():
+            if self.rows.ids[row] == image.id:
+                self.update(self.rows.index(row, 0))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)

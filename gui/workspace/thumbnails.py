@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,10 +18,18 @@ from gui.workspace.thumbnail_cache import ThumbnailCache
 SIDES = (128, 256, 512)
 _MOST_BYTES = 48_000_000
 _UNDER_WAY = 2
-# Requests that wait: images that have left the view by then need no thumbnail.
+# Requests that wait: of a viewer that does not say what it has left.
 _WAITING = 150
 
 _Key = tuple[Path, int]
+
+
+@dataclass
+class _Wanted:
+    """A thumbnail that waits to be made, for a viewer that may leave it again."""
+
+    row: ImageRow
+    viewer: object
 
 
 @dataclass
@@ -39,10 +48,10 @@ class _Made:
 class Thumbnails(QObject):
     """Makes them in a thread of its own, so that the image in the middle never waits for them.
 
-    `made()`: another one can be painted.
+    `made(ImageRow)`: another one can be painted.
     """
 
-    made = Signal()
+    made = Signal(object)
 
     def __init__(self, cache: ThumbnailCache, parent: QObject | None = None):
         super().__init__(parent)
@@ -50,14 +59,14 @@ class Thumbnails(QObject):
         self._maker = PreviewMaker(self)
         self._found: dict[_Key, _Made] = {}
         self._bytes = 0
-        self._waiting: dict[_Key, ImageRow] = {}
+        self._waiting: dict[_Key, _Wanted] = {}
         self._under_way: set[_Key] = set()
         self._maker.made.connect(self._on_made)
 
-    def get(self, row: ImageRow, pixels: int) -> QPixmap | None:
+    def get(self, row: ImageRow, pixels: int, viewer: object = None) -> QPixmap | None:
         """Returns the thumbnail for a cell of so many device pixels, or meanwhile one of another
         size or from before its file was changed; None, and a request for it, if there is none. One
-        that cannot be made is null."""
+        that cannot be made is null. A `viewer` can leave it again."""
         side = next((side for side in SIDES if side >= pixels), SIDES[-1])
         key = (row.path, side)
         if (found := self._found.pop(key, None)) is not None:
@@ -69,13 +78,24 @@ class Thumbnails(QObject):
                 return found.pixmap
         if key not in self._under_way:
             self._waiting.pop(key, None)
-            self._waiting[key] = row
+            self._waiting[key] = _Wanted(row, viewer)
             while len(self._waiting) > _WAITING:
                 del self._waiting[next(iter(self._waiting))]
             self._request()
         sides = (side, *(other for other in reversed(SIDES) if other != side))
         others = (self._found.get((row.path, other)) for other in sides)
         return next((one.pixmap for one in others if one is not None), None)
+
+    def keep(self, viewer: object, ids: Collection[int]) -> None:
+        """Makes none for this viewer any more but of the images with these ids: the others have
+        left the view before they could be made."""
+        left = [
+            key
+            for key, wanted in self._waiting.items()
+            if wanted.viewer is viewer and wanted.row.id not in ids
+        ]
+        for key in left:
+            del self._waiting[key]
 
     def close(self) -> None:
         """Ends the thread."""
@@ -86,7 +106,8 @@ class Thumbnails(QObject):
     def _request(self) -> None:
         """What was painted last is in view: it comes first."""
         while self._waiting and len(self._under_way) < _UNDER_WAY:
-            key, row = self._waiting.popitem()
+            key, wanted = self._waiting.popitem()
+            row = wanted.row
             self._under_way.add(key)
             self._maker.ask((row, key[1]), partial(self._cache.thumbnail, row, key[1]))
 
@@ -97,7 +118,7 @@ class Thumbnails(QObject):
                 self._under_way.discard((row.path, side))
                 self._take((row.path, side), row, QPixmap.fromImage(image))
                 self._request()
-                self.made.emit()
+                self.made.emit(row)
 
     def _take(self, key: _Key, row: ImageRow, pixmap: QPixmap) -> None:
         before = self._found.pop(key, None)

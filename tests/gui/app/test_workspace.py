@@ -205,7 +205,7 @@ def test_several_images_are_selected_and_stay_so_while_one_goes_on(live, folder)
         assert "2" in window.workspace_pane.selected_label.text()
         QTest.keyClick(focused_widget(), KEY.Key_A, CTRL)
         assert images.selected_count == 12
-        images.invert_selection()
+        images.selection.invert()
         assert images.selected_ids == []
 
     live(story)

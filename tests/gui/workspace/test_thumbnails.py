@@ -2,12 +2,16 @@
 
 import os
 from contextlib import closing
+from dataclasses import replace
 from threading import Event
 
 import pytest
 from PIL import Image
 
 from core.workspace import ScanStage, Workspace, WorkspaceOptions
+from gui.widgets.theme import Theme
+from gui.workspace.image_list import ImageList
+from gui.workspace.image_rows import ImageRows
 from gui.workspace.thumbnail_cache import ThumbnailCache
 from gui.workspace.thumbnails import Thumbnails
 
@@ -143,3 +147,40 @@ def test_thumbnail_that_is_shown_is_found_by_content_once_that_is_known(folder, 
     thumbnails.get(changed, SIDE)
     qtbot.waitUntil(lambda: (made := thumbnails.get(changed, SIDE)) and made.height() > 40)
     thumbnails.close()
+
+
+def test_images_that_are_scrolled_past_get_no_thumbnails(folder, qapp, qtbot):
+    images, thumbnails = ImageRows(), Thumbnails(ThumbnailCache(None))
+    first = rows(folder)["a"]
+    many = [replace(first, id=id, path=folder / f"{id}.bmp") for id in range(403)]
+    for row in many:
+        row.path.hardlink_to(first.path)
+    many, others = many[:400], many[400:]
+    images.set_ids(range(len(many)))
+    images.take_rows(many)
+    view = ImageList(Theme(qapp), images, thumbnails)
+    qtbot.addWidget(view)
+    view.resize(300, 300)
+    made = set()
+    thumbnails.made.connect(lambda image: made.add(image.id))
+    view.show()
+    qtbot.waitUntil(lambda: bool(made) and in_view(view) <= made)
+    made.clear()
+    # What was asked for first comes last, but for two that are under way at once.
+    for row in others:
+        thumbnails.get(row, SIDE)
+    bar = view.verticalScrollBar()
+    for step in range(1, 10):
+        bar.setValue(bar.maximum() * step // 9)
+        view.viewport().repaint()
+    qtbot.waitUntil(lambda: {row.id for row in others} <= made)
+    assert made == in_view(view) | {row.id for row in others}
+    assert {0, 399} & in_view(view) == {399}
+    thumbnails.close()
+
+
+def in_view(view):
+    """The ids of the images that are seen; each is its place."""
+    seen = view.viewport().rect().intersects
+    rows = view.rows
+    return {row for row in rows.ids if seen(view.visualRect(rows.index(row, 0)))}
