@@ -485,7 +485,7 @@ def test_damaged_model_is_found_out(live, tmp_path):
         await got(dialog)
         dialog.details.more_menu.check_action.trigger()
         await until(dialog.notice_bar.isVisible)
-        assert "is in order" in dialog.notice_bar.text_label.text()
+        assert "is complete and intact" in dialog.notice_bar.text_label.text()
         blob = max((tmp_path / "cache").rglob("blobs/*"), key=lambda path: path.stat().st_size)
         blob.write_bytes(bytes(blob.stat().st_size))
         dialog.details.more_menu.check_action.trigger()
