@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog, QLineEdit
 
 from gui.window.commands import Command
 from tests.gui.conftest import until
@@ -141,5 +142,33 @@ def test_reading_that_was_stopped_goes_on_when_asked(live, folder):
         await until(lambda: len(workspace.paths) == 3)
         await until(lambda: not line.isVisible())
         assert not workspace.reading.is_cut
+
+    live(story)
+
+
+def dialog_of(window, command):
+    window.commands[command].trigger()
+    return next(one for one in window.findChildren(QFileDialog) if one.isVisible())
+
+
+def test_dialogs_begin_with_what_is_open(live, folder):
+    """An image deep in it is in view. Enter alone chooses the folder."""
+
+    async def story(program):
+        window = program.window
+        await opened(program, folder)
+        program.tasks.begin(program.pictures.open_path(folder / "day 2" / "evening" / "1.png"))
+        await until(lambda: window.state.picture.name == "1.png")
+        for command in (Command.OPEN, Command.SAVE_PICTURE):
+            dialog = dialog_of(window, command)
+            assert dialog.directory().path() == (folder / "day 2" / "evening").as_posix()
+            dialog.close()
+        dialog = dialog_of(window, Command.OPEN_FOLDER)
+        assert dialog.selectedFiles() == [folder.as_posix()]
+        dialog.close()
+        dialog = dialog_of(window, Command.CAPTION_FOLDER)
+        QTest.keyClick(dialog.findChild(QLineEdit), Qt.Key.Key_Return)
+        await until(lambda: window.state.run.roots == (folder,))
+        assert window.batch_panel.isVisible()
 
     live(story)
