@@ -35,7 +35,7 @@ class MemoryWiring(QObject):
         self._view, self._list = window.drop_zone.picture_view, window.workspace_pane.list
         self._memory, self._typed, self._workspace = memory, typed, workspace
         self._pictures, self._begin = pictures, begin
-        self._shown: Path | None = None
+        self._shown: Picture | None = None
         # What is still to be shown of the folder that was opened.
         self._to_search = ""
         self._to_select: FolderView | None = None
@@ -97,8 +97,8 @@ class MemoryWiring(QObject):
 
     @Slot(object)
     def _on_picture_opened(self, picture: Picture) -> None:
-        self._shown = picture.path
-        self._view.restore(self._memory.zoom(picture.path))
+        self._shown = picture
+        self._view.restore(self._memory.zoom(picture))
         self._memory.keep_open(self._workspace.roots)
         self._keep_folder()
 

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from core.files import read_regular
 from core.merged_file import MergedFile
+from core.picture import Picture
 from core.workspace import Sort, SortKey
 from gui.session.worker_thread import WorkerThread
 
@@ -66,17 +67,18 @@ class ViewMemory(QObject):
         if early:
             self._save_soon()
 
-    def zoom(self, path: Path | None) -> Zoom | None:
-        """Return how an image was zoomed; None if it was fitted."""
-        return self._zooms.get(str(path)) if path else None
+    def zoom(self, picture: Picture) -> Zoom | None:
+        """Return how an image was zoomed, also where it was before; None if it was fitted."""
+        return self._zooms.get(_content(picture))
 
-    def keep_zoom(self, path: Path | None, zoom: Zoom | None) -> None:
-        """Keep how an image is zoomed; None for fitted."""
-        if path is None or self._zooms.get(str(path)) == zoom:
+    def keep_zoom(self, picture: Picture, zoom: Zoom | None) -> None:
+        """Keep how an image is zoomed; None for fitted. Equal images are zoomed alike."""
+        content = _content(picture)
+        if not content or self._zooms.get(content) == zoom:
             return
-        self._zooms.pop(str(path), None)
+        self._zooms.pop(content, None)
         if zoom is not None:
-            self._zooms[str(path)] = zoom
+            self._zooms[content] = zoom
             _shorten(self._zooms, _MOST_ZOOMS)
         self._save_soon()
 
@@ -126,7 +128,7 @@ class ViewMemory(QObject):
         try:
             data: Any = json.loads(read_regular(self._path, most=_LARGEST).decode())
             opened = tuple(Path(str(one)) for one in data["open"])
-            zooms = {str(path): _zoom(value) for path, value in data["zooms"].items()}
+            zooms = {str(content): _zoom(value) for content, value in data["zooms"].items()}
             folders = {str(key): _view(value) for key, value in data["folders"].items()}
             tags = {str(path): str(text) for path, text in data.get("tags", {}).items()}
         except FileNotFoundError:
@@ -136,6 +138,10 @@ class ViewMemory(QObject):
             return {}
         self.open, self._zooms, self._folders = opened, zooms, folders
         return tags
+
+
+def _content(picture: Picture) -> str:
+    return picture.identity.fingerprint if picture.identity else ""
 
 
 def _key(roots: Sequence[Path]) -> str:

@@ -54,6 +54,33 @@ def test_zoom_and_place_of_an_image_are_there_again(live, folder):
     live(story)
 
 
+def test_zoom_follows_an_image_that_is_renamed_and_is_no_other_ones(live, folder):
+    """The two swap their names while the program is away."""
+    seen = []
+
+    async def before(program):
+        view = program.window.drop_zone.picture_view
+        program.window.paths_opened.emit([folder / "0.png"])
+        await shows(program, "0.png")
+        await until(lambda: not view.picture_rect().isEmpty())
+        for _ in range(8):
+            QTest.keyClick(view, Qt.Key.Key_Plus)
+        seen.append(view.zoom)
+
+    async def after(program):
+        view = program.window.drop_zone.picture_view
+        for name, zoom in (("0.png", None), ("1.png", pytest.approx(seen[0]))):
+            program.window.paths_opened.emit([folder / name])
+            await shows(program, name)
+            assert view.zoom == zoom
+
+    live(before)
+    (folder / "0.png").rename(folder / "away.png")
+    (folder / "1.png").rename(folder / "0.png")
+    (folder / "away.png").rename(folder / "1.png")
+    live(after)
+
+
 def test_prompt_that_was_not_asked_is_there_again_after_a_restart(live):
     written = "What is on the left?\nAnd 🐈 on the right"
 
