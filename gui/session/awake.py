@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, QProcess
+from shiboken6 import isValid
 
 # From Windows' header winbase.h.
 _CONTINUOUS, _SYSTEM_REQUIRED = 0x80000000, 0x00000001
@@ -59,6 +60,8 @@ class Awake(QObject):
 
     def _on_ended(self, process: QProcess, *_: object) -> None:
         """The system may refuse, or end it: then there is nothing left to be ended."""
+        if not isValid(process):  # Its end is that of this object, which was deleted.
+            return
         if process.state() is QProcess.ProcessState.NotRunning:
             if process is self._process:
                 self._process = None

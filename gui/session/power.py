@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QObject, QProcess, Signal
+from shiboken6 import isValid
 
 from gui.batch.after_run import AfterRun
 
@@ -79,6 +80,8 @@ class Power(QObject):
         code: int,
         status: QProcess.ExitStatus,
     ) -> None:
+        if not isValid(process):  # Its end is that of this object, which was deleted.
+            return
         on_finished(process, code == 0 and status is QProcess.ExitStatus.NormalExit)
         process.deleteLater()
 
