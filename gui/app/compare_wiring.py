@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -114,7 +115,7 @@ class CompareWiring(QObject):
         paths = [row.path for row in shown.rows]
         shown.runs = await asyncio.to_thread(answered_runs, self._journals, paths, moves)
         if isValid(shown.dialog):
-            labels = [self._label(run) for run in shown.runs]
+            labels = _numbered([self._label(run) for run in shown.runs])
             shown.dialog.show_runs([*labels, self.tr("Caption now")])
 
     def _label(self, run: AnsweredRun) -> str:
@@ -177,3 +178,14 @@ class CompareWiring(QObject):
         # Also while it is being read: what was read may be the caption from before this edit.
         if dialog and not dialog.typed[1]:
             dialog.show_again()
+
+
+def _numbered(labels: list[str]) -> list[str]:
+    """Return labels of runs, the newest first, with a number where several are the same: as of two
+    runs with one prompt within a minute. The oldest is the first."""
+    left, numbered = Counter(labels), list[str]()
+    several = {label for label, count in left.items() if count > 1}
+    for label in labels:
+        numbered.append(f"{label}  ({left[label]})" if label in several else label)
+        left[label] -= 1
+    return numbered

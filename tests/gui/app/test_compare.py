@@ -29,14 +29,19 @@ def compared(tmp_path, home):
     root.mkdir()
     for name in FIRST:
         Image.new("RGB", (40, 30), "red").save(root / name)
-    for prompt, said in (("First?", FIRST), ("Second?", SECOND)):
-        options = BatchOptions((prompt,), existing=Existing.REPLACE)
-        batch = Batch.begin([root], options, locations().runs)
-        engine = FolderEngine()
-        engine.says.update(said)
-        batch.run(engine, Control())
-        batch.close()
+    answered(root, "First?", FIRST)
+    answered(root, "Second?", SECOND)
     return root
+
+
+def answered(root, prompt, said):
+    """A run with this prompt, in which a model said this of the images."""
+    options = BatchOptions((prompt,), existing=Existing.REPLACE)
+    batch = Batch.begin([root], options, locations().runs)
+    engine = FolderEngine()
+    engine.says.update(said)
+    batch.run(engine, Control())
+    batch.close()
 
 
 async def comparison_of(program, root):
@@ -91,6 +96,26 @@ def test_runs_are_told_apart_by_their_time_however_narrow_the_window(live, compa
             assert column.box.shown_text.endswith(column.box.currentText()[-3:])
             assert column.box.shown_text[:3] == column.box.currentText()[:3]
         dialog.close()
+
+    live(story)
+
+
+def test_runs_with_one_model_and_prompt_are_told_apart(live, compared):
+    for said in ("a third cat", "a fourth cat"):
+        answered(compared, "First?", {"0.png": said})
+
+    async def story(program):
+        dialog = await comparison_of(program, compared)
+        await until(lambda: dialog.name_label.text() == "0.png")
+        box = dialog.columns[0].box
+        labels = [box.itemText(place) for place in range(box.count())]
+        assert len(labels) == len(set(labels)) == 5
+        assert dialog.columns[0].answer == "a fourth cat"
+        dialog.columns[1].box.setCurrentIndex(1)
+        await until(lambda: dialog.columns[1].answer == "a third cat")
+        assert [marked(column) for column in dialog.columns[:2]] == [["fourth"], ["third"]]
+        QTest.keyClick(dialog.columns[0].text, KEY.Key_2)
+        await until(lambda: text(compared, 0) == "a third cat\n")
 
     live(story)
 
