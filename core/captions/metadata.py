@@ -31,6 +31,11 @@ from core.picture import PICTURE_SUFFIXES
 _Value = TypeVar("_Value")
 
 _EXIF_TAGS = {name.casefold(): tag for tag, name in ExifTags.TAGS.items()}
+# Texts that Windows writes.
+_WIDE_TAGS = {
+    *(ExifTags.Base.XPTitle, ExifTags.Base.XPComment, ExifTags.Base.XPAuthor),
+    *(ExifTags.Base.XPKeywords, ExifTags.Base.XPSubject),
+}
 _GPS_TAGS = {name.casefold(): tag for tag, name in ExifTags.GPSTAGS.items()}
 _EXTENDED = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _REGIONS = "http://www.metadataworkinggroup.com/schemas/regions/"
@@ -100,9 +105,16 @@ def exif_value(picture: Path, name: str) -> str:
         with Image.open(picture) as image:
             exif = image.getexif()
             if (tag := _EXIF_TAGS.get(key)) is not None:
-                return _text(exif.get(tag, exif.get_ifd(ExifTags.IFD.Exif).get(tag, "")))
+                value = exif.get(tag, exif.get_ifd(ExifTags.IFD.Exif).get(tag, ""))
+                return _text(
+                    _wide(value) if tag in _WIDE_TAGS else _with_named_encoding(value, exif.endian)
+                )
             if (tag := _GPS_TAGS.get(key)) is not None:
-                return _text(exif.get_ifd(ExifTags.IFD.GPSInfo).get(tag, ""))
+                return _text(
+                    _with_named_encoding(
+                        exif.get_ifd(ExifTags.IFD.GPSInfo).get(tag, ""), exif.endian
+                    )
+                )
     except _READ_ERRORS:
         return ""
     return ""
@@ -276,6 +288,21 @@ def _wide(value: Any) -> str:
 
 
 # Text
+
+
+def _with_named_encoding(value: Any, byte_order: str) -> Any:
+    """Returns a text that names its encoding in its first eight bytes, as UserComment does, without
+    that name; anything else as it is."""
+    name, text = (value[:8], value[8:]) if isinstance(value, bytes) else (b"", b"")
+    match name.rstrip(b"\0"):
+        case b"ASCII":
+            return text
+        case b"UNICODE":
+            return text.decode("utf-16-be" if byte_order == ">" else "utf-16-le", "replace")
+        case b"JIS":
+            return text.decode("iso2022_jp", "replace")
+        case _:
+            return value
 
 
 def _text(value: Any) -> str:

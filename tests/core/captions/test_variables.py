@@ -225,6 +225,25 @@ def test_values_are_one_line_and_not_endless(tmp_path):
     assert len(said) == 1000
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_texts_are_read_in_their_encodings(tmp_path, order):
+    exif, base = Image.Exif(), ExifTags.Base
+    exif.endian = order
+    wide = "utf-16-le" if order == "<" else "utf-16-be"
+    exif[base.XPTitle] = "Größe 🚲\0".encode("utf-16-le")
+    exif[base.XPAuthor] = "Ada\0".encode("utf-16-le")
+    texts = exif.get_ifd(ExifTags.IFD.Exif)
+    texts[base.UserComment] = b"UNICODE\0" + "Überblick".encode(wide)
+    gps = exif.get_ifd(ExifTags.IFD.GPSInfo)
+    gps[ExifTags.GPS.GPSProcessingMethod] = b"ASCII\0\0\0NETWORK\0"
+    gps[ExifTags.GPS.GPSAreaInformation] = b"JIS\0\0\0\0\0" + "東京".encode("iso2022_jp")
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.jpg", exif=exif)
+    names = ("XPTitle", "XPAuthor", "UserComment", "GPSProcessingMethod", "GPSAreaInformation")
+    prompt = "|".join(f"{{exif:{name}}}" for name in names)
+    said = filled(prompt, tmp_path / "a.jpg", 1)
+    assert said == "Größe 🚲|Ada|Überblick|NETWORK|東京"
+
+
 def test_variables_of_people_are_known():
     prompt = "{name} {folder} {date} {camera} {caption} {index} {folder_note} {exif:Model} {x}"
     assert personal_variables(prompt) == ()
