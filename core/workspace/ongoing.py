@@ -61,7 +61,7 @@ class OngoingEdit:
     ends it.
 
     `progress` is how far it is, None before the first call. `report` says what became of it; it
-    stays None where there was nothing to undo or redo.
+    stays None where there was nothing to undo or redo. `failure` is what ended it, None for none.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class OngoingEdit:
         self._stop = Event()
         self.progress: EditProgress | None = None
         self.report: EditReport | None = None
+        self.failure: BaseException | None = None
         self.is_done = False
 
     def stop(self) -> None:
@@ -93,8 +94,8 @@ class OngoingEdit:
                 self._held.enter_context(self._writing)
             with self._guard, failing():
                 self.is_done = self._is_at_end()
-        except BaseException:
-            self.is_done = True
+        except BaseException as error:
+            self.is_done, self.failure = True, error
             raise
         finally:
             if self.is_done:

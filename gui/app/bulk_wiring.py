@@ -22,6 +22,7 @@ from core.workspace import (
     Workspace,
     tags_of,
 )
+from gui.app.edit_sentences import conflicts_text, failures_text, stopped_text
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
 from gui.batch.conflict_dialog import ConflictDialog
@@ -260,29 +261,19 @@ class BulkWiring(QObject):
         if report.note and not failures:
             window.show_notice(translated(report.note))
         if report.left:
-            text = self.tr("Stopped. Images changed: {changed}. Left as they were: {left}.")
-            changed, left = f"{len(report.changed):,}", f"{report.left:,}"
-            window.show_notice(text.format(changed=changed, left=left))
+            window.show_notice(stopped_text(report))
         show = NoticeAction(NoticeActionKind.SHOW_EDIT_REPORT, self.tr("Show all"), report)
-        if len(failures) == 1:
-            window.show_notice(translated(failures[0].reason))
-        elif failures:
-            text = self.tr("{count} images could not be changed. The first: {reason}")
-            reason = translated(failures[0].reason)
-            window.show_notice(text.format(count=f"{len(failures):,}", reason=reason), show)
+        if failures:
+            window.show_notice(failures_text(failures), show if len(failures) > 1 else None)
         others = tuple(one for one in report.conflicts if not self._editing.shows(one))
         if others:
             self._offer_to_decide(replace(report, failures=(), conflicts=others))
 
     def _offer_to_decide(self, report: EditReport) -> None:
         """It stands until somebody has said which texts are to stay."""
-        text = self.tr("1 caption was changed by another program meanwhile and left as it is.")
-        if (count := len(report.conflicts)) > 1:
-            text = self.tr(
-                "{count} captions were changed by another program meanwhile and left as they are."
-            )
+        text = conflicts_text(len(report.conflicts))
         decide = NoticeAction(NoticeActionKind.SHOW_EDIT_REPORT, self.tr("Compare…"), report)
-        self._window.show_notice(text.format(count=f"{count:,}"), decide)
+        self._window.show_notice(text, decide)
 
     @Slot(object)
     def _on_notice_action_chosen(self, action: NoticeAction) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject
 from gui.app.bulk_wiring import BulkWiring
 from gui.app.caption_wiring import CaptionWiring
 from gui.app.counts_wiring import CountsWiring
+from gui.app.left_edits_wiring import LeftEditsWiring
 from gui.app.memory_wiring import MemoryWiring
 from gui.app.picture_wiring import PictureWiring
 from gui.app.tag_draft_wiring import TagDraftWiring
@@ -23,6 +24,7 @@ from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
 from gui.session.spell_checking import SpellChecking
 from gui.session.typed_texts import TypedTexts
+from gui.session.unseen_outcomes import UnseenOutcomes
 from gui.session.view_memory import ViewMemory
 from gui.session.workspace import FolderWorkspace
 from gui.window.main_window import MainWindow
@@ -46,6 +48,7 @@ class ImagesWiring(QObject):
         model: ModelThread,
         settings_file: SettingsFile,
         spelling: SpellChecking,
+        unseen: UnseenOutcomes,
         begin: Begin,
         parent: QObject | None = None,
     ):
@@ -71,3 +74,4 @@ class ImagesWiring(QObject):
         )
         TagDraftWiring(window, captions, typed, self)
         self.bulk = BulkWiring(window, listing, workspace, bulk, captions, pictures, begin, self)
+        LeftEditsWiring(window, workspace, pictures, unseen, begin, self)

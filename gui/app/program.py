@@ -56,6 +56,7 @@ from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
 from gui.session.spell_checking import SpellChecking
 from gui.session.typed_texts import TypedTexts
+from gui.session.unseen_outcomes import UnseenOutcomes
 from gui.session.view_memory import ViewMemory
 from gui.session.waiting_question import WaitingQuestion
 from gui.session.workspace import FolderWorkspace
@@ -207,6 +208,7 @@ class Program(QObject):
             model=self.model,
             settings_file=self._settings_file,
             spelling=self._spelling,
+            unseen=UnseenOutcomes(self._places.data),
             begin=self.tasks.begin,
             parent=self,
         )

@@ -4,7 +4,7 @@
 about the one shown (`conversation` its data) and `answer_inspection` what its answers rest on.
 `workspace` is the folder that is open (with `image_listing`, `folder_reading`, `folder_scans`,
 `watched_folders`, `worker_thread`, `workspace_reads`, `workspace_edits` and, for those that an edit
-still goes on in, `left_folders`; `user_activity` lets
+still goes on in, `left_folders`, `left_edits` and `unseen_outcomes`; `user_activity` lets
 its threads wait), and `view_memory` what was in view of images and folders; `caption_editing` is
 the caption in view, with `model_answers`, `caption_tokens` and `spell_checking`, and
 `folder_counts` what captions have in common.

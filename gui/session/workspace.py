@@ -84,6 +84,7 @@ class FolderWorkspace(QObject):
         self.reading.stopped_or_resumed.connect(self.changed)
         self.reading.ended.connect(self._on_all_read)
         self.edits.progressed.connect(self.changed)
+        self.edits.left.progressed.connect(self.changed)
         self.edits.ended.connect(self.take_report)
         self.edits.failed.connect(self._on_failed)
         self._thread.failed.connect(self._on_failed)
@@ -323,7 +324,7 @@ class FolderWorkspace(QObject):
     def _leave(self) -> None:
         """Close the workspace that is open, once its scan and its edits have ended. Others can
         be opened meanwhile."""
-        goes_on = self.edits.leave()
+        goes_on = self.edits.leave(self.roots)
         end = self._thread.renew(beside=goes_on)
         self._is_listed.set()
         if (workspace := self._workspace) is not None:

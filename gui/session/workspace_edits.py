@@ -4,22 +4,21 @@ which its thread reads what the window shows."""
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import AppError
-from core.workspace import EditProgress, EditReport, OngoingEdit, PatternError
-from gui.session.worker_thread import WorkerThread, unforeseen
+from core.workspace import EditProgress, EditReport, OngoingEdit
+from gui.session.left_edits import LeftEdit, LeftEdits, outcome_of, part_of
+from gui.session.worker_thread import WorkerThread
 
 _REPORT_SECONDS = 0.1
-
-log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
@@ -35,6 +34,7 @@ class WorkspaceEdits(QObject):
     progressed = Signal()
     ended = Signal(object)
     failed = Signal(object)
+    _made = Signal(int, object, object)
     _left_done = Signal()
 
     def __init__(self, thread: WorkerThread, parent: QObject | None = None):
@@ -45,6 +45,11 @@ class WorkspaceEdits(QObject):
         self._is_leaving = False
         # How many folders were left whose edits are still made.
         self._left = 0
+        # Which folder is open, and what was open before.
+        self._visit = 0
+        self._places: list[tuple[Path, ...]] = []
+        self.left = LeftEdits(self)
+        self._made.connect(self._on_made)
         self._left_done.connect(self._on_left_done)
         self._reported = 0.0
         self.progress: EditProgress | None = None
@@ -56,7 +61,7 @@ class WorkspaceEdits(QObject):
 
     def do(self, work: Callable[[], EditReport | None]) -> None:
         """Make an edit in one go; `ended` follows."""
-        self._when_free(lambda: self._thread.ask(self.ended.emit, work))
+        self._when_free(lambda: self._thread.submit(partial(self._make, self._visit, work)))
 
     def begin(self, work: Callable[[], _Result]) -> asyncio.Future[_Result]:
         """Return the future of what an edit returns that is made in one go."""
@@ -78,17 +83,19 @@ class WorkspaceEdits(QObject):
         if self._ongoing is not None:
             self._ongoing.stop()
 
-    def leave(self) -> bool:
-        """The workspace is about to be closed: make all that was asked for, without a report.
-        Return whether that may take long."""
+    def leave(self, roots: Sequence[Path]) -> bool:
+        """The workspace of these files and folders is about to be closed: make all that was asked
+        for; `left` reports it. Return whether that may take long."""
         takes_long = self.is_under_way
+        self._places.append(tuple(roots))
         ongoing, self._ongoing, self.progress = self._ongoing, None, None
         self._is_leaving = True
         if ongoing is not None:
-            self._thread.submit(partial(_finish, ongoing))
+            self._thread.submit(self.left.finishing(self._places[-1], ongoing))
         while self._waiting:
             self._waiting.popleft()()
         self._is_leaving = False
+        self._visit += 1
         if takes_long:
             self._left += 1
             self._thread.submit(self._left_done.emit)
@@ -111,15 +118,27 @@ class WorkspaceEdits(QObject):
         self._left -= 1
         self._do_waiting()
 
+    def _make(self, visit: int, work: Callable[[], EditReport | None]) -> None:
+        self._made.emit(visit, *outcome_of(work))
+
+    @Slot(int, object, object)
+    def _on_made(self, visit: int, report: EditReport | None, error: AppError | None) -> None:
+        if visit != self._visit:
+            self.left.take(LeftEdit(self._places[visit], report, error))
+        elif error is None:
+            self.ended.emit(report)
+        else:
+            self.failed.emit(error)
+
     def _begin(self, ongoing: OngoingEdit) -> None:
         if self._is_leaving:
-            self._thread.submit(partial(_finish, ongoing))
+            self._thread.submit(self.left.finishing(self._places[-1], ongoing))
         else:
             self._ongoing = ongoing
             self._go_on(ongoing)
 
     def _go_on(self, ongoing: OngoingEdit) -> None:
-        self._thread.ask(partial(self._on_gone_on, ongoing), partial(_part, ongoing))
+        self._thread.ask(partial(self._on_gone_on, ongoing), partial(part_of, ongoing))
 
     def _on_gone_on(self, ongoing: OngoingEdit, error: AppError | None) -> None:
         if ongoing is not self._ongoing:
@@ -142,26 +161,6 @@ class WorkspaceEdits(QObject):
         if now - self._reported > _REPORT_SECONDS:
             self._reported, self.progress = now, ongoing.progress
             self.progressed.emit()
-
-
-def _part(ongoing: OngoingEdit) -> AppError | None:
-    """Makes some more of an edit; returns why that failed."""
-    try:
-        ongoing.go_on()
-    except PatternError as error:
-        return AppError(error.message)
-    except AppError as error:
-        return error
-    except Exception:
-        log.exception("An edit failed")
-        return unforeseen()
-    return None
-
-
-def _finish(ongoing: OngoingEdit) -> None:
-    """Makes all that is left of an edit that nobody looks at any more."""
-    while not ongoing.is_done:
-        _part(ongoing)
 
 
 def _pass_on(future: asyncio.Future[_Result], done: asyncio.Future[_Result]) -> None:

@@ -21,6 +21,7 @@ class NoticeActionKind(Enum):
     EDIT_CAPTION = auto()
     SHOW_EDIT_REPORT = auto()
     SHOW_UNSAVED = auto()
+    OPEN_IMAGES = auto()
 
 
 @dataclass(frozen=True)

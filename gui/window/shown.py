@@ -50,12 +50,21 @@ class Status:
     speed: str = ""
     run: str = ""
     """How far a folder run is that is folded away, or the offer of one."""
+    left_edit: str = ""
+    """How far an edit is that goes on in a folder that was left."""
+    can_stop_left_edit: bool = False
 
 
 def status(state: ViewState) -> Status:
-    """Returns what the status line shows of the model, of the conversation in view, and of a folder
-    run that is not in view."""
-    return replace(_model_status(state), run=_run_line(state))
+    """Returns what the status line shows of the model, of the conversation in view, of a folder run
+    that is not in view, and of an edit in a folder that was left."""
+    progress = state.left_edit.progress
+    return replace(
+        _model_status(state),
+        run=_run_line(state),
+        left_edit=_left_edit_line(state),
+        can_stop_left_edit=bool(state.left_edit.folder) and (progress is None or progress.can_stop),
+    )
 
 
 def offered_run(state: ViewState) -> NoticeAction | None:
@@ -86,6 +95,19 @@ def _run_line(state: ViewState) -> str:
         text = of.format(turn=run.turn, turns=run.turns, text=text)
     has_rate = run.rate and run.phase is Phase.RUNNING
     return f"{text}  ·  {rate_text(run.rate)}" if has_rate else text
+
+
+def _left_edit_line(state: ViewState) -> str:
+    folder, progress = state.left_edit.folder, state.left_edit.progress
+    if not folder:
+        return ""
+    if progress is None:
+        text = translate("StatusLine", "Waiting to change images in “{folder}”")
+        return text.format(folder=folder)
+    text = translate("StatusLine", "{done} of {total} images checked in “{folder}”")
+    if progress.is_writing:
+        text = translate("StatusLine", "{done} of {total} images changed in “{folder}”")
+    return text.format(done=f"{progress.done:,}", total=f"{progress.total:,}", folder=folder)
 
 
 def _model_status(state: ViewState) -> Status:

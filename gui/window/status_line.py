@@ -16,12 +16,15 @@ class StatusLine(QFrame):
     """The last line of the window.
 
     `loading_cancelled()`: loading is to end. `models_asked()`: all models are to be shown.
-    `run_asked()`: so is the folder run.
+    `run_asked()`: so is the folder run. `left_edit_asked()`: the folder with the edit that goes on
+    is to be opened. `left_edit_stopped()`: that edit is to stop.
     """
 
     loading_cancelled = Signal()
     models_asked = Signal()
     run_asked = Signal()
+    left_edit_asked = Signal()
+    left_edit_stopped = Signal()
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
@@ -49,7 +52,16 @@ class StatusLine(QFrame):
         self.run_button = ElidedButton()
         self.run_button.setObjectName("status_run_button")
         self.run_button.setAccessibleDescription(self.tr("Shows the folder run"))
+        self.left_edit_button = ElidedButton()
+        self.left_edit_button.setObjectName("left_edit_button")
+        self.left_edit_button.setAccessibleDescription(self.tr("Opens that folder"))
+        self.stop_edit_button = QToolButton()
+        self.stop_edit_button.setObjectName("stop_edit_button")
+        self.stop_edit_button.setText(self.tr("Stop"))
+        self.stop_edit_button.setToolTip(self.tr("Stop changing images in the other folder"))
         row.addWidget(self.state_label, 1)
+        row.addWidget(self.left_edit_button)
+        row.addWidget(self.stop_edit_button)
         row.addWidget(self.run_button)
         row.addWidget(self.progress_bar)
         row.addWidget(self.cancel_button)
@@ -58,6 +70,8 @@ class StatusLine(QFrame):
         self.state_label.clicked.connect(self.models_asked)
         self.download_button.clicked.connect(self.models_asked)
         self.run_button.clicked.connect(self.run_asked)
+        self.left_edit_button.clicked.connect(self.left_edit_asked)
+        self.stop_edit_button.clicked.connect(self.left_edit_stopped)
         self.cancel_button.clicked.connect(self._on_cancel_clicked)
         self.show_status(Status(""))
 
@@ -74,6 +88,9 @@ class StatusLine(QFrame):
         self.speed_label.setText(status.speed)
         self.run_button.setText(status.run)
         self.run_button.setVisible(bool(status.run))
+        self.left_edit_button.setText(status.left_edit)
+        self.left_edit_button.setVisible(bool(status.left_edit))
+        self.stop_edit_button.setVisible(status.can_stop_left_edit)
 
     def show_download(self, name: str, share: float) -> None:
         """Show how much of a model is downloaded, as a fraction; the name "" for no download."""

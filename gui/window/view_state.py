@@ -260,6 +260,15 @@ class WorkspaceState:
 
 
 @dataclass(frozen=True)
+class LeftEditState:
+    """How far an edit is that goes on in a folder that was left, None before it has begun; the name
+    of the `folder` is empty for none."""
+
+    folder: str = ""
+    progress: EditProgress | None = None
+
+
+@dataclass(frozen=True)
 class FocusState:
     """The text that has the focus: what the Edit menu can do with it.
 
@@ -316,6 +325,7 @@ class ViewState:
     suggestion: str = ""
     presets: tuple[str, ...] = ()
     workspace: WorkspaceState = WorkspaceState()
+    left_edit: LeftEditState = LeftEditState()
     shows_run: bool = False
     covers_image: bool = False
     is_low: bool = False

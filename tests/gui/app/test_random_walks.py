@@ -21,6 +21,7 @@ from core.engine import Absent, Failed, Ready
 from core.locations import locations
 from core.transcript import ModelChoice
 from gui.app.program import Program
+from gui.batch.head import name_of, places_text
 from gui.batch.rows import Column
 from gui.batch.run_controls import RunAction, has_begun, is_at_rest, offered_actions
 from gui.session.model_thread import ModelThread
@@ -31,6 +32,7 @@ from gui.window.shown import prompt_offer, shown_notices, status, window_title
 from gui.window.text_focus import focus_state
 from gui.window.view_state import (
     ConversationState,
+    LeftEditState,
     LoadedState,
     Page,
     PictureState,
@@ -258,6 +260,7 @@ class Walker:
             conversation=self._conversation(),
             run=self._run(),
             workspace=self._workspace(),
+            left_edit=self._left_edit(),
             presets=shown.presets,
             focus=self._focus(),
             notices=shown.notices,
@@ -377,6 +380,12 @@ class Walker:
         can_edit = bool(caption.flags() & Qt.ItemFlag.ItemIsEditable)
         return RowState(number, bool(item.caption), can_edit, is_busy)
 
+    def _left_edit(self):
+        left = self.program.workspace.edits.left
+        if not left.roots:
+            return LeftEditState()
+        return LeftEditState(name_of(left.roots) or places_text(left.roots), left.progress)
+
     def _workspace(self):
         program, settings = self.program, self.program.settings
         workspace, editing = program.workspace, program.caption_editing
@@ -430,6 +439,7 @@ class Walker:
         assert line.state_label.text() == wanted.text, self.done
         assert line.speed_label.text() == wanted.speed, self.done
         assert line.run_button.text() == wanted.run, self.done
+        assert line.left_edit_button.text() == wanted.left_edit, self.done
         assert line.progress_bar.isVisible() == (wanted.fraction is not None), self.done
         self._compare_notices(state)
         for command, action in window.commands.items():
