@@ -167,7 +167,9 @@ class DropZone(QFrame):
 
     def paste(self) -> None:
         """Takes files or an image from the clipboard; emits `refused` if it has neither."""
-        if not self.take(QGuiApplication.clipboard().mimeData()):
+        # None where it is empty, or another program holds it.
+        mime: QMimeData | None = QGuiApplication.clipboard().mimeData()
+        if mime is None or not self.take(mime):
             self.refused.emit(
                 self.tr("The clipboard has no image. Copy an image or its file, then paste.")
             )

@@ -20,7 +20,10 @@ def path_of(url: QUrl) -> Path | None:
     """Returns the file on this computer that `url` names; None if it names none."""
     if url.scheme() != "file":
         return None
-    is_here = url.host().lower() in {"", "localhost", *_own_names()}
+    host = url.host().lower()
+    own = _own_names()
+    # Where this computer's name has no domain, a file manager may add one.
+    is_here = host in {"", "localhost", *own} or own == {host.partition(".")[0]}
     if sys.platform == "win32":
         if is_here:
             url = QUrl(url)
@@ -29,7 +32,8 @@ def path_of(url: QUrl) -> Path | None:
     if not is_here:
         return None
     encoded = url.path(QUrl.ComponentFormattingOption.FullyEncoded)
-    return Path(os.fsdecode(unquote_to_bytes(encoded)))
+    name = unquote_to_bytes(encoded)
+    return None if b"\0" in name else Path(os.fsdecode(name))  # No file's name has that byte.
 
 
 def url_of(path: Path) -> QUrl:

@@ -213,6 +213,13 @@ def test_pasting_words_says_that_there_is_no_picture(zone):
     assert "clipboard has no image" in refused[0][0]
 
 
+def test_pasting_from_an_empty_clipboard_says_that_there_is_no_picture(zone):
+    refused = heard(zone.refused)
+    QGuiApplication.clipboard().clear()
+    zone.paste()
+    assert "clipboard has no image" in refused[0][0]
+
+
 def test_button_and_double_click_ask_for_the_dialog(zone):
     requests = heard(zone.open_requested)
     QTest.mouseClick(zone.empty_page.open_button, Qt.MouseButton.LeftButton)
