@@ -290,7 +290,7 @@ def _wide(value: Any) -> str:
 # Text
 
 
-def _with_named_encoding(value: Any, byte_order: str) -> Any:
+def _with_named_encoding(value: Any, byte_order: str | None) -> Any:
     """Returns a text that names its encoding in its first eight bytes, as UserComment does, without
     that name; anything else as it is."""
     name, text = (value[:8], value[8:]) if isinstance(value, bytes) else (b"", b"")
