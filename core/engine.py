@@ -304,12 +304,22 @@ class Absent:
     """No model is loaded, and none is being loaded."""
 
 
+BEFORE_WEIGHTS = 0.1
+"""The fraction of loading that is done when the first weights are read."""
+
+
 @dataclass(frozen=True)
 class Loading:
     """A model is being loaded: `fraction` of 1 is done; `stage` is the current step in words."""
 
     fraction: float
     stage: str
+
+    @property
+    def measured(self) -> float | None:
+        """The fraction, once weights are read; None before that, while libraries are imported and
+        files are checked, since how long that takes is not known."""
+        return self.fraction if self.fraction > BEFORE_WEIGHTS else None
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from core.device.choice import (
 )
 from core.device.memory import cards, free_memory, memory_need
 from core.device.offload import MaxMemory, dispatch, max_memory
-from core.engine import EngineFacts
+from core.engine import BEFORE_WEIGHTS, EngineFacts
 from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.llava.tokenizer import Tokenizer
 from core.message import translatable
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 _END_BYTES = 2**16
 # Of the built-in model.
 _VOCABULARY = "vocabulary.txt"
+# The fraction of loading that is done once all weights are read.
+_WEIGHTS_END = 0.98
 
 
 def open_engine(
@@ -118,7 +120,8 @@ class _Opening:
 
     def report_loading(self, fraction: float) -> None:
         """Reports the fraction of the weights that is loaded."""
-        self.on_progress(0.1 + 0.88 * fraction, translatable("core", "Loading the weights"))
+        done = BEFORE_WEIGHTS + (_WEIGHTS_END - BEFORE_WEIGHTS) * fraction
+        self.on_progress(done, translatable("core", "Loading the weights"))
 
     def end_if_stopped(self) -> None:
         """Raises Cancelled once `stop` is set."""
@@ -160,14 +163,14 @@ def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine
     tokenizer = Tokenizer.load(checkpoint.folder)
 
     # Takes seconds the first time, so everything wrong with the folder is reported before.
-    opening.on_progress(0.02, translatable("core", "Loading the model"))
+    opening.on_progress(0.02, translatable("core", "Loading libraries"))
     from core.llava.engine import LlavaEngine
 
     _require_layers(opening, checkpoint)
     model = empty_model(checkpoint, tokenizer.size)
     opening.end_if_stopped()
 
-    opening.on_progress(0.1, translatable("core", "Reading the weights"))
+    opening.on_progress(BEFORE_WEIGHTS, translatable("core", "Reading the weights"))
     locations = find_weights(model, weight_sources(checkpoint))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     dtype, kind = choose_dtype(choice.dtype, device, parameters), choice.dtype.weight_format
@@ -181,7 +184,7 @@ def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine
     load_weights(model, locations, load_device, dtype, opening.report_loading, opening.stop, kind)
     opening.end_if_stopped()
 
-    opening.on_progress(0.98, translatable("core", "Preparing the model"))
+    opening.on_progress(_WEIGHTS_END, translatable("core", "Preparing the model"))
     if checkpoint.adapter:
         merge(model, checkpoint.adapter)
     rebuild_buffers(model, load_device)
@@ -222,13 +225,13 @@ def _require_layers(opening: _Opening, checkpoint: Checkpoint) -> None:
 
 def _open_chat_engine(opening: _Opening) -> ChatEngine:
     """Opens a model of another architecture, which transformers runs."""
-    opening.on_progress(0.02, translatable("core", "Loading the model"))
+    opening.on_progress(0.02, translatable("core", "Loading libraries"))
     from core.chat.engine import ChatEngine
     from core.chat.loading import load_chat_model
     from core.chat.model import read_chat_model
 
     device = opening.device
-    opening.on_progress(0.1, translatable("core", "Reading the weights"))
+    opening.on_progress(BEFORE_WEIGHTS, translatable("core", "Reading the weights"))
     read = read_chat_model(opening.folder, opening.config, opening.require_tried)
     opening.end_if_stopped()
     dtype, kind = _chat_precision(opening.choice.dtype, device, read)
@@ -243,7 +246,7 @@ def _open_chat_engine(opening: _Opening) -> ChatEngine:
         if not is_out_of_memory(error):
             raise
         raise out_of_memory(device, error, lower_precision(precision)) from error
-    opening.on_progress(0.98, translatable("core", "Preparing the model"))
+    opening.on_progress(_WEIGHTS_END, translatable("core", "Preparing the model"))
     tensors = (*model.parameters(), *model.buffers())
     facts = opening.facts(
         precision=precision_of(dtype, kind),

@@ -295,7 +295,7 @@ class DetailsState:
             stopped = translate("DetailsState", "Stopped")
             stage = stopped if job else translate("DetailsState", "Paused")
         elif self.entry.key == self.loaded_key and isinstance(self.model_state, Loading):
-            return ShownProgress(translated(self.model_state.stage), self.model_state.fraction)
+            return ShownProgress(translated(self.model_state.stage), self.model_state.measured)
         else:
             return ShownProgress()
         fraction = progress.done / progress.total if progress and progress.total else 0.0

@@ -20,10 +20,11 @@ translate = QCoreApplication.translate
 
 @dataclass(frozen=True)
 class ShownProgress:
-    """A stage in words, "" to show none; the fraction that is done, and the bytes, if known."""
+    """A stage in words, "" to show none; the fraction that is done, None if it is not known, and
+    the bytes, if known."""
 
     stage: str = ""
-    fraction: float = 0.0
+    fraction: float | None = 0.0
     progress: Progress | None = None
 
 
@@ -52,7 +53,8 @@ class JobProgress(QWidget):
         self.setVisible(bool(shown.stage))
         self.stage_label.setText(shown.stage)
         self.bar.setVisible(bool(shown.fraction or not progress))
-        self.bar.setValue(round(_STEPS * shown.fraction))
+        self.bar.setRange(0, 0 if shown.fraction is None else _STEPS)
+        self.bar.setValue(round(_STEPS * (shown.fraction or 0.0)))
         self.rate_label.setText(_bytes_and_rate(progress) if progress and progress.total else "")
         self.rate_label.setVisible(bool(self.rate_label.text()))
 

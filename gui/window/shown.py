@@ -43,7 +43,7 @@ def _left_to_right(name: str) -> str:
 
 @dataclass(frozen=True)
 class Status:
-    """What the status line shows. `fraction` is how far loading is, None if nothing loads."""
+    """What the status line shows. `fraction` is how far loading is, None if that is not known."""
 
     text: str
     fraction: float | None = None
@@ -53,6 +53,7 @@ class Status:
     left_edit: str = ""
     """How far an edit is that goes on in a folder that was left."""
     can_stop_left_edit: bool = False
+    is_loading: bool = False
 
 
 def status(state: ViewState) -> Status:
@@ -112,8 +113,10 @@ def _left_edit_line(state: ViewState) -> str:
 
 def _model_status(state: ViewState) -> Status:
     match state.model.state:
-        case Loading(fraction, stage):
-            return Status(f"{translated(stage)}  {fraction:.0%}", fraction)
+        case Loading(_, stage) as loading:
+            fraction = loading.measured
+            share = "" if fraction is None else f"  {fraction:.0%}"
+            return Status(f"{translated(stage)}{share or '…'}", fraction, is_loading=True)
         case Ready(facts):
             speed = state.conversation.tokens_per_second
             rate = translate("StatusLine", "{rate} tokens/s").format(rate=f"{speed:.0f}")

@@ -77,8 +77,11 @@ class StatusLine(QFrame):
 
     def show_status(self, status: Status) -> None:
         """Shows the loaded model and its speed, how far loading is, or that there is none."""
-        is_loading = status.fraction is not None
+        is_loading = status.is_loading
         self.progress_bar.setVisible(is_loading)
+        # Without an end, it shows that something goes on.
+        is_measured = status.fraction is not None or not is_loading
+        self.progress_bar.setRange(0, _STEPS if is_measured else 0)
         if self.cancel_button.isHidden() == is_loading:
             self.cancel_button.setVisible(is_loading)
             self.cancel_button.setEnabled(is_loading)

@@ -204,11 +204,25 @@ def test_loading_shows_stage_and_fraction_and_can_be_cancelled(window):
     line = window.status_line
     assert line.state_label.text() == "Reading the weights  25%"
     assert line.progress_bar.value() == 250
+    assert line.progress_bar.maximum() == 1000
     cancelled = emissions(window.status_line.loading_cancelled)
     QTest.mouseClick(line.cancel_button, Qt.MouseButton.LeftButton)
     assert len(cancelled) == 1
     alone.show_model_state(window, Absent())
     assert not line.progress_bar.isVisible()
+
+
+def test_loading_shows_no_fraction_until_weights_are_read(window, qtbot):
+    """A bar that stands still at 2% looks as if the program hung; one without an end moves."""
+    line = window.status_line
+    alone.show_model_state(window, Loading(0.02, "Loading libraries"))
+    assert line.state_label.text() == "Loading libraries…"
+    assert line.progress_bar.isVisible()
+    assert line.progress_bar.maximum() == 0
+    before = line.progress_bar.grab().toImage()
+    qtbot.waitUntil(lambda: line.progress_bar.grab().toImage() != before)
+    alone.show_model_state(window, Loading(0.4, "Loading the weights"))
+    assert (line.progress_bar.value(), line.progress_bar.maximum()) == (400, 1000)
 
 
 def test_a_question_waits_for_the_model_and_says_so(with_picture):

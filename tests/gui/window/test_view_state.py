@@ -93,7 +93,9 @@ def test_speed_is_shown_with_the_model_and_the_conversation_that_it_belongs_to()
 def test_status_names_the_model_or_how_far_it_is():
     assert status(READY_VIEW).text == "llava  ·  CPU  ·  float32  ·  65 MB"
     loading = replace(READY_VIEW, model=LoadedState(Loading(0.25, "Reading")))
-    assert status(loading) == Status("Reading  25%", 0.25)
+    assert status(loading) == Status("Reading  25%", 0.25, is_loading=True)
+    begun = replace(READY_VIEW, model=LoadedState(Loading(0.02, "Loading libraries")))
+    assert status(begun) == Status("Loading libraries…", is_loading=True)
     assert status(ViewState()) == Status("No model loaded")
     idle = replace(READY_VIEW, model=LoadedState(Absent(), FACTS, is_idle_unloaded=True))
     assert status(idle).text == "llava  ·  unloaded while idle"
