@@ -99,8 +99,15 @@ class CompareWiring(QObject):
         timer.timeout.connect(keep)
         dialog.finished.connect(keep)
         dialog.undo_asked.connect(self._workspace.undo)
+        dialog.run_asked.connect(self._choose_run)
         open_without_waiting(dialog)
         self._begin(self._read(shown))
+
+    @Slot()
+    def _choose_run(self) -> None:
+        if dialog := self._dialog.now:
+            dialog.accept()
+        self._window.commands[Command.GENERATE].trigger()
 
     @Slot()
     def _on_workspace_changed(self) -> None:

@@ -246,10 +246,8 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
         case Command.FIND_DUPLICATES:
             return _unless(is_open and workspace.has_list and workspace.total > 1)
         case Command.EXPORT_CAPTIONS | Command.IMPORT_CAPTIONS:
-            return _unless(
-                is_open and workspace.has_list and workspace.total,
-                translate("Menu", "Open a folder first"),
-            )
+            closed = translate("Menu", "Open a folder first")
+            return _unless(is_open and workspace.has_list and workspace.total, closed)
         case Command.FIND_IMAGES:
             return _unless(state.is_conversation and is_open and workspace.is_list_shown)
         case _:

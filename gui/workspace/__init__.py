@@ -11,8 +11,8 @@ the reading of the folder is, and `editing_line` for an edit of many captions: e
 words of `export_texts`; `import_dialog` takes theirs. `presets_dialog` changes presets, each with
 `presets_form`. `notes_dialog` has notes for prompts, and shows these filled in.
 `duplicates_dialog` has groups of images that look alike, `compare_dialog` the answers of several
-runs about an image, and `alt_text_dialog` its alternative text. `again_dialog` asks before images
-are captioned again.
+runs about an image, or that there is `nothing_to_compare`, and `alt_text_dialog` its alternative
+text. `again_dialog` asks before images are captioned again.
 
 `query_line` above the list has a `query_field`, and `statistics_panel` below it a `frequency_list`
 and a `length_histogram`.

@@ -25,6 +25,7 @@ from gui.widgets.plain_text import text_of
 from gui.widgets.text_direction import PlainTextEdit
 from gui.widgets.theme import Theme
 from gui.workspace.answer_column import AnswerColumn
+from gui.workspace.nothing_to_compare import NothingToCompare
 from gui.workspace.thumbnails import Thumbnails
 
 COLUMNS = 3
@@ -40,13 +41,15 @@ class CompareDialog(QDialog):
 
     `columns_chosen(tuple[int, ...])`: compare these runs, by their places. `image_wanted(int)`: the
     image at this place among those that differ. `written(ImageRow, str)`: the caption of an image
-    is to be another one than that of its row.
+    is to be another one than that of its row. `run_asked()`: there is nothing to compare, and a run
+    is to be chosen.
     """
 
     columns_chosen = Signal(object)
     image_wanted = Signal(int)
     written = Signal(object, str)
     undo_asked = Signal()
+    run_asked = Signal()
 
     def __init__(self, theme: Theme, thumbnails: Thumbnails, parent: QWidget | None = None):
         super().__init__(parent)
@@ -56,7 +59,7 @@ class CompareDialog(QDialog):
         self._row: ImageRow | None = None
         # The caption of the row as the field has it.
         self._given = ""
-        self._at = self._count = 0
+        self._at = self._count = self._runs = 0
         # Until the next image is shown, nothing is picked: it would be for the one that was left.
         self._is_leaving = False
         self._undo_name = ""
@@ -72,7 +75,9 @@ class CompareDialog(QDialog):
         self.what_label.setText(self.tr("Reading earlier runs…"))
 
     def show_runs(self, labels: Sequence[str]) -> None:
-        """Offers these runs; the first two are compared, and a third on request."""
+        """Offers these runs, the last of which is the caption as it is now; the first two are
+        compared, and a third on request."""
+        self._runs = len(labels) - 1
         for number, column in enumerate(self.columns):
             column.box.blockSignals(True)
             column.box.clear()
@@ -90,6 +95,10 @@ class CompareDialog(QDialog):
         """Begins with the first of `count` images about which they differ, of `total`."""
         self._count, self._at = count, 0
         self._total = total
+        is_nothing = not count and self._runs < 2
+        if is_nothing:
+            self.nothing.show_runs(self._runs)
+        self._show_whether(is_nothing)
         if count:
             self._go_to(0)
         else:
@@ -231,14 +240,32 @@ class CompareDialog(QDialog):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(20, 16, 20, 16)
         whole.setSpacing(12)
-        whole.addLayout(top, 2)
-        whole.addLayout(columns, 3)
+        self.nothing = NothingToCompare()
+        self.nothing.hide()
+        self.nothing.run_asked.connect(self.run_asked)
+        self.body = QWidget()
+        body = QVBoxLayout(self.body)
+        body.setContentsMargins(0, 0, 0, 0)
+        body.setSpacing(12)
+        body.addLayout(top, 2)
+        body.addLayout(columns, 3)
+        whole.addWidget(self.body, 1)
+        whole.addWidget(self.nothing, 1)
         whole.addLayout(foot)
         self.setMinimumSize(*_LEAST_SIZE)
         self.resize(*_SIZE)
         self._show_buttons()
 
     # What is shown
+
+    def _show_whether(self, is_nothing: bool) -> None:
+        """Shows the answers, or that there are no two of them."""
+        self.body.setVisible(not is_nothing)
+        self.nothing.setVisible(is_nothing)
+        for button in (self.previous_button, self.next_button, self.undo_button):
+            button.setVisible(not is_nothing)
+        if is_nothing:
+            self.nothing.run_button.setFocus()
 
     def _show_none(self) -> None:
         self._row = None
@@ -247,10 +274,7 @@ class CompareDialog(QDialog):
         self.picture_label.clear()
         for column in self.columns:
             column.show_text(None, [])
-        none = self.tr("Caption this folder with two presets or models first, the second one with "
-                       "existing captions replaced.")  # fmt: skip
-        same = self.tr("These answers are the same for all images.")
-        self.what_label.setText(same if self._total else none)
+        self.what_label.setText(self.tr("These answers are the same for all images."))
         self._show_buttons()
 
     @Slot()

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QComboBox, QPlainTextEdit, QPushButton, QWidget
 
 from core.batch import Batch, BatchOptions, Control
 from core.captions.sidecar import Existing
@@ -82,6 +83,31 @@ def test_answers_are_picked_and_merged_by_keys_and_undone(live, compared):
         await until(lambda: text(compared, 1) == "two dogs 🐕 here\n")
         QTest.mouseClick(dialog.undo_button, LEFT)
         await until(lambda: dialog.editor.toPlainText() == "a blue cat")
+
+    live(story)
+
+
+@pytest.mark.parametrize("runs", [0, 1])
+def test_without_two_answers_one_sentence_and_one_button_say_what_to_do(live, tmp_path, home, runs):
+    root = tmp_path / "alone"
+    root.mkdir()
+    for name in FIRST:
+        Image.new("RGB", (40, 30), "red").save(root / name)
+    if runs:
+        answered(root, "First?", FIRST)
+
+    async def story(program):
+        dialog = await comparison_of(program, root)
+        await until(dialog.nothing.isVisible)
+        assert ("a second preset" in dialog.nothing.text_label.text()) is bool(runs)
+        shown = [one for one in dialog.findChildren(QWidget) if one.isVisible()]
+        assert not [one for one in shown if isinstance(one, QPlainTextEdit | QComboBox)]
+        buttons = {one for one in shown if isinstance(one, QPushButton)}
+        assert buttons == {dialog.nothing.run_button, dialog.close_button}
+        QTest.keyClick(dialog, KEY.Key_Return)
+        await until(program.window.batch_panel.isVisible)
+        await until(lambda: program.window.findChild(CompareDialog) is None)
+        assert set(program.window.state.run.roots) == {root}
 
     live(story)
 
