@@ -18,17 +18,48 @@ extern "C" __global__ void __launch_bounds__(128)
                      int part, float scale) {
     __shared__ float merged[GROUP][GROUPS_OF_LANES][HEAD_DIM];
     __shared__ float maxima[GROUP][GROUPS_OF_LANES], totals[GROUP][GROUPS_OF_LANES];
-    await_inputs();
+    __shared__ Own own;
+    // What earlier steps have left is read before the kernel before this one has ended: it writes the
+    // states alone.
     const int position = (int)positions[blockIdx.z];
     const int begin = blockIdx.x * part;
-    if (begin > position) return;
+    if (begin > position) {
+        await_inputs();
+        return;
+    }
     const int end = min(begin + part, position + 1);
-    const Head head = head_of({states, row_scales, column_scales, unit}, cache, scales, cosine, sine,
-                              position, length);
-    if (end == position + 1) write_own(head);
+    Head head = head_of({states, row_scales, column_scales, unit}, cache, scales, cosine, sine, position,
+                        length);
     // CHUNKS neighbouring lanes share a position, eight dimensions each.
     const int at = threadIdx.x % CHUNKS * 8;
     const int lanes = threadIdx.x / CHUNKS;
+    CachedEight key[AHEAD], value[AHEAD];
+    float key_scale[AHEAD], value_scale[AHEAD];
+    const auto fetch_keys = [&](int base) {
+#pragma unroll
+        for (int a = 0; a < AHEAD; a++) {
+            const int p = base + a * GROUPS_OF_LANES + lanes;
+            const bool is_cached = p < min(end, position);
+            key[a] = is_cached ? *(const CachedEight*)(head.keys + (size_t)p * HEAD_DIM + at)
+                               : nothing_cached();
+            key_scale[a] = is_cached ? cached_scale(head.key_scales, p) : 0;
+        }
+    };
+    const auto fetch_values = [&](int base) {
+#pragma unroll
+        for (int a = 0; a < AHEAD; a++) {
+            const int p = base + a * GROUPS_OF_LANES + lanes;
+            const bool is_cached = p < min(end, position);
+            value[a] = is_cached ? *(const CachedEight*)(head.values + (size_t)p * HEAD_DIM + at)
+                                 : nothing_cached();
+            value_scale[a] = is_cached ? cached_scale(head.value_scales, p) : 0;
+        }
+    };
+    fetch_keys(begin);
+    fetch_values(begin);
+    await_inputs();
+    head.row_scale = head.states.row_scale(blockIdx.z);
+    if (end == position + 1) write_own(head, own);
     float query[GROUP][8], sums[GROUP][8], maximum[GROUP], total[GROUP];
 #pragma unroll
     for (int g = 0; g < GROUP; g++) {
@@ -43,21 +74,14 @@ extern "C" __global__ void __launch_bounds__(128)
     }
     // All lanes of a warp run the same iterations, since they exchange values by shuffles.
     for (int base = begin; base < end; base += AHEAD * GROUPS_OF_LANES) {
-        CachedEight key[AHEAD], value[AHEAD];
-        float key_scale[AHEAD], value_scale[AHEAD], weights[GROUP][AHEAD];
+        const int next = base + AHEAD * GROUPS_OF_LANES;
+        float weights[GROUP][AHEAD];
 #pragma unroll
-        for (int a = 0; a < AHEAD; a++) {
-            const int p = base + a * GROUPS_OF_LANES + lanes;
-            if (p < end) {
-                key[a] = *(const CachedEight*)(head.keys + (size_t)p * HEAD_DIM + at);
-                value[a] = *(const CachedEight*)(head.values + (size_t)p * HEAD_DIM + at);
-                key_scale[a] = cached_scale(head.key_scales, p);
-                value_scale[a] = cached_scale(head.value_scales, p);
-            } else {
-                key[a] = value[a] = nothing_cached();
-                key_scale[a] = value_scale[a] = 0;
+        for (int a = 0; a < AHEAD; a++)
+            if (base + a * GROUPS_OF_LANES + lanes == position) {
+                key[a] = own.key[at / 8], key_scale[a] = own.key_scale;
+                value[a] = own.value[at / 8], value_scale[a] = own.value_scale;
             }
-        }
 #pragma unroll
         for (int a = 0; a < AHEAD; a++) {
             float k[8];
@@ -73,6 +97,7 @@ extern "C" __global__ void __launch_bounds__(128)
                 weights[g][a] = score * key_scale[a];
             }
         }
+        if (next < end) fetch_keys(next);
 #pragma unroll
         for (int g = 0; g < GROUP; g++) {
             float higher = maximum[g];
@@ -101,6 +126,7 @@ extern "C" __global__ void __launch_bounds__(128)
 #pragma unroll
                 for (int i = 0; i < 8; i++) sums[g][i] = fmaf(weights[g][a], v[i], sums[g][i]);
         }
+        if (next < end) fetch_values(next);
     }
 #pragma unroll
     for (int g = 0; g < GROUP; g++) {

@@ -10,7 +10,7 @@
 struct Head {
     Product states;
     size_t row;  // Where the slot's query heads, key heads and value heads begin.
-    float row_scale;
+    float row_scale;  // Of the row, once `await_inputs` was called.
     Cached *keys, *values;
     float *key_scales, *value_scales;
     const float *cosine, *sine;  // Of the slot's position.
@@ -27,7 +27,7 @@ __device__ __forceinline__ Head head_of(const Product& states, Cached* cache, fl
     const size_t values = keys + (size_t)key_heads * length;
     return {states,
             (size_t)slot * (queries + 2 * key_heads) * HEAD_DIM,
-            states.row_scale(slot),
+            1,
             cache + keys * HEAD_DIM,
             cache + values * HEAD_DIM,
             scales + keys,
@@ -44,8 +44,15 @@ __device__ __forceinline__ void load_query(const Head& head, int number, int at,
                  head.cosine, head.sine, out);
 }
 
-// Writes the position's own key and value to the cache. Every thread of the block must call this.
-__device__ __forceinline__ void write_own(const Head& head) {
+// The position's own key and value, for the block that attends to it.
+struct Own {
+    CachedEight key[CHUNKS], value[CHUNKS];
+    float key_scale, value_scale;
+};
+
+// Writes the position's own key and value to the cache, and to `own` in shared memory. Every thread of
+// the block must call this.
+__device__ __forceinline__ void write_own(const Head& head, Own& own) {
     if (threadIdx.x < WARP) {
         const int at = threadIdx.x % CHUNKS * 8;
         const bool is_key = threadIdx.x < CHUNKS;
@@ -58,10 +65,15 @@ __device__ __forceinline__ void write_own(const Head& head) {
             head.states.read(head.row, key + key_heads * HEAD_DIM + at, head.row_scale, x);
         const float own_scale = scale_to_cache<CHUNKS>(largest_of(x));
         if (threadIdx.x < 2 * CHUNKS) {
-            Cached* own = (is_key ? head.keys : head.values) + (size_t)head.position * HEAD_DIM;
-            *(CachedEight*)(own + at) = pack_cached(x, own_scale);
-            if (CACHE_BITS == 8 && at == 0)
-                (is_key ? head.key_scales : head.value_scales)[head.position] = own_scale;
+            Cached* cached = (is_key ? head.keys : head.values) + (size_t)head.position * HEAD_DIM;
+            const CachedEight eight = pack_cached(x, own_scale);
+            *(CachedEight*)(cached + at) = eight;
+            (is_key ? own.key : own.value)[at / 8] = eight;
+            if (at == 0) {
+                (is_key ? own.key_scale : own.value_scale) = own_scale;
+                if (CACHE_BITS == 8)
+                    (is_key ? head.key_scales : head.value_scales)[head.position] = own_scale;
+            }
         }
     }
     __syncthreads();

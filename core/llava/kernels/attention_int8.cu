@@ -68,14 +68,16 @@ extern "C" __global__ void __launch_bounds__(WARPS* WARP, BLOCKS_PER_MULTIPROCES
     __shared__ float query_scales[GROUP];
     __shared__ float merged[GROUP][WARPS][HEAD_DIM];
     __shared__ float maxima[GROUP][WARPS], totals[GROUP][WARPS];
+    __shared__ Own own;
     await_inputs();
     const int position = (int)positions[blockIdx.z];
     const int begin = blockIdx.x * part;
     if (begin > position) return;
     const int end = min(begin + part, position + 1);
-    const Head head = head_of({states, row_scales, column_scales, unit}, cache, scales, cosine, sine,
-                              position, length);
-    if (end == position + 1) write_own(head);
+    Head head = head_of({states, row_scales, column_scales, unit}, cache, scales, cosine, sine, position,
+                        length);
+    head.row_scale = head.states.row_scale(blockIdx.z);
+    if (end == position + 1) write_own(head, own);
     {
         const int number = min((int)threadIdx.x / CHUNKS, GROUP - 1), at = threadIdx.x % CHUNKS * 8;
         float x[8];
