@@ -524,14 +524,20 @@ def test_other_architectures_say_on_the_card_what_they_say_on_the_processor(tmp_
             engine.close()
         assert output_ids[0][:4] == output_ids[1][:4], family
         for dtype in ("auto", "8-bit", "4-bit"):
-            engine = load(folder, "cuda", dtype)
-            assert ask(engine, Sampling(max_new_tokens=12))[0].output_ids
+            with refused_captures() as refused:
+                engine = load(folder, "cuda", dtype)
+                assert ask(engine, Sampling(max_new_tokens=12))[0].output_ids
+            assert not refused, (family, dtype, refused)
             assert {tensor.device.type for tensor in engine._model.parameters()} == {"cuda"}
             engine.close()
 
 
 def _slots_say_what_single_answers_say(folder):
-    """By steps of a CUDA graph, whose capture the card must not refuse."""
+    """By steps of a CUDA graph, whose capture the card must not refuse.
+
+    It may refuse experts in float32: torch multiplies their matrices there in a way that reads on
+    the host how many tokens each has.
+    """
     engine = load(folder, "cuda", "float32")
     prompts = ("What?", "What is this, then?", "Why is it so?", "a")
     requests = [
@@ -541,7 +547,7 @@ def _slots_say_what_single_answers_say(folder):
     with refused_captures() as refused:
         alone = [engine.answer(one, lambda _: None, threading.Event()) for one in requests]
         together = dict(engine.answer_all(requests, threading.Event(), slots=3))
-    assert not refused, (folder.name, refused)
+    assert not refused or "moe" in folder.name, (folder.name, refused)
     plain = engine.by_generate()
     wanted = [plain.answer(one, lambda _: None, threading.Event()) for one in requests]
     for number, request in enumerate(requests):
