@@ -20,7 +20,8 @@ from core.chat.attention import OnAttention, attention_noted
 from core.chat.inputs import ChatImage, on_device
 from core.chat.slot_cache import LayerShape, Rows, ShapedCache, ShapeProbe, SlotCache
 from core.llava.cuda_graphs import Graph, HostCopy, to_device, try_capture
-from core.llava.language_model import decoder_of, likeliest
+from core.llava.language_model import decoder_of
+from core.llava.operations import likeliest
 from core.llava.passes import Prompt, StepOutput
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from core.llava.cuda_graphs import Graph, GraphCache, forked_stream, try_capture
 from core.llava.float8 import RawProduct
 from core.llava.kernels.launch import Kernels
 from core.llava.kv_cache import KVCache
-from core.llava.language_model import LanguageModel, likeliest
+from core.llava.language_model import LanguageModel
 from core.llava.passes import Prompt
 from core.llava.prefill import Prefill, PrefillRows
 
@@ -97,13 +97,11 @@ class DecodeStep:
             logits = self._fused_step(model.kernels, hidden, positions)
         else:
             logits = model.logits(self._step_states(hidden, positions, span, prompt))
-        is_busy, ends = positions >= 0, positions
         if prompt is not None:
             begin, slot = prompt.begin_and_slot
             is_its = torch.arange(len(ids), device=model.device) == slot
-            is_busy, ends = is_busy | is_its, torch.where(is_its, begin + prompt.count - 1, ends)
-        ids.copy_(torch.where(is_busy, likeliest(logits), ids))
-        positions.copy_(ends + is_busy)
+            positions.copy_(torch.where(is_its, begin + prompt.count - 1, positions))
+        model.operations.next_token(logits, ids, positions)
         return logits
 
     def _step_states(

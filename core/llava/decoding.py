@@ -20,7 +20,7 @@ from transformers import LogitsProcessor
 from core.generation.failure import broken_numbers
 from core.generation.pending import Prompt
 from core.llava.forward import ForwardPass, forward_pass
-from core.llava.language_model import BROKEN
+from core.llava.operations import BROKEN
 from core.llava.passes import Encoder, ImageFeatures, ImageInput, SlotForward, StepOutput
 from core.llava.passes import Prompt as PrefillPrompt
 from core.llava.sampler import Sampler

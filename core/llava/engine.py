@@ -25,6 +25,7 @@ from core.llava.decoding import DecodeLoop, LoopInputs, decode_loop
 from core.llava.generate_path import GeneratePath
 from core.llava.loop_answers import LoopAnswers
 from core.llava.patch_grid import Canvas, square_grid
+from core.llava.picture_resizer import PictureResizer
 from core.llava.prompt import Inputs, prepare
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Tokenizer
 from core.llava.tracing import Stopwatch, make_trace
@@ -92,12 +93,14 @@ class LlavaEngine:
         self._examiner: LayerMapExaminer | None = None
         self._generate_path = GeneratePath(model, tokenizer)
         self._usual_length = min(_USUAL_LENGTH, facts.context_length)
+        self._resizer: PictureResizer | None = None
         self._loop = decode_loop(model, {tokenizer.eos_token_id}, quantizes_cache=quantizes_cache)
         if self._loop is None:
             self.facts = replace(facts, missing=_MISSING)
             return
         try:
             self._loop.warm_up(self._usual_length)
+            self._resizer = self._warm_resizer(self._loop, vision.image_size)
             slots = self._slots_that_fit(self._loop)
             self.facts = replace(facts, slots_that_fit=slots, quantizes_cache=quantizes_cache)
         except (RuntimeError, MemoryError) as failure:
@@ -112,7 +115,7 @@ class LlavaEngine:
         pending = PendingAnswer(request, self._tokenizer)
         if stop.is_set():
             return pending.stopped()
-        inputs = self._prepare(request)
+        inputs = self._prepare(request, is_alone=True)
         if self._loop is not None and self._loop.supports(request.sampling):
             return self._answers_of(self._loop).answer(inputs, pending, on_piece, stop)
         return self._generate(inputs, pending, on_piece, stop)
@@ -258,7 +261,7 @@ class LlavaEngine:
     def close(self) -> None:
         """See `Engine.close`."""
         self._is_closed = True
-        self._loop = self._examiner = None
+        self._loop = self._examiner = self._resizer = None
         self._model = self._generate_path = cast(Any, None)
         release_memory()
 
@@ -266,9 +269,10 @@ class LlavaEngine:
 
     def get_ready(self, picture: Picture) -> None:
         """See `core.engine.get_ready`."""
-        self._values_of(picture.pixels)
+        self._values_of(picture.pixels, is_alone=True)
 
-    def _prepare(self, request: Request) -> Inputs:
+    def _prepare(self, request: Request, *, is_alone: bool = False) -> Inputs:
+        """`is_alone` says that the device has nothing else to do."""
         if self._is_closed:
             raise closed_engine()
         if request.others:
@@ -280,7 +284,7 @@ class LlavaEngine:
             )
         return prepare(
             request.turns,
-            self._values_of(request.picture.pixels),
+            self._values_of(request.picture.pixels, is_alone=is_alone),
             self._tokenizer,
             max_new_tokens=request.sampling.max_new_tokens,
             context_length=self.facts.context_length,
@@ -289,15 +293,29 @@ class LlavaEngine:
             beginning=request.beginning,
         )
 
-    def _values_of(self, pixels: Image.Image) -> np.ndarray:
+    def _warm_resizer(self, loop: DecodeLoop, size: int) -> PictureResizer | None:
+        """What makes pixel values on the device, if it has our kernels."""
+        kernels = loop.forward.language_model.kernels
+        if kernels is None:
+            return None
+        resizer = PictureResizer(kernels, self._device, size, self._mean, self._std)
+        resizer.pixel_values(Image.new("RGB", (640, 480)))
+        return resizer
+
+    def _values_of(self, pixels: Image.Image, *, is_alone: bool = False) -> np.ndarray:
         """The pixel values of an image; those of the last one are kept."""
         if self._is_closed:
             raise closed_engine()
         if self._pixel_values is None or self._pixel_values[0] is not pixels:
             size = self._model.config.vision_config.image_size
+            resizer = self._resizer
             try:
-                values = pixel_values(pixels, size, self._mean, self._std)
-            except MemoryError as failure:
+                # Beside other answers the device would be waited for, and the processor has time.
+                if resizer is not None and is_alone and resizer.takes(pixels):
+                    values = resizer.pixel_values(pixels)
+                else:
+                    values = pixel_values(pixels, size, self._mean, self._std)
+            except (RuntimeError, MemoryError) as failure:
                 raise self._failed(failure) from failure
             self._pixel_values = pixels, values
         return self._pixel_values[1]

@@ -25,20 +25,6 @@ Attend = Callable[[int, Tensor | RawProduct, Tensor], Tensor]
 may have to scale, and its input (rows, hidden size); returns (rows, query heads × head_dim)."""
 
 
-BROKEN = -1
-"""Stands for a token id where the logits were not finite."""
-
-
-def likeliest(logits: Tensor) -> Tensor:
-    """Returns the likeliest token of each row of logits, int64; `BROKEN` where they are not finite.
-
-    The maximum of a row with NaN is NaN. Costs no wait for the device, and may be captured.
-    """
-    highest = logits.max(-1)
-    is_broken = highest.values - highest.values != 0  # Infinity less itself is NaN too.
-    return highest.indices.masked_fill(is_broken, BROKEN)
-
-
 def decoder_of(model: Any) -> Any:
     """Returns the language model of one of transformers' vision-language models."""
     language = getattr(model.model, "language_model", None)

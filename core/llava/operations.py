@@ -14,6 +14,19 @@ from torch.nn import functional
 from core.llava.float8 import Float8Rows, RawProduct, scaled
 from core.llava.quantized_cache import LayerCache, as_tensor
 
+BROKEN = -1
+"""Stands for a token id where the logits were not finite."""
+
+
+def likeliest(logits: Tensor) -> Tensor:
+    """Returns the likeliest token of each row of logits, int64; `BROKEN` where they are not finite.
+
+    The maximum of a row with NaN is NaN. Costs no wait for the device, and may be captured.
+    """
+    highest = logits.max(-1)
+    is_broken = highest.values - highest.values != 0  # Infinity less itself is NaN too.
+    return highest.indices.masked_fill(is_broken, BROKEN)
+
 
 @dataclass(frozen=True, eq=False)
 class _StepPositions:
@@ -129,6 +142,16 @@ class TorchOperations:
             attn_mask=at.mask,
         )
         return attention.reshape(count, -1)
+
+    def next_token(self, logits: Tensor, ids: Tensor, positions: Tensor) -> None:
+        """Sets `ids` to the likeliest token of each slot, and moves `positions` one further.
+
+        `logits` is float32 (slots, vocabulary), `ids` and `positions` are int64 (slots,). A slot
+        with a negative position stays as it is.
+        """
+        is_busy = positions >= 0
+        ids.copy_(torch.where(is_busy, likeliest(logits), ids))
+        positions += is_busy
 
     def _rotated(self, states: Tensor, cosine: Tensor, sine: Tensor, key_heads: int) -> Tensor:
         """`states` as heads, (rows, heads, head_dim), queries and keys turned in at."""

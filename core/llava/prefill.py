@@ -21,7 +21,8 @@ from core.llava.cuda_graphs import GraphCache, to_device
 from core.llava.float8 import RawProduct, scaled
 from core.llava.kernels.launch import Kernels
 from core.llava.kv_cache import KVCache
-from core.llava.language_model import LanguageModel, likeliest
+from core.llava.language_model import LanguageModel
+from core.llava.operations import likeliest
 from core.llava.passes import Prompt
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 

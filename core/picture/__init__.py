@@ -11,8 +11,9 @@ a picture with the help of `reading` (Pillow and damaged files), `strips` (very 
 `colour` (any pixel mode to 8-bit sRGB) and `orientation`. `dimensions` reads the width and height
 alone, `small` makes pictures small, for lists, `part` cuts a part out, and
 `sending` encodes what a server is sent. `pixel_values` pads, resizes and normalises as
-LLaVA-1.5 does, and `model_view` turns that back into an image for people. Nothing here imports
-torch. `pixel_values` imports numpy and is imported by name, so that the window starts without it.
+LLaVA-1.5 does, and `model_view` turns that back into an image for people; `bicubic` has Pillow's
+weights for graphics cards. Nothing here imports torch. `pixel_values` and `bicubic` import numpy
+and are imported by name, so that the window starts without it.
 """
 
 from core.picture.dimensions import picture_size

@@ -41,7 +41,7 @@ def pixel_values(
     """
     square = padded_square(pixels, image_size, threads)
     values = np.empty((1, 3, image_size, image_size), np.float32)
-    tables = _normalised_bytes(tuple(mean), tuple(std))
+    tables = normalised_bytes(tuple(mean), tuple(std))
     # One channel at a time, and mode="clip" skips the check of the indices: a fifth of the time.
     channels = np.moveaxis(np.asarray(square), -1, 0)
     for plane, table, channel in zip(values[0], tables, channels, strict=True):
@@ -50,7 +50,7 @@ def pixel_values(
 
 
 @lru_cache(maxsize=4)
-def _normalised_bytes(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
+def normalised_bytes(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
     """float32 (3, 256): the normalised value of each byte in each channel, to be looked up.
 
     Scaled in float64 and then rounded to float32, as by CLIP's image processor.

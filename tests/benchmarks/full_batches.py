@@ -1,12 +1,12 @@
 """Full batches and FP8 on a graphics card: python -m tests.benchmarks.full_batches
 
-    [--stages check,scaled,products,tune,bench] [--precisions 16-bit,fp8,8-bit,4-bit] [--json FILE]
+    [--stages check,scaled,products,bench] [--precisions 16-bit,fp8,8-bit,4-bit] [--json FILE]
     [--caches 16 8] [--fillings 8] [--dequantized]
 
 With random weights in LLaVA-1.5-7b's sizes. `check` compares the kernels with float64, `scaled`
 times torch's scaled product in each way of adding up and writing, `products` times all matrices of
-a model for so many rows in each way there is, `layers` the layers without attention, `tune` a
-single stream in FP8 by the work of a warp, `bench` captions and tokens a second, with the KV cache
+a model for so many rows in each way there is, `layers` the layers without attention,
+`bench` captions and tokens a second, with the KV cache
 in full and in 8 bits. There each slot is filled `--fillings` times: the first and the last images
 have no others beside them, which counts less the more there are. `--dequantized` measures 8 and 4
 bits by 16-bit rows too. Asserts nothing but in `check`; a stage that fails says why, and the next
@@ -54,7 +54,7 @@ _TIMES = 7
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--stages", default="check,scaled,products,tune,bench")
+    parser.add_argument("--stages", default="check,scaled,products,bench")
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--caches", type=int, nargs="+", choices=(16, 8), default=(16, 8))
@@ -274,34 +274,6 @@ def _milliseconds(act: Callable[[], Tensor]) -> float:
     return sorted(times)[_TIMES // 2]
 
 
-# ---- a single stream ----------------------------------------------------------------------------
-
-
-def tune(_: list[Precision]) -> dict[str, float]:
-    """Milliseconds a token in FP8, by how many rows a warp multiplies and how many loads it has."""
-    if not ON_CARD:
-        return {}
-    from core.llava.kernels.build import GemvTuning
-    from tests.benchmarks.step_tuning import milliseconds, tuning_of
-
-    head = (4, 1)
-    tried = {
-        "2,4 2,4 2,4": GemvTuning((2, 4), (2, 4), (2, 4), head),
-        "4,1 1,2 4,1": GemvTuning((4, 1), (1, 2), (4, 1), head),
-        "4,2 2,2 4,2": GemvTuning((4, 2), (2, 2), (4, 2), head),
-    }
-    found = {}
-    with opened(Precision.FP8) as forward:
-        tried["as it is"] = tuning_of(forward)
-        for name, tuning in tried.items():
-            found[name] = milliseconds(forward, tuning)
-            say(f"fp8, warps {name}: {found[name]:.3f} ms a token")
-    with opened(Precision.BITS_8) as forward:
-        found["8-bit"] = milliseconds(forward, tuning_of(forward))
-        say(f"8-bit: {found['8-bit']:.3f} ms a token")
-    return found
-
-
 # ---- captions -----------------------------------------------------------------------------------
 
 
@@ -367,7 +339,6 @@ STAGES: dict[str, Callable[[list[Precision]], Any]] = {
     "check": check,
     "scaled": scaled,
     "products": products,
-    "tune": tune,
 }
 
 if __name__ == "__main__":

@@ -61,6 +61,26 @@ extern "C" void attend(Step given, int parts, int key_heads, int slots) {
     });
 }
 
+struct Resizing {
+    const u32* pixels; u32* narrow; const int *first, *weights; const float* normalised;
+    float* values;
+    int width, height, left, top, padding, taps, size;
+} of_resizing;
+
+extern "C" void resize(Resizing given) {
+    of_resizing = given;
+    run((given.height * given.size + 255) / 256, 1, 1, 256, [] {
+        const Resizing& r = of_resizing;
+        resize_across(r.pixels, r.width, r.height, r.left, r.padding, r.first, r.weights, r.taps,
+                      r.narrow, r.size);
+    });
+    run((given.size * given.size + 255) / 256, 1, 1, 256, [] {
+        const Resizing& r = of_resizing;
+        resize_down(r.narrow, r.height, r.top, r.padding, r.first, r.weights, r.taps, r.normalised,
+                    r.values, r.size);
+    });
+}
+
 extern "C" void rotate_and_cache(Prompt given, int blocks) {
     of_prompt = given;
     run(blocks, 1, 1, 256, [] {
@@ -91,8 +111,17 @@ class _Prompt(ctypes.Structure):
     )
 
 
+class _Resizing(ctypes.Structure):
+    _fields_ = (
+        *((name, _POINTER) for name in ("pixels", "narrow", "first", "weights")),
+        *((name, _POINTER) for name in ("normalised", "values")),
+        *((name, _INT) for name in ("width", "height", "left", "top", "padding", "taps", "size")),
+    )
+
+
 class EmulatedKernels:
-    """`Kernels` of bfloat16 on tensors of the CPU, as far as a KV cache is read and written.
+    """`Kernels` of bfloat16 on tensors of the CPU, as far as a KV cache is read and written, or a
+    picture resized.
 
     `compiled_in` is a folder for the library. Skips the test where there is no C++ compiler, and
     on other systems than Linux.
@@ -107,7 +136,7 @@ class EmulatedKernels:
         attention = "attention_int8.cu" if cache_bits == 8 else "attention.cu"
         sizes = {"HEAD_DIM": head_dim, "GROUP": group, "CACHE_BITS": cache_bits}
         source = compiled_in / f"{head_dim}_{group}_{cache_bits}.cpp"
-        source.write_text(_translated(attention, "rotary.cu"), encoding="utf-8")
+        source.write_text(_translated(attention, "rotary.cu", "resize.cu"), encoding="utf-8")
         library = source.with_suffix(".so")
         defined = [f"-D{name}={value}" for name, value in sizes.items()]
         options = ["-std=c++17", "-O2", "-fno-strict-aliasing", "-w", "-shared", "-fPIC"]
@@ -136,6 +165,25 @@ class EmulatedKernels:
         self._library.attend(given, -(-length // scratch.part), key_heads, slots)
         assert not scratch.ended.any()
         return out
+
+    def resized(
+        self,
+        pixels: Tensor,
+        left: int,
+        top: int,
+        padding: int,
+        first: Tensor,
+        weights: Tensor,
+        normalised: Tensor,
+    ) -> Tensor:
+        """See `Kernels.resized`."""
+        (height, width), (taps, size) = pixels.shape, weights.shape
+        values = torch.zeros(3, size, size)
+        narrow = torch.zeros(height, size, dtype=torch.int32)
+        tensors = (pixels, narrow, first, weights, normalised, values)
+        sizes = (width, height, left, top, padding, taps, size)
+        self._library.resize(_Resizing(*map(_address, tensors), *sizes))
+        return values
 
     def rope_and_cache_at(
         self,

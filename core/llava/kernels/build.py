@@ -18,6 +18,7 @@ import torch
 
 from core.llava.kernels.cubin_cache import CubinCache, cubin_key, default_cache
 from core.llava.kernels.driver import cuda_driver
+from core.llava.kernels.gemv import GemvTuning, gemv_tuning
 from core.llava.kernels.nvrtc import Compiler, Nvrtc
 from core.llava.kernels.shape import (
     KernelShape,
@@ -32,39 +33,6 @@ log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent
 SKINNY_STEPS = (8, 32)
 """The skinny matmul is compiled for multiples of so many rows of activations."""
-
-
-@dataclass(frozen=True)
-class GemvTuning:
-    """The work of a warp in each matrix-vector kernel: how many rows of the matrix it multiplies at
-    once, and how many 16-byte loads of each row are in flight."""
-
-    norm_gemv: tuple[int, int]
-    gemv_add: tuple[int, int]
-    norm_gemv_gated: tuple[int, int]
-    norm_gemv_logits: tuple[int, int]
-
-
-# By the bits of the layers' weights: the fastest of those tried for a whole decode step on an H200
-# (python -m tests.benchmarks.step_tuning).
-_TUNING = {
-    16: GemvTuning((4, 2), (1, 2), (4, 1), (4, 1)),
-    8: GemvTuning((2, 2), (1, 4), (2, 2), (4, 1)),
-    4: GemvTuning((4, 2), (2, 8), (4, 2), (4, 1)),
-}
-# For integers and activations in bfloat16, which take longer to unpack: in JoyCaption's sizes a
-# step takes 2.65 ms instead of 2.80 in 4 bits and 2.84 instead of 2.96 in 8 (--sizes joycaption).
-_TUNING_FOR_BFLOAT16 = {
-    8: GemvTuning((2, 4), (1, 4), (4, 1), (4, 1)),
-    4: GemvTuning((4, 4), (4, 2), (8, 1), (4, 1)),
-}
-
-
-def gemv_tuning(shape: KernelShape) -> GemvTuning:
-    """The work of a warp for models of `shape`."""
-    if shape.dtype == torch.bfloat16 and not shape.is_float8:
-        return _TUNING_FOR_BFLOAT16.get(shape.bits, _TUNING[shape.bits])
-    return _TUNING[shape.bits]
 
 
 @dataclass(frozen=True)
@@ -96,6 +64,8 @@ def kernel_names(shape: KernelShape, capability: tuple[int, int]) -> dict[str, t
         "norms.cu": ("add_rms_norm", "add_layer_norm"),
         "activation.cu": ("silu_and_mul", "quick_gelu"),
         "rotary.cu": ("rope_and_cache",),
+        "next_token.cu": ("next_token",),
+        "resize.cu": ("resize_across", "resize_down"),
     }
     if multiplies_cache(shape, capability):
         names["attention_int8.cu"] = ("decode_attention_int8",)
@@ -198,6 +168,7 @@ def _options(shape: KernelShape, capability: tuple[int, int], tuning: GemvTuning
         f"-DGATED_THREADS={row_threads(shape.inner)}",
         f"-DWEIGHTS={'E4M3' if shape.is_float8 else shape.bits}",
     ]
-    for name, (rows, fetches) in asdict(tuning).items():
-        options += [f"-DROWS_{name.upper()}={rows}", f"-DFETCHES_{name.upper()}={fetches}"]
+    for name, work in asdict(tuning).items():
+        options += [f"-DROWS_{name.upper()}={work['rows']}"]
+        options += [f"-DLOADS_{name.upper()}={work['loads']}"]
     return options

@@ -1,19 +1,13 @@
 // GEMV: a weight matrix times one row of activations, fused with the RMS norm before it and with
 // the residual add, the SiLU gate or the float32 conversion after it. Weights in 16, 8 or 4 bits.
 //
-// For each kernel NAME, ROWS_NAME and FETCHES_NAME are defined too (GEMV_TUNING in build.py).
+// For each kernel NAME, ROWS_NAME and LOADS_NAME are defined too (GemvTuning in build.py).
 
 #include "common.cuh"
 
 __device__ __forceinline__ u32 pack_float16(float low, float high) {
     u32 y;
     asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
-    return y;
-}
-
-__device__ __forceinline__ u32 multiply_float16(u32 a, u32 b) {
-    u32 y;
-    asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(y) : "r"(a), "r"(b));
     return y;
 }
 
@@ -29,6 +23,11 @@ template <int FORMAT>
 struct Columns {
     static const int COUNT = 128 / BITS_OF(FORMAT);
     float x[COUNT];
+
+    __device__ __forceinline__ void clear() {
+#pragma unroll
+        for (int i = 0; i < COUNT; i++) x[i] = 0;
+    }
 
     // Loads the columns. If `gain` is not null, multiplies by it and adds the squares to `squares`.
     __device__ __forceinline__ void read(const u16* row, const u16* gain, float& squares) {
@@ -92,7 +91,12 @@ struct Columns<4> {
     static const int COUNT = 32;
     u32 x[COUNT / 2];
 
-    __device__ __forceinline__ void read(const u16* row, const u16* gain, float&) {
+    __device__ __forceinline__ void clear() {
+#pragma unroll
+        for (int i = 0; i < COUNT / 2; i++) x[i] = 0;
+    }
+
+    __device__ __forceinline__ void read(const u16* row, const u16* gain, float& squares) {
 #pragma unroll
         for (int i = 0; i < COUNT; i += 8) {
             const uint4 eight = *(const uint4*)(row + i);
@@ -101,16 +105,13 @@ struct Columns<4> {
             const u32 by[4] = {gains.x, gains.y, gains.z, gains.w};
 #pragma unroll
             for (int k = 0; k < 4; k++) {
-#if BFLOAT16
                 float low, high, g = 1, h = 1;
                 unpack(two[k], low, high);
-                if (gain) unpack(by[k], g, h);
+                if (gain) {
+                    squares = fmaf(low, low, fmaf(high, high, squares));
+                    unpack(by[k], g, h);
+                }
                 x[i / 2 + k] = pack_float16(low * g * 0.0625f, high * h * 0.0625f);
-#else
-                const u32 sixteenth = 0x2c002c00u;
-                x[i / 2 + k] = multiply_float16(two[k], sixteenth);
-                if (gain) x[i / 2 + k] = multiply_float16(x[i / 2 + k], by[k]);
-#endif
             }
         }
     }
@@ -146,115 +147,141 @@ struct Columns<4> {
 // What is done with the product: stored, added to `added`, gated by SiLU, or stored as float32.
 enum Epilogue { STORE, ADD, GATE, STORE_FLOAT32 };
 
-#define WARPS 4
+#define MOST_WARPS 16
+#define MOST_ROWS 64  // Of the matrix, for one block.
+
+// Each of `sums` over the lanes of the warp, in a few steps for all of them: lane `n` returns that of
+// number n / (WARP / COUNT).
+template <int COUNT>
+__device__ __forceinline__ float sum_each_over_warp(float* sums) {
+    int step = WARP / 2;
+#pragma unroll
+    for (int half = COUNT / 2; half > 0; half /= 2, step /= 2) {
+        const bool is_upper = threadIdx.x & step;
+#pragma unroll
+        for (int i = 0; i < half; i++) {
+            const float given = is_upper ? sums[i] : sums[i + half];
+            sums[i] = (is_upper ? sums[i + half] : sums[i]) + __shfl_xor_sync(EVERY_LANE, given, step);
+        }
+    }
+#pragma unroll
+    for (; step > 0; step /= 2) sums[0] += __shfl_xor_sync(EVERY_LANE, sums[0], step);
+    return sums[0];
+}
 
 // out = W x for one x, or W (x / rms(x) * gain) if NORMALIZED. `weight` is (rows, columns); `scales`
-// is float32 (rows,) in 8 bits and E4M3, and float16 (rows, columns / 64) in 4 bits. Each warp computes ROWS
-// rows with FETCHES 16-byte loads of each in flight. With GATE half of them are gate rows, and half
-// are the matching value rows in the lower half of the matrix.
-template <int FORMAT, bool NORMALIZED, Epilogue EPILOGUE, int ROWS, int FETCHES>
-__device__ __forceinline__ void gemv(const u8* weight, const void* scales, const u16* x,
-                                         const u16* gain, float eps, const u16* added, void* out,
-                                         int rows, int columns) {
-    __shared__ float squares_of[WARPS];
+// is float32 (rows,) in 8 bits and E4M3, and float16 (rows, columns / 64) in 4 bits.
+//
+// A block computes `share` outputs. Each warp has its own columns, LOADS times 16 bytes a lane, and
+// keeps their activations in registers, so that they are read once for all rows of the block. The
+// weights of ROWS rows are in flight. With GATE half of them are gate rows, and half are the matching
+// value rows in the lower half of the matrix.
+template <int FORMAT, bool NORMALIZED, Epilogue EPILOGUE, int ROWS, int LOADS>
+__device__ __forceinline__ void gemv(const u8* weight, const void* scales, const u16* x, const u16* gain,
+                                     float eps, const u16* added, void* out, int rows, int columns,
+                                     int share) {
+    __shared__ float partial[MOST_ROWS][MOST_WARPS + 1];
+    __shared__ float squares_of[MOST_WARPS];
     const int BITS = BITS_OF(FORMAT);
     const int COUNT = Columns<FORMAT>::COUNT;
     const int SPAN = WARP * COUNT;
-    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
     const int STEP = EPILOGUE == GATE ? ROWS / 2 : ROWS;
-    const int first = (blockIdx.x * WARPS + warp) * STEP;
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
     const int outputs = EPILOGUE == GATE ? rows / 2 : rows;
+    const int first = blockIdx.x * share, end = min(first + share, outputs);
+    const int column = warp * LOADS * SPAN + lane * COUNT;
     const size_t stride = (size_t)columns * BITS / 8;
-    int row[ROWS];
-    const u8* address[ROWS];
+    weight += (size_t)column * BITS / 8;
+    uint4 w[ROWS][LOADS];
+    u16 group_scales[ROWS][LOADS];
 #pragma unroll
-    for (int r = 0; r < ROWS; r++) {
-        row[r] = min(first + r % STEP, outputs - 1) + (r / STEP) * outputs;
-        address[r] = weight + row[r] * stride;
-    }
-    uint4 w[FETCHES][ROWS];
-    int column = lane * COUNT;
-#define FETCH                                                                               \
-    _Pragma("unroll") for (int f = 0; f < FETCHES; f++) if (column + f * SPAN < columns)    \
-        _Pragma("unroll") for (int r = 0; r < ROWS; r++)                                    \
-            w[f][r] = read_once(address[r] + (size_t)(column + f * SPAN) * BITS / 8);
-    FETCH  // Weights do not depend on earlier kernels.
-    await_inputs();
-    float sums[ROWS] = {};
-    float squares = 0;
-    for (int span = 0; column < columns; span += FETCHES) {
+    for (int r = 0; r < ROWS; r++)
 #pragma unroll
-        for (int f = 0; f < FETCHES; f++) {
-            const int at = column + f * SPAN;
+        for (int l = 0; l < LOADS; l++) w[r][l] = make_uint4(0, 0, 0, 0), group_scales[r][l] = 0;
+
+    const auto fetch = [&](int r, int base) {
+        const size_t row = min(base + r % STEP, outputs - 1) + (r / STEP) * outputs;
+#pragma unroll
+        for (int l = 0; l < LOADS; l++) {
+            const int at = column + l * SPAN;
             if (at >= columns) break;
-            if (BITS == 4 && NORMALIZED && (span + f) % WARPS == warp) {
-                // The warps of a block share this sum, which takes as long as the products.
-                float v[8];
-#pragma unroll
-                for (int i = 0; i < COUNT; i += 8) {
-                    unpack(*(const uint4*)(x + at + i), v);
-#pragma unroll
-                    for (int k = 0; k < 8; k++) squares = fmaf(v[k], v[k], squares);
-                }
-            }
-            Columns<FORMAT> activations;
-            activations.read(x + at, NORMALIZED ? gain + at : (const u16*)0, squares);
-#pragma unroll
-            for (int r = 0; r < ROWS; r++) {
-                float scale = 1;
-                if (BITS == 4)
-                    scale = scale_to_float(
-                        ((const u16*)scales)[(size_t)row[r] * (columns / 64) + at / 64]);
-                sums[r] = fmaf(scale, activations.times(w[f][r]), sums[r]);
-            }
+            w[r][l] = read_once(weight + row * stride + (size_t)l * SPAN * BITS / 8);
+            if (BITS == 4) group_scales[r][l] = ((const u16*)scales)[row * (columns / 64) + at / 64];
         }
-        column += FETCHES * SPAN;
-        FETCH
+    };
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) fetch(r, first);
+    await_inputs();  // Weights do not depend on earlier kernels.
+
+    Columns<FORMAT> activations[LOADS];
+    float squares = 0;
+#pragma unroll
+    for (int l = 0; l < LOADS; l++) {
+        const int at = column + l * SPAN;
+        if (at < columns)
+            activations[l].read(x + at, NORMALIZED ? gain + at : (const u16*)0, squares);
+        else
+            activations[l].clear();
     }
-#undef FETCH
+    if (NORMALIZED) {
+        squares = sum_over_warp(squares);
+        if (lane == 0) squares_of[warp] = squares;
+    }
+    for (int base = first; base < end; base += STEP) {
+        float sums[ROWS];
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            sums[r] = 0;
+#pragma unroll
+            for (int l = 0; l < LOADS; l++) {
+                const float scale = BITS == 4 ? scale_to_float(group_scales[r][l]) : 1;
+                sums[r] = fmaf(scale, activations[l].times(w[r][l]), sums[r]);
+            }
+            if (base + STEP < end) fetch(r, base + STEP);
+        }
+        const float sum = sum_each_over_warp<ROWS>(sums);
+        const int row = (base - first) / STEP * ROWS + lane / (WARP / ROWS);
+        if (lane % (WARP / ROWS) == 0) partial[row][warp] = sum;
+    }
+    __syncthreads();
     float factor = 1;
     if (NORMALIZED) {
-        float total = sum_over_warp(squares);
-        if (BITS == 4) {
-            if (lane == 0) squares_of[warp] = total;
-            __syncthreads();
-            total = 0;
-#pragma unroll
-            for (int i = 0; i < WARPS; i++) total += squares_of[i];
-        }
+        float total = 0;
+        for (int i = 0; i < warps; i++) total += squares_of[i];
         factor = rsqrtf(total / columns + eps);
     }
-#pragma unroll
-    for (int r = 0; r < ROWS; r++) {
-        sums[r] = sum_over_warp(sums[r]) * factor;
-        if (BITS == 8) sums[r] *= ((const float*)scales)[row[r]];
-    }
-    if (lane != 0) return;
-#pragma unroll
-    for (int r = 0; r < STEP; r++) {
-        const int output = first + r;
-        if (output >= outputs) break;
+    for (int i = threadIdx.x; i < end - first; i += blockDim.x) {
+        const int output = first + i, row = i / STEP * ROWS + i % STEP;
+        float y = 0, value = 0;
+        for (int part = 0; part < warps; part++) {
+            y += partial[row][part];
+            if (EPILOGUE == GATE) value += partial[row + STEP][part];
+        }
+        y *= factor, value *= factor;
+        if (BITS == 8) {
+            y *= ((const float*)scales)[output];
+            if (EPILOGUE == GATE) value *= ((const float*)scales)[output + outputs];
+        }
         if (EPILOGUE == STORE_FLOAT32) {
-            ((float*)out)[output] = sums[r];
+            ((float*)out)[output] = y;
         } else {
-            float y = sums[r];
             if (EPILOGUE == ADD) y += to_float(added[output]);
-            if (EPILOGUE == GATE) y = silu(y) * sums[(r + STEP) % ROWS];
+            if (EPILOGUE == GATE) y = silu(y) * value;
             ((u16*)out)[output] = to_half(y);
         }
     }
 }
 
-#define GEMV(NAME, FORMAT, NORMALIZED, EPILOGUE, ROWS, FETCHES)                                 \
-    extern "C" __global__ void __launch_bounds__(WARPS * WARP)                                  \
-        NAME(const u8* weight, const void* scales, const u16* x, const u16* gain, float eps,    \
-             const u16* added, void* out, int rows, int columns) {                              \
-        gemv<FORMAT, NORMALIZED, EPILOGUE, ROWS, FETCHES>(weight, scales, x, gain, eps, added,  \
-                                                          out, rows, columns);                  \
+#define GEMV(NAME, FORMAT, NORMALIZED, EPILOGUE, ROWS, LOADS)                                     \
+    extern "C" __global__ void __launch_bounds__(MOST_WARPS * WARP)                               \
+        NAME(const u8* weight, const void* scales, const u16* x, const u16* gain, float eps,      \
+             const u16* added, void* out, int rows, int columns, int share) {                     \
+        gemv<FORMAT, NORMALIZED, EPILOGUE, ROWS, LOADS>(weight, scales, x, gain, eps, added, out, \
+                                                        rows, columns, share);                    \
     }
 
-GEMV(norm_gemv, WEIGHTS, true, STORE, ROWS_NORM_GEMV, FETCHES_NORM_GEMV)
-GEMV(gemv_add, WEIGHTS, false, ADD, ROWS_GEMV_ADD, FETCHES_GEMV_ADD)
-GEMV(norm_gemv_gated, WEIGHTS, true, GATE, ROWS_NORM_GEMV_GATED, FETCHES_NORM_GEMV_GATED)
+GEMV(norm_gemv, WEIGHTS, true, STORE, ROWS_NORM_GEMV, LOADS_NORM_GEMV)
+GEMV(gemv_add, WEIGHTS, false, ADD, ROWS_GEMV_ADD, LOADS_GEMV_ADD)
+GEMV(norm_gemv_gated, WEIGHTS, true, GATE, ROWS_NORM_GEMV_GATED, LOADS_NORM_GEMV_GATED)
 GEMV(norm_gemv_logits, (WEIGHTS < 16 ? 8 : 16), true, STORE_FLOAT32, ROWS_NORM_GEMV_LOGITS,
-         FETCHES_NORM_GEMV_LOGITS)
+     LOADS_NORM_GEMV_LOGITS)

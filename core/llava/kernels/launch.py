@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 from dataclasses import dataclass
 
@@ -10,9 +9,11 @@ import torch
 from torch import Tensor
 
 from core.llava.float8 import Float8Rows, RawProduct, is_float8
-from core.llava.kernels.arguments import in_c, of_cache, of_product
-from core.llava.kernels.build import SKINNY_STEPS, KernelBuild, installed_kernels, kernel_names
-from core.llava.kernels.driver import DriverError, LaunchAttribute, LaunchConfig, cuda_driver
+from core.llava.kernels.arguments import of_cache, of_product
+from core.llava.kernels.build import SKINNY_STEPS, KernelBuild, installed_kernels
+from core.llava.kernels.driver import DriverError
+from core.llava.kernels.gemv import gemv_share, gemv_warps
+from core.llava.kernels.launcher import Launcher
 from core.llava.kernels.nvrtc import CompileError
 from core.llava.kernels.scratch import AttentionScratch
 from core.llava.kernels.shape import (
@@ -52,7 +53,7 @@ def load_kernels(shape: KernelShape, device: torch.device) -> Kernels | None:
     return None
 
 
-class Kernels:
+class Kernels(Launcher):
     """Launches each kernel in torch's current stream.
 
     Tensors are contiguous and in the model's dtype where nothing else is said; none of that is
@@ -61,26 +62,14 @@ class Kernels:
     """
 
     def __init__(self, build: KernelBuild, device: torch.device):
+        super().__init__(build, device)
         self.shape = build.shape
         self._tuning = build.tuning
-        self._device = torch.cuda.current_device() if device.index is None else device.index
         capability = torch.cuda.get_device_capability(device)
         self._has_skinny = has_skinny(self.shape, capability)
         self.has_float8 = has_float8(self.shape, capability)
         self._norm_threads = row_threads(self.shape.hidden)
         self._multiplies_cache = multiplies_cache(self.shape, capability)
-        self._driver = cuda_driver()
-        self._functions: dict[str, ctypes.c_void_p] = {}
-        with torch.cuda.device(self._device):
-            torch.zeros(1, device="cuda")  # Makes torch's context current, which the driver needs.
-            for source, names in kernel_names(self.shape, capability).items():
-                self._functions |= self._driver.load(build.cubins[source], names)
-        self._attribute = LaunchAttribute.programmatic_launch()
-        self._config = LaunchConfig(
-            attributes=ctypes.pointer(self._attribute),
-            # Older GPUs do not support programmatic dependent launch.
-            attribute_count=int(capability >= (9, 0)),
-        )
         self.table_dtype = torch.float32
         self._scratch: tuple[tuple[int, int, int], AttentionScratch] | None = None
 
@@ -136,11 +125,46 @@ class Kernels:
             if isinstance(matrix, QuantizedMatrix)
             else (matrix, None)
         )
-        rows_per_warp, _ = getattr(self._tuning, name)
-        warps = -(-rows // rows_per_warp)
-        blocks = -(-warps // (_THREADS // _WARP))
-        self._launch(name, (blocks, 1, 1), _THREADS, values, scales, row, gain, eps, added, out,
-                     rows, columns)  # fmt: skip
+        work = getattr(self._tuning, name)
+        bits = matrix.bits if isinstance(matrix, QuantizedMatrix) else 16
+        pair = 2 if name == "norm_gemv_gated" else 1
+        warps = gemv_warps(columns, work.loads, bits)
+        share = gemv_share(work, rows // pair, warps, self.multiprocessors, pair)
+        self.launch(name, (-(-rows // (pair * share)), 1, 1), warps * _WARP, values, scales, row,
+                    gain, eps, added, out, rows, columns, share)  # fmt: skip
+
+    def next_token(self, logits: Tensor, ids: Tensor, positions: Tensor) -> None:
+        """See `TorchOperations.next_token`."""
+        rows, vocabulary = logits.shape
+        self.launch("next_token", (rows, 1, 1), 1024, logits, ids, positions, vocabulary)
+
+    # ---- a picture
+
+    def resized(
+        self,
+        pixels: Tensor,
+        left: int,
+        top: int,
+        padding: int,
+        first: Tensor,
+        weights: Tensor,
+        normalised: Tensor,
+    ) -> Tensor:
+        """int32 (height, width) → float32 (3, size, size): a picture's pixel values.
+
+        A pixel has red in its lowest byte, then green and blue. The square around the picture
+        begins `left` columns and `top` rows before it and has the colour `padding`. `first` int32
+        (size,) and `weights` int32 (taps, size) are those of `bicubic_weights`; `normalised`
+        float32 (3, 256) is the value of each byte in each channel.
+        """
+        (height, width), (taps, size) = pixels.shape, weights.shape
+        narrow = pixels.new_empty(height, size)
+        values = normalised.new_empty(3, size, size)
+        self.launch("resize_across", (-(-height * size // 256), 1, 1), 256, pixels, width, height,
+                     left, padding, first, weights, taps, narrow, size)  # fmt: skip
+        self.launch("resize_down", (-(-size * size // 256), 1, 1), 256, narrow, height, top,
+                     padding, first, weights, taps, normalised, values, size)  # fmt: skip
+        return values
 
     # ---- many rows
 
@@ -153,7 +177,7 @@ class Kernels:
         """
         out = torch.empty_like(hidden)
         rows, columns = hidden.shape
-        self._launch("add_rms_norm", (rows, 1, 1), self._norm_threads, hidden, *of_product(delta),
+        self.launch("add_rms_norm", (rows, 1, 1), self._norm_threads, hidden, *of_product(delta),
                      gain, eps, out, columns)  # fmt: skip
         return out
 
@@ -164,7 +188,7 @@ class Kernels:
         """
         rows, inner = gates.shape[0], gates.shape[1] // 2
         blocks = -(-rows * inner // (8 * 256))
-        self._launch("silu_and_mul", (blocks, 1, 1), 256, gates, rows, inner)
+        self.launch("silu_and_mul", (blocks, 1, 1), 256, gates, rows, inner)
         return gates[:, :inner]
 
     def add_layer_norm(
@@ -177,14 +201,14 @@ class Kernels:
         """
         out = torch.empty_like(hidden)
         columns = hidden.shape[-1]
-        self._launch("add_layer_norm", (hidden.numel() // columns, 1, 1), 128, hidden, delta, gain,
+        self.launch("add_layer_norm", (hidden.numel() // columns, 1, 1), 128, hidden, delta, gain,
                      bias, eps, out, columns)  # fmt: skip
         return out
 
     def quick_gelu(self, states: Tensor) -> Tensor:
         """x × sigmoid(1.702 x) of `states`, a multiple of eight values, in place."""
         count = states.numel()
-        self._launch("quick_gelu", (-(-count // (8 * 256)), 1, 1), 256, states, count)
+        self.launch("quick_gelu", (-(-count // (8 * 256)), 1, 1), 256, states, count)
         return states
 
     def rope_and_cache(
@@ -231,7 +255,7 @@ class Kernels:
         rows, width = out.shape
         key_heads, length = cache.shape[-3] // 2, cache.shape[-2]
         blocks = -(-rows * width // (16 * 256))
-        self._launch("rope_and_cache", (blocks, 1, 1), 256, *of_product(states), out,
+        self.launch("rope_and_cache", (blocks, 1, 1), 256, *of_product(states), out,
                      *of_cache(cache), cosine, sine, key_heads, length, begin, begin_and_slot,
                      rows - before, before)  # fmt: skip
 
@@ -261,7 +285,7 @@ class Kernels:
         out = values.new_empty(slots, key_heads * self.shape.group * head_dim)
         grid = -(-length // scratch.part), key_heads, slots
         name = "decode_attention_int8" if self._multiplies_cache else "decode_attention"
-        self._launch(name, grid, _THREADS, values, *scales, *of_cache(cache), at.cosine, at.sine,
+        self.launch(name, grid, _THREADS, values, *scales, *of_cache(cache), at.cosine, at.sine,
                      at.positions, out, scratch.partial, scratch.ended, length,
                      scratch.part, head_dim**-0.5)  # fmt: skip
         return out
@@ -298,7 +322,7 @@ class Kernels:
         kind = "skinny" if self._is_of_layers(quantized) else "skinny_head"
         step = next((step for step in SKINNY_STEPS if count <= step), SKINNY_STEPS[-1])
         grid = -(-count // step), -(-rows // _SKINNY_BLOCK_ROWS), 1
-        self._launch(f"{kind}_{step}", grid, 256, quantized.values, quantized.scales, states,
+        self.launch(f"{kind}_{step}", grid, 256, quantized.values, quantized.scales, states,
                      states.stride(0), out, count, rows, columns)  # fmt: skip
         return out
 
@@ -309,7 +333,7 @@ class Kernels:
             quantized.dequantized(out.dtype, out)
             return
         blocks = -(-columns // (8 * 256))
-        self._launch("dequantize", (rows, blocks, 1), 256, quantized.values, quantized.scales, out,
+        self.launch("dequantize", (rows, blocks, 1), 256, quantized.values, quantized.scales, out,
                      columns)  # fmt: skip
 
     def _is_of_layers(self, quantized: QuantizedMatrix) -> bool:
@@ -325,7 +349,7 @@ class Kernels:
         """`add_rms_norm` with the result in FP8."""
         rows, columns = hidden.shape
         out = Float8Rows.empty(rows, columns, hidden.device)
-        self._launch("add_rms_norm_e4m3", (rows, 1, 1), self._norm_threads, hidden,
+        self.launch("add_rms_norm_e4m3", (rows, 1, 1), self._norm_threads, hidden,
                      *of_product(delta), gain, eps, out.values, out.scales, columns)  # fmt: skip
         return out
 
@@ -335,7 +359,7 @@ class Kernels:
         assert values is not None
         rows, inner = values.shape[0], values.shape[1] // 2
         out = Float8Rows.empty(rows, inner, values.device)
-        self._launch("silu_and_mul_e4m3", (rows, 1, 1), row_threads(inner), values, *scales,
+        self.launch("silu_and_mul_e4m3", (rows, 1, 1), row_threads(inner), values, *scales,
                      out.values, out.scales, inner)  # fmt: skip
         return out
 
@@ -343,7 +367,7 @@ class Kernels:
         """(rows, columns) in FP8."""
         rows, columns = states.shape
         out = Float8Rows.empty(rows, columns, states.device)
-        self._launch("round_to_e4m3", (rows, 1, 1), 256, states, out.values, out.scales, columns)
+        self.launch("round_to_e4m3", (rows, 1, 1), 256, states, out.values, out.scales, columns)
         return out
 
     def dequantize_float8(self, quantized: QuantizedMatrix, out: Tensor) -> None:
@@ -351,27 +375,8 @@ class Kernels:
         `quantized.float8_scales`."""
         rows, columns = quantized.shape
         blocks = -(-columns // (8 * 256))
-        self._launch("dequantize_e4m3", (rows, blocks, 1), 256, quantized.values, quantized.scales,
+        self.launch("dequantize_e4m3", (rows, blocks, 1), 256, quantized.values, quantized.scales,
                      quantized.float8_scales, out, columns)  # fmt: skip
-
-    def _launch(
-        self,
-        name: str,
-        grid: tuple[int, int, int],
-        threads: int,
-        *arguments: Tensor | int | float | None,
-    ) -> None:
-        values = [in_c(argument) for argument in arguments]
-        pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
-        config = self._config
-        config.grid[:] = grid
-        config.block[0] = threads
-        config.stream = torch.cuda.current_stream(self._device).cuda_stream
-        driver = self._driver
-        with torch.cuda.device(self._device):
-            code = driver.launch(ctypes.byref(config), self._functions[name], pointers, None)
-        if code:
-            driver.check(code)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.llava.kernels.build import KernelBuild, build_kernels, gemv_tuning, kernel_names
+from core.llava.kernels.build import KernelBuild, build_kernels, kernel_names
 from core.llava.kernels.cubin_cache import CubinCache, cubin_key
+from core.llava.kernels.gemv import gemv_tuning
 from core.llava.kernels.launch import Kernels
 from core.llava.kernels.nvrtc import CompileError, Nvrtc
 from core.llava.kernels.shape import KernelShape

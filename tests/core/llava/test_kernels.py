@@ -4,7 +4,9 @@ import sys
 from collections.abc import Callable
 from itertools import product
 
+import numpy as np
 import torch
+from PIL import Image
 from torch.nn import functional
 
 from core.device.float8 import RAW_UNIT, float8_product, has_float8
@@ -12,9 +14,11 @@ from core.llava.float8 import Float8Rows, RawProduct
 from core.llava.kernels.launch import Kernels, load_kernels
 from core.llava.kernels.shape import KernelShape
 from core.llava.linear import Dequantizer, Matrix
-from core.llava.operations import TorchOperations
+from core.llava.operations import BROKEN, TorchOperations
+from core.llava.picture_resizer import PictureResizer
 from core.llava.quantized import QuantizedMatrix, quantize
 from core.llava.quantized_cache import QuantizedCache, as_tensor
+from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, pixel_values
 from core.transcript import WeightFormat
 
 if __name__ != "__main__":
@@ -435,6 +439,43 @@ def test_attention_scales_products_in_fp8():
                 results.append((attention, whole, as_tensor(cache, dtype)))
             for given, right in zip(*results, strict=True):
                 near(given, right, 2 * tolerance if bits == 16 else 0.02)
+
+
+def test_likeliest_token_becomes_the_next_of_each_slot_that_is_busy():
+    mine = made(torch.float16, None)
+    plain = TorchOperations(torch.float32, 128, 1)
+    for rows, vocabulary in ((1, 32000), (5, 32067), (64, 152064), (3, 7)):
+        logits = drawn(torch.float32, rows, vocabulary)
+        logits[0, 3] = logits[0, 5] = 100  # The first of equal ones.
+        ids = torch.arange(rows, device="cuda")
+        positions = torch.randint(-1, 9, (rows,), device="cuda")
+        given = ids.clone(), positions.clone()
+        mine.next_token(logits, ids, positions)
+        plain.next_token(logits, *given)
+        assert ids.equal(given[0])
+        assert positions.equal(given[1])
+
+
+def test_broken_logits_give_no_token():
+    mine = made(torch.float16, None)
+    infinity = float("inf")
+    for at, number in product((0, 1023, 31999), (float("nan"), infinity, -infinity)):
+        logits = drawn(torch.float32, 2, 32000)
+        logits[1, at] = number
+        if number == -infinity:
+            logits[1] = number
+        ids, positions = torch.ones(2, 2, dtype=torch.int64, device="cuda")
+        mine.next_token(logits, ids, positions)
+        assert ids.tolist() == [int(logits[0].argmax()), BROKEN]
+        assert positions.tolist() == [2, 2]
+
+
+def test_pixel_values_are_the_processors_to_the_last_bit():
+    mine, random = made(torch.float16, None), np.random.default_rng(0)
+    resizer = PictureResizer(mine, torch.device("cuda"), 336, CLIP_MEAN, CLIP_STD)
+    for width, height in ((640, 480), (480, 641), (336, 336), (337, 336), (1, 9), (2048, 1536)):
+        pixels = Image.fromarray(random.integers(0, 256, (height, width, 3), np.uint8))
+        assert np.array_equal(resizer.pixel_values(pixels), pixel_values(pixels))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,101 @@
+"""How the matrix-vector kernels of gemv.cu divide a matrix among warps and blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from core.llava.kernels.shape import KernelShape
+
+MOST_WARPS = 16
+"""Of a block; as in gemv.cu."""
+_MOST_ROWS = 64  # Of the matrix, for one block; as in gemv.cu.
+_BITS_PER_LOAD = 128 * 32  # By all lanes of a warp.
+
+
+@dataclass(frozen=True)
+class GemvWork:
+    """A warp has `rows` rows of the matrix in flight, and `loads` loads of 16 bytes of each by
+    every lane; a multiprocessor is given `warps` warps."""
+
+    rows: int
+    loads: int
+    warps: int
+
+
+@dataclass(frozen=True)
+class GemvTuning:
+    """The work in each matrix-vector kernel."""
+
+    norm_gemv: GemvWork
+    gemv_add: GemvWork
+    norm_gemv_gated: GemvWork
+    norm_gemv_logits: GemvWork
+
+
+def _tuning(*works: tuple[int, int, int]) -> GemvTuning:
+    return GemvTuning(*(GemvWork(*work) for work in works))
+
+
+# By the bits of the layers' weights: the fastest of those tried for a whole decode step on an H200
+# (python -m tests.benchmarks.step_tuning).
+_TUNING = {
+    16: _tuning((4, 4, 16), (4, 4, 16), (4, 4, 16), (2, 2, 16)),
+    8: _tuning((8, 1, 16), (8, 2, 16), (8, 2, 16), (2, 1, 16)),
+    4: _tuning((4, 2, 16), (8, 1, 16), (4, 2, 16), (4, 1, 16)),
+}
+_TUNING_FOR_FLOAT8 = _tuning((4, 2, 16), (4, 2, 16), (8, 1, 24), (2, 1, 16))
+# Likewise in JoyCaption's sizes (--sizes joycaption): 4.05 ms a step instead of 4.42 in 16 bits,
+# and 2.53 instead of 2.83 in FP8. In 8 and 4 bits the others are as fast.
+_TUNING_FOR_BFLOAT16 = _tuning((4, 2, 16), (2, 4, 16), (2, 4, 16), (2, 4, 16))
+_TUNING_FOR_FLOAT8_AND_BFLOAT16 = _tuning((8, 1, 32), (4, 2, 16), (2, 2, 32), (4, 1, 24))
+
+
+def gemv_tuning(shape: KernelShape) -> GemvTuning:
+    """The work in each kernel for models of `shape`."""
+    tuning = _tuning_of(shape)
+    longest = max(shape.hidden, shape.inner)
+    return GemvTuning(
+        _reaching(tuning.norm_gemv, shape.hidden, shape.bits),
+        _reaching(tuning.gemv_add, longest, shape.bits),
+        _reaching(tuning.norm_gemv_gated, shape.hidden, shape.bits),
+        _reaching(tuning.norm_gemv_logits, shape.hidden, head_bits(shape)),
+    )
+
+
+def _tuning_of(shape: KernelShape) -> GemvTuning:
+    is_bfloat16 = shape.dtype == torch.bfloat16
+    if shape.is_float8:
+        return _TUNING_FOR_FLOAT8_AND_BFLOAT16 if is_bfloat16 else _TUNING_FOR_FLOAT8
+    if shape.bits == 16 and is_bfloat16:
+        return _TUNING_FOR_BFLOAT16
+    return _TUNING[shape.bits]
+
+
+def head_bits(shape: KernelShape) -> int:
+    """Bits of the output head: integers of 8 where the layers are quantized."""
+    return 16 if shape.bits == 16 else 8
+
+
+def gemv_warps(columns: int, loads: int, bits: int) -> int:
+    """The warps of a block, which share the `columns` of a matrix of so many `bits`."""
+    return -(-columns * bits // (loads * _BITS_PER_LOAD))
+
+
+def gemv_share(work: GemvWork, outputs: int, warps: int, multiprocessors: int, pair: int) -> int:
+    """The outputs of a block of `warps` warps; `pair` rows of the matrix make one output.
+
+    There are as many blocks as run at once, unless a block would have too many rows.
+    """
+    step = work.rows // pair
+    blocks = multiprocessors * max(1, work.warps // warps)
+    return min(-(-outputs // (blocks * step)), _MOST_ROWS // work.rows) * step
+
+
+def _reaching(work: GemvWork, columns: int, bits: int) -> GemvWork:
+    """`work` with as many loads as a block's warps need for a row of `columns`."""
+    loads = work.loads
+    while gemv_warps(columns, loads, bits) > MOST_WARPS:
+        loads *= 2
+    return GemvWork(work.rows, loads, work.warps)

@@ -1,0 +1,36 @@
+"""How a matrix is divided among the blocks of the matrix-vector kernels."""
+
+from itertools import product
+
+import pytest
+import torch
+
+from core.llava.kernels.gemv import MOST_WARPS, gemv_share, gemv_tuning, gemv_warps, head_bits
+from core.llava.kernels.shape import KernelShape
+
+# LLaVA-1.5-7b's, 13b's, JoyCaption's and a 70B's sizes, and those of a toy.
+SIZES = [(4096, 11008), (5120, 13824), (4096, 14336), (8192, 28672), (64, 128)]
+MOST_ROWS = 64
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize(("bits", "is_float8"), [(16, False), (8, False), (8, True), (4, False)])
+def test_blocks_cover_every_row_and_column_within_what_they_can_hold(sizes, bits, is_float8):
+    hidden, inner = sizes
+    shape = KernelShape(torch.float16, bits, hidden, inner, 128, 1, is_float8)
+    tuning = gemv_tuning(shape)
+    products = [
+        (tuning.norm_gemv, 3 * hidden, hidden, bits, 1),
+        (tuning.gemv_add, hidden, hidden, bits, 1),
+        (tuning.gemv_add, hidden, inner, bits, 1),
+        (tuning.norm_gemv_gated, inner, hidden, bits, 2),
+        (tuning.norm_gemv_logits, 32003, hidden, head_bits(shape), 1),
+    ]
+    for (work, outputs, columns, of_matrix, pair), cores in product(products, (1, 30, 132, 200)):
+        warps = gemv_warps(columns, work.loads, of_matrix)
+        assert 1 <= warps <= MOST_WARPS
+        assert warps * work.loads * 32 * 128 >= columns * of_matrix
+        share = gemv_share(work, outputs, warps, cores, pair)
+        assert share >= 1
+        assert share % (work.rows // pair) == 0
+        assert share * pair <= MOST_ROWS
