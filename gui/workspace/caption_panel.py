@@ -25,7 +25,6 @@ from PySide6.QtWidgets import (
 
 from core.captions.wording import differing_words
 from core.workspace import CaptionMode, CaptionSource, PossibleSources, ReviewState
-from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.plain_text import text_of
 from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
@@ -200,7 +199,7 @@ class CaptionPanel(QWidget):
             self._show_parts()
         is_by_model = found is not None and self._answer is not None and found == self._answer
         by_model = self.tr("The model wrote another caption meanwhile")
-        by_others = self.tr("Changed meanwhile, by another program or another edit")
+        by_others = self.tr("Changed meanwhile by another program or edit")
         self.conflict_label.setText(by_model if is_by_model else by_others)
         self.found_label.setText(found or self.tr("(no caption)"))
 
@@ -222,7 +221,9 @@ class CaptionPanel(QWidget):
         column = QVBoxLayout(self.conflict_bar)
         column.setContentsMargins(12, 8, 12, 8)
         self.conflict_bar.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        self.conflict_label = ElidedLabel()
+        self.conflict_label = QLabel()
+        self.conflict_label.setTextFormat(Qt.TextFormat.PlainText)
+        self.conflict_label.setWordWrap(True)
         self.conflict_label.setProperty("class", "section")
         self.found_label = QLabel()
         self.found_label.setObjectName("found_label")

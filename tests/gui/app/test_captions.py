@@ -124,6 +124,9 @@ def test_caption_that_another_program_changed_is_never_overwritten_unseen(live, 
         images.setFocus()
         panel = window.caption_panel
         await until(panel.conflict_bar.isVisible)
+        # The whole sentence is there, in more lines where one is too narrow.
+        sentence = panel.conflict_label
+        await until(lambda: sentence.height() >= sentence.heightForWidth(sentence.width()) > 0)
         assert panel.found_label.text() == "a lion"
         assert text(folder, 0) == "a lion\n"
         if keeps_ours:
