@@ -67,8 +67,9 @@ class CellLayout:
             if begin <= end:
                 yield begin, end
 
-    def moved(self, at: int, action: _Action, page_height: int) -> int:
-        """Returns the cell that a key of the cursor leads to from the cell `at`."""
+    def moved(self, at: int, action: _Action, page_height: int, top: int = 0) -> int:
+        """Returns the cell that a key of the cursor leads to from the cell `at`; from none, -1, to
+        the first of those that are in view from `top` on, or going back to the last one."""
         columns = self.columns
         page = columns * max(1, page_height // self.least.height())
         to_left = 1 if self.is_mirrored else -1
@@ -85,12 +86,21 @@ class CellLayout:
             _Action.MoveEnd: self.count,
         }
         row = at + steps.get(action, 0)
-        if action is _Action.MoveUp and row < 0:
+        if at < 0 and action not in (_Action.MoveHome, _Action.MoveEnd):
+            row = self._entry(top, page_height, is_back=row < at)
+        elif action is _Action.MoveUp and row < 0:
             row = at
         is_last_line = at // columns == (self.count - 1) // columns
         if action is _Action.MoveDown and row >= self.count and is_last_line:
             row = at
         return min(max(row, 0), self.count - 1)
+
+    def _entry(self, top: int, height: int, *, is_back: bool) -> int:
+        """The first or last cell of the lines that are wholly in view."""
+        line = self.least.height()
+        first = -(-top // line) * self.columns
+        last = (top + height) // line * self.columns - 1
+        return max(first, last) if is_back else first
 
     def _column_at(self, x: int) -> int:
         """The nearest column, as `rect` divides the width."""

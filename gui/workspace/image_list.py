@@ -228,10 +228,10 @@ class ImageList(QAbstractItemView):
             self.scrollTo(index)
 
     def step(self, by: int) -> None:
-        """Goes so many images on, at most to the first or last one."""
-        if count := self.rows.rowCount():
-            at = self.currentIndex().row() if self.currentIndex().isValid() else -by
-            self._set_current(self.rows.index(min(max(at + by, 0), count - 1), 0))
+        """Goes to the next image, or with -1 to the one before, unless it is the last or first."""
+        action = self.CursorAction.MoveNext if by > 0 else self.CursorAction.MovePrevious
+        if (index := self.moveCursor(action, Qt.KeyboardModifier.NoModifier)).isValid():
+            self._set_current(index)
 
     def _set_current(self, index: QModelIndex) -> None:
         flags = QItemSelectionModel.SelectionFlag
@@ -283,8 +283,8 @@ class ImageList(QAbstractItemView):
     ) -> QModelIndex:
         if not self.rows.rowCount():
             return QModelIndex()
-        at = max(0, self.currentIndex().row())
-        return self.rows.index(self._layout.moved(at, action, self.viewport().height()), 0)
+        at, top, height = self.currentIndex().row(), self.verticalOffset(), self.viewport().height()
+        return self.rows.index(self._layout.moved(at, action, height, top), 0)
 
     # Events
 

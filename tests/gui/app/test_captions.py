@@ -572,6 +572,23 @@ def test_image_that_an_edit_takes_out_of_the_filter_stays_until_the_next_step(li
     live(story)
 
 
+@pytest.mark.parametrize(("key", "name"), [(KEY.Key_PageUp, "5.png"), (KEY.Key_PageDown, "1.png")])
+def test_one_goes_on_in_what_is_found_from_the_end_that_the_key_leads_to(live, folder, key, name):
+    """The image in view is not listed, as several are selected that are not all found."""
+
+    async def story(program):
+        window, images, _ = await opened(program, folder)
+        images.setFocus()
+        QTest.keyClick(images, KEY.Key_A, CTRL)
+        QTest.keyClicks(window.workspace_pane.query_line.edit, "dog")
+        await until(lambda: listed(window) == ["1", "5"])
+        await until(lambda: not images.currentIndex().isValid())
+        QTest.keyClick(window, key)
+        await until(lambda: window.state.picture.name == name)
+
+    live(story)
+
+
 def test_images_are_reviewed_with_single_keys(live, folder):
     async def story(program):
         window, images, editor = await opened(program, folder)

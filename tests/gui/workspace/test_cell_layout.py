@@ -31,3 +31,18 @@ def test_lines_begin_and_arrows_lead_where_people_read_from(is_mirrored):
     assert layout.moved(0, onward, 200) == 1
     assert layout.moved(0, Action.MoveNext, 200) == 1
     assert layout.moved(0, Action.MoveDown, 200) == 3
+
+
+BACK = (Action.MovePrevious, Action.MoveLeft, Action.MoveUp, Action.MovePageUp)
+ONWARD = (Action.MoveNext, Action.MoveRight, Action.MoveDown, Action.MovePageDown)
+
+
+@pytest.mark.parametrize(
+    ("top", "first", "last"), [(0, 0, 8), (10, 3, 8), (60, 3, 11), (540, 27, 28)]
+)
+def test_keys_begin_with_what_is_wholly_in_view_where_no_image_is_current(top, first, last):
+    layout = CellLayout(29, 300, QSize(100, 60), True)
+    assert {layout.moved(-1, action, 200, top) for action in ONWARD} == {first}
+    assert {layout.moved(-1, action, 200, top) for action in BACK} == {last}
+    assert layout.moved(-1, Action.MoveHome, 200, top) == 0
+    assert layout.moved(-1, Action.MoveEnd, 200, top) == 28
