@@ -124,7 +124,7 @@ def test(arguments: list[str]) -> int:
     install_test_tools()
     install("test")
     if options.slow:
-        install_servers()
+        install_for_slow_tests()
     pytest = ["pytest", *distribution(), "-m", "slow" if options.slow else "not slow"]
     if options.coverage:
         pytest += ["--cov", "--cov-report="]
@@ -229,16 +229,20 @@ def install(extra: str = "") -> None:
     stamp.write_text(" ".join([wanted, *extras]))
 
 
-def install_servers() -> None:
-    """Install other programs' servers, which tests start; they are left out where that fails."""
-    stamp = VENV / "onlooker-servers-installed"
-    if stamp.is_file() and stamp.read_text() == fingerprint():
-        return
+def install_for_slow_tests() -> None:
+    """Install other programs' servers, and the libraries that read what we export. Tests of what
+    cannot be installed are left out."""
     pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    if subprocess.call([*pip, "--editable", f"{ROOT}[serving]"]):
-        print("The servers could not be installed; tests of them are left out.", flush=True)
-        return
-    stamp.write_text(fingerprint())
+    for extra in ("serving", "readers"):
+        stamp = VENV / f"onlooker-{extra}-installed"
+        if stamp.is_file() and stamp.read_text() == fingerprint():
+            continue
+        if subprocess.call([*pip, "--editable", f"{ROOT}[{extra}]"]):
+            print(
+                f"The extra “{extra}” could not be installed; its tests are left out.", flush=True
+            )
+            continue
+        stamp.write_text(fingerprint())
 
 
 def fingerprint() -> str:

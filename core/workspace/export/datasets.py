@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from core.captions import sidecar
@@ -14,7 +15,7 @@ from core.workspace.export.formats import ImageFiles
 from core.workspace.export.items import ExportItem, ExportOptions, ExportReport
 from core.workspace.export.output import Output
 from core.workspace.export.reviews import reviews_record
-from core.workspace.export.tables import json_text
+from core.workspace.export.tables import as_unicode, json_text
 from core.workspace.messages import as_message
 
 METADATA = "metadata.jsonl"
@@ -45,25 +46,31 @@ class TextFiles:
 
 
 class ImageFolder:
-    """Images and metadata.jsonl with `file_name` and the caption."""
+    """Images and metadata.jsonl with `file_name` and the caption. Images whose names are no text
+    are copied under names that are, since the file has to name them."""
 
     def __init__(self, options: ExportOptions):
         self._options = options
 
     def names(self, items: Sequence[ExportItem]) -> list[str]:
         """Returns the files to write."""
-        return [*image_names(items, self._options), METADATA]
+        return [*image_names(map(_with_text_name, items), self._options), METADATA]
 
     def write(self, items: Iterable[ExportItem], output: Output, report: ExportReport) -> None:
         """Writes them."""
         lines: list[bytes] = []
-        for item in items:
+        for item in map(_with_text_name, items):
             if add_image(item, self._options, output, report):
                 values = {"file_name": item.name, self._options.column: item.caption}
                 values |= reviews_record(item)
                 lines.append(f"{json_text(values)}\n".encode())
         output.write_bytes(METADATA, b"".join(lines))
         report.images += len(lines)
+
+
+def _with_text_name(item: ExportItem) -> ExportItem:
+    # No backslash: readers take it for a slash.
+    return replace(item, name=as_unicode(item.name, escape="%u"))
 
 
 def image_names(items: Iterable[ExportItem], options: ExportOptions) -> list[str]:

@@ -14,7 +14,7 @@ from core.errors import StoreError
 from core.message import translatable
 from core.workspace.export.items import ExportItem, ExportReport
 from core.workspace.export.output import Output
-from core.workspace.export.tables import OneFile, read_image, used_columns
+from core.workspace.export.tables import OneFile, as_unicode, read_image, used_columns
 
 _ROWS = 1_000
 _BYTES = 100_000_000
@@ -123,4 +123,4 @@ def _pyarrow() -> tuple[Any, Any]:
 
 
 def _unicode(value: Any) -> Any:
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    return as_unicode(value) if isinstance(value, str) else value

@@ -31,8 +31,8 @@ from core.workspace.export.reviews import REVIEWS, Contents, review_in
 _NAMES = ("file_name", "filename", "file", "image", "image_path", "path", "picture", "name")
 _CAPTIONS = ("caption", "text", "description", "prompt", "alt_text", "label")
 _TEXTS = (".txt", ".caption")
-# A byte that is no Unicode, as `backslashreplace` writes what Python makes of it.
-_ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
+# A byte that is no Unicode, as an export writes what Python makes of it.
+_ESCAPED = re.compile(r"[\\%]u(dc[89a-f][0-9a-f])")
 _LARGEST = 1_000_000_000
 _LARGEST_TEXT = 4_000_000
 
@@ -144,7 +144,7 @@ def _named(
     known: Mapping[tuple[str, ...], Path],
     places: Mapping[tuple[str, ...], set[Path]],
 ) -> set[Path]:
-    """Returns the images that have a name; CSV and Parquet escape one that is not Unicode."""
+    """Returns the images that have a name; one that is not Unicode is escaped."""
     ways = [_parts(one) for one in dict.fromkeys((name, _ESCAPED.sub(_unescaped, name)))]
     whole = next((known[parts] for parts in ways if parts in known), None)
     found = (_candidates(parts, places) for parts in reversed(ways))

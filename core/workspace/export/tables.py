@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO
 
@@ -15,6 +16,8 @@ from core.workspace.data import Failure
 from core.workspace.export.items import ExportItem, ExportOptions, ExportReport
 from core.workspace.export.output import Output
 
+# A byte of a file's name that is no text, as Python has it, or half a character.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _COLUMNS = (
     *("file_name", "caption", "width", "height", "alt_text", "long_description"),
     *("is_decorative", "keywords", "review", "fingerprint"),
@@ -114,10 +117,12 @@ def used_columns(records: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def json_text(value: Any) -> str:
-    """Returns JSON; escaped where a file's name is no text, which nothing else can hold."""
+    """Returns JSON. The bytes of a file's name that are no text stand in it as in other tables: by
+    JSON's own escapes only Python reads them, and other readers refuse the whole file."""
     text = json.dumps(value, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value)
-    return text
+    return as_unicode(text, escape="\\\\u")
+
+
+def as_unicode(text: str, *, escape: str = "\\u") -> str:
+    """Returns a text with what is no Unicode escaped, as `backslashreplace` does."""
+    return _SURROGATE.sub(lambda found: f"{escape}{ord(found[0]):x}", text)

@@ -444,6 +444,17 @@ def test_names_that_are_no_text_are_escaped(tmp_path, to):
     texts = (".json", ".jsonl", ".csv", ".html", ".md", ".txt", ".xmp")
     for file in files:
         assert file.suffix not in texts or file.read_bytes().decode("utf-8")
+        if file.suffix in (".json", ".jsonl"):
+            # Half a character in JSON makes pyarrow and others refuse the whole file.
+            content = json.loads(file.read_text("utf-8"))
+            assert json.dumps(content, ensure_ascii=False).encode("utf-8")
+    if to in (ExportFormat.IMAGEFOLDER, ExportFormat.JSONL, ExportFormat.COCO):
+        source = output / "metadata.jsonl" if output.is_dir() else output
+        found = matched(read_captions(source), [path], tmp_path)
+        assert found.captions == {path: "x"}
+    if to is ExportFormat.IMAGEFOLDER:
+        (named,) = (json.loads(line) for line in source.read_text("utf-8").splitlines())
+        assert (output / named["file_name"]).is_file()
 
 
 def test_formats_that_hold_captions_come_in_their_order(folder):

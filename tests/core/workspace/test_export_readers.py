@@ -69,6 +69,60 @@ def test_datasets_reads_lines_of_json(items, tmp_path, load):
     assert {row["file_name"]: row["caption"] for row in rows} == CAPTIONS
 
 
+ODD = {
+    "quotes.png": 'a "quoted" cat, it\'s; <b>&amp;</b> \\n {x}',
+    "lines.png": "first line\nsecond line\n\nthird",
+    "emoji.png": "🐕‍🦺 é\u0301 \u2028 x",
+    "a/same.png": "كلب أحمر \u200fيجري, שלום",
+    "b/same.png": "1+1\t=2, y",
+    "名 ü's.png": "x" * 40_000,
+    "caf\udce9.png": "a name that is no text",
+}
+
+
+@pytest.fixture
+def odd_items(tmp_path):
+    """Images with odd captions and names."""
+    root = tmp_path / "odd images"
+    for n, (name, caption) in enumerate(ODD.items()):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Image.new("RGB", (30 + n, 20), (30 * n, 50, 50)).save(path)
+        except OSError:  # Names of Windows, macOS and some disks are text.
+            continue
+        path.with_suffix(".txt").write_bytes(caption.encode())
+    return gathered(sorted(root.rglob("*.png")), root).items
+
+
+READS = {
+    ExportFormat.IMAGEFOLDER: ("imagefolder", "text"),
+    ExportFormat.JSONL: ("json", "caption"),
+    ExportFormat.CSV: ("csv", "caption"),
+    ExportFormat.PARQUET: ("parquet", "caption"),
+    ExportFormat.WEBDATASET: ("webdataset", "txt"),
+}
+
+
+@pytest.mark.parametrize("to", READS)
+def test_datasets_reads_odd_captions_and_names_and_so_do_we(odd_items, tmp_path, load, to):
+    output = tmp_path / f"out{to.suffix}"
+    assert export(odd_items, ExportOptions(to, output)).images == len(odd_items)
+    kind, column = READS[to]
+    place = {"data_dir": str(output)}
+    if output.is_file():
+        place = {"data_files": str(output)}
+    elif to is ExportFormat.WEBDATASET:
+        place = {"data_files": str(output / "*.tar")}
+    said = [row[column] for row in load(kind, **place)]
+    assert sorted(said) == sorted(item.caption for item in odd_items)
+    if to is not ExportFormat.WEBDATASET:
+        source = output if output.is_file() else output / "metadata.jsonl"
+        root = tmp_path / "odd images"
+        found = matched(read_captions(source), [item.path for item in odd_items], root)
+        assert found.captions == {item.path: item.caption for item in odd_items}
+
+
 @pytest.mark.parametrize("shard_bytes", [1, 10**9])
 def test_webdataset_reads_the_tar_files(items, tmp_path, shard_bytes):
     webdataset = pytest.importorskip("webdataset", reason="a library that only tests need")
