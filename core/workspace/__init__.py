@@ -26,6 +26,7 @@ How the modules fit together, in the order in which to read them:
 - `duplicates` finds equal and similar images, and `similar` groups them.
 - `move` moves images with their sidecars, `trash` moves them to the system's trash: first a plan,
   which a journal can keep, then its steps, which can be finished or taken back after a crash.
+  `removal` removes files that are of no use any more, while nobody waits for it.
 - `presets` are the jobs that prompts and options are kept for. `vocabulary_file` reads tags.
 - `export` hands captions over in other formats and reads them back.
 

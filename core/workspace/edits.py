@@ -27,6 +27,7 @@ from core.workspace.forgetting import Forgetting
 from core.workspace.images import is_inside
 from core.workspace.messages import as_message
 from core.workspace.ongoing import beside
+from core.workspace.removal import wait_for_removal
 from core.workspace.steps import Outcome, is_durable, made_in_parts
 from core.workspace.syncing import Syncing, is_of_this_boot, new_mark
 from core.workspace.writing import Recovery
@@ -67,8 +68,10 @@ class Edits:
 
     def close(self, seconds: float) -> None:
         """Waits so long until what was written is on the disk. What is not by then is looked at
-        when the database is opened again."""
+        when the database is opened again. What is of no use any more is removed as long, or the
+        next time."""
         self._syncing.wait(seconds)
+        wait_for_removal(seconds)
         self._forgetting.close()
 
     def begin(

@@ -32,6 +32,7 @@ from core.message import translatable
 from core.partial_file import take_place
 from core.picture import PICTURE_SUFFIXES
 from core.syncing import sync_file
+from core.workspace.removal import remove_soon
 
 # Files that other programs write for an image, under its stem: edits and cached latents.
 _SIDECARS = (".aae", ".dop", ".json", ".npz", ".pp3", ".safetensors", ".thm")
@@ -69,7 +70,17 @@ class FileMove:
     @property
     def info_path(self) -> Path:
         """Returns where `trash_info` is written."""
-        return self.target.parent.parent / "info" / f"{self.target.name}.trashinfo"
+        return self._trash / "info" / f"{self.target.name}.trashinfo"
+
+    @property
+    def away(self) -> Path:
+        """Returns where `trash_info` is while it is being removed: where the trash of GNOME has
+        what it removes, so that it removes it too."""
+        return self._trash / "expunged" / "onlooker"
+
+    @property
+    def _trash(self) -> Path:
+        return self.target.parent.parent
 
 
 def planned_moves(sidecars: SidecarFinder, folder: Path) -> Iterator[tuple[Path, list[FileMove]]]:
@@ -206,11 +217,10 @@ def perform(move: FileMove, *, is_resumed: bool = False) -> None:
     of the caller says so.
     """
     try:
-        folder = move.target.parent
-        if not os.path.isdir(folder):  # noqa: PTH112 (quick)
-            folder.mkdir(parents=True, exist_ok=True)
         if move.trash_info and os.path.lexists(move.source):
             _write_info(move, is_resumed=is_resumed)
+        elif not os.path.isdir(move.target.parent):  # noqa: PTH112 (quick)
+            move.target.parent.mkdir(parents=True, exist_ok=True)
         if is_resumed:
             _bring(move.source, move.target, is_copy=move.is_copy)
         else:
@@ -232,7 +242,7 @@ def revert(move: FileMove) -> None:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             move.target.unlink()
         if move.trash_info:
-            move.info_path.unlink(missing_ok=True)
+            remove_soon(move.info_path, move.away)
     except OSError as error:
         raise _error(move.target, move.source, error) from error
 
@@ -307,13 +317,18 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _write_info(move: FileMove, *, is_resumed: bool) -> None:
-    for folder in (move.target.parent, move.info_path.parent):
+    """Writes what the trash wants to know of a file, and makes the trash if there is none."""
+    info = move.info_path
+    for folder in (move.target.parent, info.parent):
         if not os.path.isdir(folder):  # noqa: PTH112 (quick)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if is_resumed:
-        move.info_path.unlink(missing_ok=True)
-    with move.info_path.open("x", encoding="utf-8") as file:
-        file.write(move.trash_info)
+        info.unlink(missing_ok=True)
+    descriptor = os.open(info, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        os.write(descriptor, move.trash_info.encode())
+    finally:
+        os.close(descriptor)
 
 
 def _error(source: Path, target: Path, error: OSError) -> StoreError:

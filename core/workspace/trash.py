@@ -27,11 +27,10 @@ HAS_WAY_BACK = sys.platform not in ("win32", "darwin")
 def planned_deletions(sidecars: SidecarFinder) -> Iterator[tuple[Path, list[FileMove]]]:
     """Yields each image and the moves of its files to the trash, for `move.perform`, where there
     is a way back. Files that an image which stays needs too stay. Raises StoreError."""
-    trashes: dict[int, tuple[Path, Path | None]] = {}
-    taken: set[Path] = set()
+    trashes = _Trashes()
     for picture in sidecars.pictures:
         files = [path for path, is_needed in sidecars.of(picture) if not is_needed]
-        yield picture, [_deletion(path, trashes, taken) for path in (*files, picture)]
+        yield picture, [trashes.deletion(path) for path in (*files, picture)]
 
 
 def sent_to_trash(sidecars: SidecarFinder) -> Iterator[tuple[Path, str]]:
@@ -49,44 +48,63 @@ def sent_to_trash(sidecars: SidecarFinder) -> Iterator[tuple[Path, str]]:
             yield picture, ""
 
 
-def _deletion(
-    path: Path, trashes: dict[int, tuple[Path, Path | None]], taken: set[Path]
-) -> FileMove:
-    try:
-        path.lstat()
-        device = path.parent.stat().st_dev  # An overlay's files have others than its folders.
-        if device not in trashes:
-            trashes[device] = _trash_of(path, device)
-        trash, top = trashes[device]
-        target = _free(trash, path.name, taken)
-        taken.add(target)
-    except OSError as error:
-        raise _error(path, error) from error
-    return FileMove(path, target, trash_info=_info(path, top))
+class _Trashes:
+    """The trash of each disk, and what is known of the folders whose files go there."""
+
+    def __init__(self) -> None:
+        self._by_disk: dict[int, tuple[Path, Path | None]] = {}
+        # For the files of a folder: their trash, and what its paths begin with.
+        self._by_folder: dict[Path, tuple[Path, str]] = {}
+        self._taken: set[Path] = set()
+
+    def deletion(self, path: Path) -> FileMove:
+        """Returns the move of a file to its trash. Raises StoreError."""
+        try:
+            path.lstat()
+            trash, begin = self._of_folder(path.parent)
+            target = _free(trash, path.name, self._taken)
+            self._taken.add(target)
+        except OSError as error:
+            raise _error(path, error) from error
+        return FileMove(path, target, trash_info=_info(begin + path.name))
+
+    def _of_folder(self, folder: Path) -> tuple[Path, str]:
+        if (known := self._by_folder.get(folder)) is not None:
+            return known
+        device = folder.stat().st_dev  # An overlay's files have others than its folders.
+        if device not in self._by_disk:
+            self._by_disk[device] = _trash_of(folder, device)
+        trash, top = self._by_disk[device]
+        real = Path(os.path.realpath(folder))
+        begin = os.path.join(real if top is None else real.relative_to(top), "")  # noqa: PTH118
+        begin = "" if begin == os.path.join(os.curdir, "") else begin  # noqa: PTH118
+        self._by_folder[folder] = trash, begin
+        return trash, begin
 
 
 def _free(trash: Path, name: str, taken: set[Path]) -> Path:
     """Returns a place in the trash whose name neither a file nor an info file has."""
     stem, dot, suffix = name.rpartition(".")
     free, number = trash / "files" / name, 1
+    info = os.path.join(trash, "info")  # noqa: PTH118 (quick)
     while (
         free in taken
         or os.path.lexists(free)
-        or os.path.lexists(trash / "info" / f"{free.name}.trashinfo")
+        or os.path.lexists(f"{info}{os.sep}{free.name}.trashinfo")
     ):
         number += 1
         free = free.with_name(f"{stem}.{number}{dot}{suffix}" if stem else f"{name}.{number}")
     return free
 
 
-def _trash_of(path: Path, device: int) -> tuple[Path, Path | None]:
-    """Returns the trash for files of a disk, and the top folder of that disk if paths in the trash
-    are relative to it. Raises OSError."""
+def _trash_of(folder: Path, device: int) -> tuple[Path, Path | None]:
+    """Returns the trash for the files of a folder on a disk, and the top folder of that disk if
+    paths in the trash are relative to it. Raises OSError."""
     home = _home_trash()
     existing = next(one for one in (home, *home.parents) if one.exists())
     if existing.stat().st_dev == device:
         return home, None
-    top = Path(os.path.realpath(path.parent))
+    top = Path(os.path.realpath(folder))
     while not top.is_mount() and top.parent != top and top.parent.stat().st_dev == device:
         top = top.parent
     user = str(os.getuid())
@@ -107,9 +125,7 @@ def _home_trash() -> Path:
     return folder / "Trash"
 
 
-def _info(path: Path, top: Path | None) -> str:
-    real = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118 (quick)
-    name = real if top is None else Path(real).relative_to(top)
+def _info(name: str) -> str:
     moment = datetime.now().astimezone().strftime("%Y-%m-%dT%H:%M:%S")
     return f"[Trash Info]\nPath={quote(os.fsencode(name))}\nDeletionDate={moment}\n"
 

@@ -15,6 +15,7 @@ import pytest
 from core.errors import StoreError
 from core.workspace import trash
 from core.workspace.move import FileMove, SidecarFinder, perform, planned_moves, revert
+from core.workspace.removal import wait_for_removal
 from tests.support.killed_moves import the_move
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="the trash of Linux")
@@ -200,6 +201,7 @@ def test_killed_move_can_be_finished_and_taken_back(tmp_path, request, is_other_
             assert move.target.read_bytes() == b"content"
             assert move.source.exists() == move.is_copy
             revert(move)
+            wait_for_removal()
             assert [path.name for path in files_in(root / what / str(point))] == ["a.jpg"]
             assert not files_in(other / what / str(point))
 
@@ -224,7 +226,39 @@ def test_deleted_image_is_in_the_trash_of_the_desktop_and_comes_back(tmp_path, m
         assert moment.startswith("DeletionDate=20")
         assert len(moment) == len("DeletionDate=2026-01-01T00:00:00")
     undo(plan)
+    assert not any((bin / "info").iterdir())
+    wait_for_removal()
     assert held(tmp_path) == before
+    assert not (bin / "expunged").exists()
+
+
+@needs_posix
+def test_what_a_killed_program_left_to_be_removed_goes_with_the_next(tmp_path, monkeypatch):
+    """GNOME has a folder beside it, which is not ours."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    bin = tmp_path / "data" / "Trash"
+    pictures = fill(tmp_path / "one", "a.jpg", "b.jpg")
+    plan = dict(trash.planned_deletions(SidecarFinder(pictures)))
+    do(plan)
+    (bin / "expunged").mkdir()
+    others = fill(bin / "expunged" / "onlooker", "c.jpg.trashinfo", "a.jpg.trashinfo")
+    (theirs,) = fill(bin / "expunged" / "1234", "d.jpg")
+    undo(plan)
+    wait_for_removal()
+    assert not others[0].parent.exists()
+    assert theirs.exists()
+    assert set(held(tmp_path / "one")) == {"a.jpg", "b.jpg"}
+
+
+@needs_posix
+def test_trash_in_which_nothing_can_be_put_away_is_tidied_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    plan = dict(trash.planned_deletions(SidecarFinder(fill(tmp_path / "one", "a.jpg"))))
+    do(plan)
+    (tmp_path / "data" / "Trash" / "expunged").write_text("no folder")
+    undo(plan)
+    assert not any((tmp_path / "data" / "Trash" / "info").iterdir())
+    assert set(held(tmp_path / "one")) == {"a.jpg"}
 
 
 @needs_posix
