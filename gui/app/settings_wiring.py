@@ -21,6 +21,7 @@ from gui.widgets.file_urls import url_of
 from gui.widgets.theme import Theme
 from gui.window.availability import THEMES
 from gui.window.commands import Command
+from gui.window.key_bindings import keys_of_menus
 from gui.window.main_window import MainWindow
 from gui.window.settings_dialog import SettingsDialog
 
@@ -82,11 +83,12 @@ class SettingsWiring(QObject):
 
     def _on_settings_asked(self, *, shows_keyboard: bool = False) -> None:
         rows = self._window.command_actions.rows
+        menus = keys_of_menus(self._window.command_actions.table)
         settings, panel = self._settings_file.settings, self._engines.make_panel()
         spelling = self._spelling
         languages, folder = spelling.languages, str(spelling.folder)
         dialog = SettingsDialog(
-            settings, self._window, known_cards(), rows, panel, languages, folder
+            settings, self._window, known_cards(), rows, panel, languages, folder, menus
         )
         shown = settings.model_copy(deep=True)
         dialog.saved.connect(partial(self._on_saved, shown))

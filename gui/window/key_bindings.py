@@ -3,6 +3,7 @@ keys."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from PySide6.QtCore import QKeyCombination, Qt
@@ -20,6 +21,12 @@ _RESERVED = {
     *(Qt.Key.Key_Backspace, Qt.Key.Key_Delete, Qt.Key.Key_Left, Qt.Key.Key_Right),
     *(Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_Menu),
 }
+# With Ctrl, and with or without Shift, text fields move, delete and copy by them.
+_OF_TEXT = {
+    *(Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End),
+    *(Qt.Key.Key_Backspace, Qt.Key.Key_Delete, Qt.Key.Key_Insert),
+}
+_CONTEXT_MENU = QKeySequence("Shift+F10")
 _FUNCTION_KEYS = range(Qt.Key.Key_F1, Qt.Key.Key_F35 + 1)
 _PAGE_KEYS = (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 
@@ -54,14 +61,28 @@ def users_of(
     )
 
 
+def keys_of_menus(table: Iterable[MenuRows]) -> dict[str, str]:
+    """Returns the keys that open the menus of the bar, portable, and the names of these menus.
+
+    Where a command had one too, neither would work. A Mac has no such keys.
+    """
+    if sys.platform == "darwin":
+        return {}
+    keys = {QKeySequence.mnemonic(menu.text).toString(): menu.text for menu in table}
+    return {key: text.replace("&", "") for key, text in keys.items() if key}
+
+
 def is_reserved(key: str) -> bool:
     """Whether a key is for typing and moving, so that no command may have it."""
     sequence = QKeySequence(key)
-    if sequence.isEmpty() or sequence.count() > 1:
+    if sequence.isEmpty() or sequence.count() > 1 or sequence == _CONTEXT_MENU:
         return True
     pressed: QKeyCombination = sequence[0]  # type: ignore[index] (missing in PySide6's stubs)
     modifiers = pressed.keyboardModifiers()
-    shift, keypad = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.KeypadModifier
-    if modifiers & ~(shift | keypad):
+    control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+    others = modifiers & ~(shift | Qt.KeyboardModifier.KeypadModifier)
+    if others == control and pressed.key() in _OF_TEXT:
+        return True
+    if others:
         return False
     return pressed.key() in _RESERVED or pressed.key() not in (*_FUNCTION_KEYS, *_PAGE_KEYS)

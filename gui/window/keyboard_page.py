@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence
@@ -43,16 +44,20 @@ class _KeyEdit(QKeySequenceEdit):
 class KeyboardPage(QWidget):
     """Lists the commands and their keys; below, the chosen one gets another key or its default.
 
+    `menus` are the names of the menus by the keys that open them, which no command may have.
     `keys` are the changed keys by the command's stored name, as the settings keep them. Names of
     commands that this version does not know stay in them.
     """
 
     changed = Signal()
 
-    def __init__(self, rows: Mapping[Command, CommandRow]):
+    def __init__(
+        self, rows: Mapping[Command, CommandRow], menus: Mapping[str, str] = MappingProxyType({})
+    ):
         super().__init__()
         self.setObjectName("keyboard_page")
         self._rows = rows
+        self._menus = menus
         self._items: dict[Command, QTreeWidgetItem] = {}
         self._taken_by: Command | None = None
         self.keys: dict[str, list[str]] = {}
@@ -160,6 +165,9 @@ class KeyboardPage(QWidget):
         others = [one for one in users_of(self._rows, self.keys, key) if one is not command]
         if is_reserved(key) or any(self._rows[one].is_fixed for one in others):
             return self.tr("{key} is needed for typing and moving.").format(key=native), False
+        if key in self._menus:
+            text = self.tr("{key} opens the menu “{name}”.")
+            return text.format(key=native, name=self._menus[key]), False
         if others:
             self._taken_by = others[0]
             text = self.tr("{key} belongs to “{name}”.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
@@ -48,8 +49,10 @@ class SettingsDialog(QDialog):
         engine_panel: QWidget | None = None,
         languages: Sequence[str] = (),
         dictionaries: str = "",
+        menus: Mapping[str, str] = MappingProxyType({}),
     ):
         """`cards` are the CUDA cards to choose from, `commands` those whose keys can be changed.
+        `menus` are the names of the menus by the keys that open them.
 
         `engine_panel` is about the graphics card, and acts at once. `languages` are those that
         spelling can be checked by, and `dictionaries` is the folder for one's own.
@@ -60,7 +63,7 @@ class SettingsDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._settings = settings.model_copy(deep=True)
         self._values: dict[str, Any] = {}
-        self.keyboard = KeyboardPage(commands or {})
+        self.keyboard = KeyboardPage(commands or {}, menus)
         self._general = GeneralPage(languages, settings.spelling, dictionaries)
         self.tabs = self._build_tabs(cards, engine_panel, has_keyboard=bool(commands))
         self.buttons = self._build_buttons()

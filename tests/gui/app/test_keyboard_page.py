@@ -1,7 +1,10 @@
 """Commands get other keys in the settings, which names conflicts and keeps the keys."""
 
+import sys
+
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout
 
@@ -9,18 +12,19 @@ from core.locations import locations
 from core.settings import Settings, load, save
 from gui.window.command import Command
 from gui.window.command_table import command_table
-from gui.window.key_bindings import rows_of
+from gui.window.key_bindings import keys_of_menus, rows_of
 from gui.window.keyboard_page import KeyboardPage
 from gui.window.settings_dialog import SettingsDialog
 from tests.gui.conftest import focused_widget, until
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+ALT = Qt.KeyboardModifier.AltModifier
 KEY = Qt.Key
 
 
 @pytest.fixture
 def page(qtbot):
-    page = KeyboardPage(rows_of(command_table()))
+    page = KeyboardPage(rows_of(command_table()), keys_of_menus(command_table()))
     qtbot.addWidget(page)
     page.show()
     return page
@@ -70,6 +74,36 @@ def test_keys_for_typing_cannot_be_assigned(page, key, modifiers):
     press(page, key, modifiers)
     assert "needed for typing" in page.note_label.text()
     assert not page.assign_button.isEnabled()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="no keys open the menus of the bar there")
+def test_keys_that_open_a_menu_cannot_be_assigned(page):
+    choose(page, "Regenerate answer")
+    press(page, KEY.Key_F, ALT)
+    assert page.note_label.text() == "Alt+F opens the menu “File”."
+    assert not page.assign_button.isEnabled()
+    press(page, KEY.Key_F, ALT | SHIFT)
+    assert "is free" in page.note_label.text()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="no keys open the menus of the bar there")
+def test_settings_know_the_keys_of_all_menus(live):
+    async def story(program):
+        window = program.window
+        window.commands[Command.SETTINGS].trigger()
+        dialog = window.findChild(SettingsDialog)
+        dialog.show_keyboard()
+        page = dialog.keyboard
+        choose(page, "Regenerate answer")
+        opening = [action.text() for action in window.menuBar().actions()]
+        assert len(opening) > 5
+        for text in opening:
+            page.key_edit.setKeySequence(QKeySequence.mnemonic(text))
+            assert text.replace("&", "") in page.note_label.text()
+            assert not page.assign_button.isEnabled()
+        dialog.reject()
+
+    live(story)
 
 
 def test_esc_takes_pressed_keys_back_and_then_leaves_the_dialog(qtbot):

@@ -441,12 +441,21 @@ def test_start_and_resume_share_their_key():
     assert RunAction.RESUME not in offered_actions(Phase.CHOOSING, {})
 
 
-@pytest.mark.parametrize("key", ["A", "Shift+B", "Esc", "Return", "Tab", "Left", "Space", "1", ""])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("A", "Shift+B", "Esc", "Return", "Tab", "Left", "Space", "1", ""),
+        *("Ctrl+Left", "Ctrl+Shift+Right", "Ctrl+Home", "Ctrl+Shift+End"),
+        *("Ctrl+Ins", "Ctrl+Backspace", "Ctrl+Del", "Shift+F10"),
+    ],
+)
 def test_keys_for_typing_and_moving_are_no_commands(key):
     assert is_reserved(key)
 
 
-@pytest.mark.parametrize("key", ["Ctrl+A", "F5", "Shift+F5", "PgDown", "Alt+Left", "Ctrl+Shift+1"])
+@pytest.mark.parametrize(
+    "key", ["Ctrl+A", "Ctrl+Up", "F10", "Shift+F5", "PgDown", "Alt+Left", "Ctrl+Shift+1"]
+)
 def test_other_keys_can_be_commands(key):
     assert not is_reserved(key)
 
