@@ -111,8 +111,9 @@ def _add_import(add_parser: _AddVerb) -> None:
         "import",
         help="take captions that other programs wrote",
         description="Read captions from a CSV, JSON lines, JSON (COCO's or kohya's) or Parquet "
-        "file, or from a folder of text files, and write them beside the images, or into a table "
-        "of the folder. Reviews in them are taken over too. The window's Undo takes it back.",
+        "file, or from a folder of text files, XMP files or with a metadata.jsonl, and write them "
+        "beside the images, or into a table of the folder. Reviews in them are taken over too. The "
+        "window's Undo takes it back.",
         epilog="Exit status: 0 success, 1 some captions were not written, 2 wrong usage, "
         "130 interrupted.",
     )

@@ -106,7 +106,7 @@ class ImportDialog(QDialog):
         self.source_edit.setObjectName("import_source_edit")
         self.source_edit.setAccessibleName(self.tr("Captions from"))
         self.source_edit.setPlaceholderText(
-            self.tr("CSV, JSON, JSON lines, Parquet, or a folder of text files")
+            self.tr("CSV, JSON, JSON lines, Parquet, or a folder of text or XMP files")
         )
         self.file_button = QPushButton(self.tr("&File…"))
         self.folder_button = QPushButton(self.tr("F&older…"))

@@ -1,8 +1,8 @@
 """Reads captions that other programs wrote, and finds the images that they belong to. Reviews that
 an export wrote come with them.
 
-A folder of text files, a CSV file, JSON lines, a JSON object (COCO's, or kohya's with a key for
-each image), or Parquet.
+A folder of text or XMP files, or with a `metadata.jsonl` of Hugging Face's; a CSV file, JSON lines,
+a JSON object (COCO's, or kohya's with a key for each image), or Parquet.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from threading import Event
 from typing import Any, cast
 from unicodedata import normalize
 
+from core.captions import xmp
 from core.captions.cells import text_in
 from core.captions.encoding import decoded, plain
 from core.captions.table_cells import csv_records
@@ -33,6 +34,8 @@ _CAPTIONS = ("caption", "text", "description", "prompt", "alt_text", "label")
 _TEXTS = (".txt", ".caption")
 # A byte that is no Unicode, as an export writes what Python makes of it.
 _ESCAPED = re.compile(r"[\\%]u(dc[89a-f][0-9a-f])")
+# Where `datasets` looks for captions in a folder of images.
+_METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 _LARGEST = 1_000_000_000
 _LARGEST_TEXT = 4_000_000
 
@@ -60,10 +63,11 @@ class Matches:
 
 
 def read_captions(path: Path, stop: Event | None = None) -> list[ReadCaption]:
-    """Returns the captions in a file, or in the text files of a folder and its subfolders. Raises
-    StoreError, which names the file, and Cancelled once `stop` is set."""
+    """Returns the captions in a file; or in the text files of a folder and its subfolders, or else
+    in its `metadata.jsonl`, or else in its XMP files. Raises StoreError, which names the file, and
+    Cancelled once `stop` is set."""
     if is_folder(path):
-        return list(until_stopped(_in_folder(path), stop))
+        return _all_in_folder(path, stop)
     readers: dict[str, Callable[[Path], Iterable[ReadCaption]]] = {
         ".csv": _in_csv,
         ".tsv": _in_csv,
@@ -92,6 +96,22 @@ def read_captions(path: Path, stop: Event | None = None) -> list[ReadCaption]:
         )
         raise StoreError(text.format(name=path.name, caption=_CAPTIONS[0], file=_NAMES[0]))
     return found
+
+
+def _all_in_folder(folder: Path, stop: Event | None) -> list[ReadCaption]:
+    if found := list(until_stopped(_in_folder(folder), stop)):
+        return found
+    for name in _METADATA:
+        if (folder / name).is_file():
+            return read_captions(folder / name, stop)
+    if found := list(until_stopped(_in_xmp_files(folder), stop)):
+        return found
+    text = translatable(
+        "core",
+        "“{name}” has no captions: text files, {table} or XMP files are needed. Choose another "
+        "folder.",
+    )
+    raise StoreError(text.format(name=folder.name, table=_METADATA[0]))
 
 
 def until_stopped(found: Iterable[ReadCaption], stop: Event | None) -> Iterator[ReadCaption]:
@@ -197,6 +217,16 @@ def _in_folder(folder: Path) -> Iterator[ReadCaption]:
     if (reviews := folder / REVIEWS).is_file():
         found = (replace(one, caption=None) for one in _in_csv(reviews))
         yield from (one for one in found if one.review is not None)
+
+
+def _in_xmp_files(folder: Path) -> Iterator[ReadCaption]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() == ".xmp" and path.is_file() and not path.name.startswith("."):
+            read = xmp.read(read_bytes(path, most=xmp.LARGEST), path.name)
+            if read.description:
+                yield ReadCaption(
+                    path.relative_to(folder).with_suffix("").as_posix(), plain(read.description)
+                )
 
 
 def _as_stored(found: ReadCaption) -> ReadCaption:

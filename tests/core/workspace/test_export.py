@@ -370,6 +370,18 @@ def test_name_that_is_not_unicode_is_found_though_a_table_escapes_it(tmp_path, n
     assert found.captions == {tmp_path / "b.png": "x"}
 
 
+@pytest.mark.parametrize("to", [kind for kind in ExportFormat if kind.is_folder])
+def test_folder_that_was_exported_is_imported(folder, tmp_path, to):
+    items, output = items_of(folder), tmp_path / "out"
+    export(items, ExportOptions(to, output, images=ImageFiles.NONE))
+    if to is ExportFormat.WEBDATASET:  # Tar files are for training alone.
+        with pytest.raises(StoreError, match="has no captions: text files, metadata"):
+            read_captions(output)
+        return
+    found = matched(read_captions(output), [item.path for item in items], folder)
+    assert found.captions == {item.path: item.caption for item in items if item.caption}
+
+
 ODD = (None, True, 3, 1.5, float("nan"), "", "a.png", [1], {"id": [2]}, [[]], "\ud83d")
 
 
