@@ -40,7 +40,7 @@ def captions_in(path):
 def test_selection_is_exported_with_what_was_just_typed(live, folder, tmp_path):  # noqa: F811
     async def story(program):
         window, images, editor = await opened(program, folder)
-        QTest.keyClicks(editor, "see ")
+        QTest.keyClicks(editor, " to see")
         images.select_ids({images.rows.id_at(images.rows.index(row, 0)) for row in (0, 1, 3)})
         await until(lambda: window.state.workspace.selected == 3)
         dialog = await dialog_of(window, Command.EXPORT_CAPTIONS, ExportDialog)
@@ -49,7 +49,7 @@ def test_selection_is_exported_with_what_was_just_typed(live, folder, tmp_path):
         assert str(output) in unbroken(dialog.summary_label.text())
         QTest.keyClick(dialog, KEY.Key_Return)
         await until(dialog.reveal_button.isVisible)
-        assert captions_in(output) == {"0.png": "see a cat", "1.png": "a dog"}
+        assert captions_in(output) == {"0.png": "a cat to see", "1.png": "a dog"}
         assert "2 captions" in unbroken(dialog.outcome_label.text())
         assert "1 image without" in unbroken(dialog.outcome_label.text())
         QTest.keyClick(dialog, KEY.Key_Escape)
