@@ -76,7 +76,7 @@ class CountsWiring(QObject):
 
     @Slot(str)
     def _complete_tag(self, part: str) -> None:
-        self._counts.complete_tag(part, self._tags.chips.tags.tags)
+        self._counts.complete_tag(part, self._tags.tags)
 
     @Slot()
     def _choose_vocabulary(self) -> None:

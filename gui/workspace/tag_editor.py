@@ -73,13 +73,18 @@ class TagEditor(QWidget):
         self.chips.changed.connect(self._on_changed)
         self.chips.typed.connect(self._on_typed_in_chips)
         self.chips.left.connect(self.field.setFocus)
-        self.field.textEdited.connect(self.completion_asked)
+        self.field.textEdited.connect(self._ask_completion)
         self.field.returnPressed.connect(self._on_entered)
         self.field.pasted.connect(self._add)
         self.field.backed.connect(self.chips.focus_last)
         self.suggestions.chosen.connect(self._on_suggestion_chosen)
-        self.suggestions.wanted.connect(self._on_suggestions_wanted)
+        self.suggestions.wanted.connect(self._ask_completion)
         self.vocabulary_button.clicked.connect(self._open_menu)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the caption, and those that stand in the field before the last one."""
+        return (*self.chips.tags.tags, *TagList.of(self.field.text()).tags[:-1])
 
     def add_to_selected(self, tags: Sequence[str]) -> None:
         """Asks for these tags in the selected images."""
@@ -120,7 +125,7 @@ class TagEditor(QWidget):
 
     def show_completions(self, part: str, found: Sequence[Completion]) -> None:
         """Suggests tags, unless something else has been typed meanwhile."""
-        if part == self.field.text():
+        if part == _last_part(self.field.text()):
             self._completions = found
             self.suggestions.offer(
                 [
@@ -142,7 +147,7 @@ class TagEditor(QWidget):
     def _on_typed_in_chips(self, text: str) -> None:
         self.field.setFocus()
         self.field.insert(text)
-        self.completion_asked.emit(self.field.text())
+        self._ask_completion()
 
     @Slot()
     def _on_entered(self) -> None:
@@ -158,12 +163,14 @@ class TagEditor(QWidget):
 
     @Slot(int)
     def _on_suggestion_chosen(self, row: int) -> None:
-        self.field.clear()
-        self._add(self._completions[row].text)
+        text = self.field.text()
+        before = text[: len(text) - len(_last_part(text))]
+        self.field.setText(before + self._completions[row].text)
+        self._on_entered()
 
     @Slot()
-    def _on_suggestions_wanted(self) -> None:
-        self.completion_asked.emit(self.field.text())
+    def _ask_completion(self) -> None:
+        self.completion_asked.emit(_last_part(self.field.text()))
 
     @Slot()
     def _open_menu(self) -> None:
@@ -177,3 +184,11 @@ class TagEditor(QWidget):
         drop.triggered.connect(self.vocabulary_dropped)
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(self.vocabulary_button.mapToGlobal(self.vocabulary_button.rect().bottomLeft()))
+
+
+def _last_part(text: str) -> str:
+    """Returns the tag that is being typed after others: "sno" of "cat, sno", and "" of "cat, "."""
+    tags = TagList.of(text)
+    if not tags.tags or tags.tail.strip():
+        return ""
+    return text[len(text) - len(tags.tail) - len(tags.tags[-1]) :]

@@ -89,6 +89,32 @@ def test_tags_are_added_with_completion_from_the_folder_and_a_vocabulary(live, f
     live(story)
 
 
+def test_last_of_several_tags_is_completed_and_added_with_the_others(live, folder, tmp_path):
+    (tmp_path / "tags.txt").write_text("long_hair\ndolphin\n", encoding="utf-8")
+
+    async def story(program):
+        _window, tags = await opened(program, folder)
+        program.folder_counts.use_vocabulary(tmp_path / "tags.txt")
+        await until(lambda: program.settings.tag_vocabulary.endswith("tags.txt"))
+        tags.field.setFocus()
+        QTest.keyClicks(tags.field, "wet, do")
+        await until(lambda: offered(tags) == ["dog", "dolphin"])
+        # What stands before it is not offered once more.
+        QTest.keyClicks(tags.field, "g, do")
+        await until(lambda: offered(tags) == ["dolphin"])
+        QTest.keyClick(tags.field, KEY.Key_Down)
+        QTest.keyClick(tags.field, KEY.Key_Return)
+        await until(lambda: text(folder) == "cat, red sky, ocean, wet, dog, dolphin\n")
+        assert tags.field.text() == ""
+        # Nothing is typed of the next one yet.
+        QTest.keyClicks(tags.field, "lo")
+        await until(lambda: offered(tags) == ["long_hair"])
+        QTest.keyClicks(tags.field, ", ")
+        await until(lambda: not offered(tags))
+
+    live(story)
+
+
 def test_tags_are_moved_renamed_and_removed_by_keyboard(live, folder):
     async def story(program):
         _window, tags = await opened(program, folder)
