@@ -9,6 +9,7 @@ from core.batch import ItemState, Phase, Progress
 from core.formatting import format_duration
 from gui.batch.run_controls import has_begun
 from gui.widgets.counted import counted
+from gui.widgets.text_direction import in_own_order
 from gui.widgets.translated import translated
 
 translate = QCoreApplication.translate
@@ -97,6 +98,8 @@ def progress_text(phase: Phase, progress: Progress) -> str:
 def rate_text(rate: float) -> str:
     """Returns images per second, or per minute where that would be a fraction."""
     if rate >= 1:
-        return translate("RunProgress", "{count} images/s").format(count=f"{rate:.1f}")
+        text = translate("RunProgress", "{count} images/s").format(count=f"{rate:.1f}")
+        return in_own_order(text)
     one = translate("RunProgress", "1 image/min")
-    return counted(round(rate * 60), one, translate("RunProgress", "{count} images/min"))
+    many = translate("RunProgress", "{count} images/min")
+    return in_own_order(counted(round(rate * 60), one, many))

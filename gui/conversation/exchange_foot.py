@@ -11,6 +11,7 @@ from core.transcript import Answer, Ending, Exchange
 from core.vocabulary import unknown_note
 from gui.inspector.wording import ending_text
 from gui.widgets.counted import counted
+from gui.widgets.text_direction import in_own_order
 from gui.widgets.translated import translated
 
 translate = QCoreApplication.translate
@@ -66,4 +67,4 @@ def foot_line(answer: Answer) -> str:
         without = translate("ExchangeView", "without {count} earlier questions")
         facts.append(without.format(count=answer.left_out))
     # A line is broken between facts, never inside one.
-    return " · ".join(fact.replace(" ", "\u00a0") for fact in facts)
+    return " · ".join(in_own_order(fact.replace(" ", "\u00a0")) for fact in facts)

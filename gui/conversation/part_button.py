@@ -8,7 +8,9 @@ from PySide6.QtGui import QIcon, QImage, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QToolButton
 
 from core.picture import Picture, PicturePart, box_of
+from gui.widgets.measures import sides_text
 from gui.widgets.preview import to_image
+from gui.widgets.text_direction import in_own_order
 
 _SIDE = 56
 # Of a part of any size, so many pixels are looked at for each one shown.
@@ -33,8 +35,9 @@ class PartButton(QToolButton):
 
 def part_text(part: PicturePart) -> str:
     """Returns the size and the place of a part, for people."""
-    text = QCoreApplication.translate("Part", "Part {width} × {height} at {left}, {top}")
-    return text.format(width=part.width, height=part.height, left=part.left, top=part.top)
+    text = QCoreApplication.translate("Part", "Part {size} at {place}")
+    place = in_own_order(f"{part.left}, {part.top}")
+    return text.format(size=sides_text(part.width, part.height), place=place)
 
 
 def asked_text(prompt: str, part: PicturePart | None) -> str:

@@ -14,13 +14,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.formatting import format_bytes
 from gui.engines import wording
 from gui.engines.state import EnginesState, Stage
 from gui.engines.wording import Button, EngineAction
 from gui.widgets.job_progress import JobProgress
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
+from gui.widgets.measures import bytes_text
 from gui.widgets.removal_box import ask_to_remove
 from gui.widgets.screen_fit import ScreenFit
 
@@ -152,7 +152,7 @@ class EnginePanel(QWidget):
         texts = (
             self.tr("Remove engine pack"),
             self.tr("Remove the engine pack “{name}”?").format(name=pack.name),
-            effect.format(size=format_bytes(pack.size)),
+            effect.format(size=bytes_text(pack.size)),
         )
         ask_to_remove(self.window(), "remove_engine_dialog", texts, self._on_removal_confirmed)
 

@@ -12,10 +12,10 @@ from core.engine_packs.choice import CPU, public_version
 from core.engine_packs.driver import Graphics
 from core.engine_packs.installed import PackState
 from core.engine_packs.overview import Overview
-from core.formatting import format_bytes
 from core.transfer.meter import Progress
 from gui.engines.state import EnginesState, Stage
 from gui.widgets.job_progress import ShownProgress
+from gui.widgets.measures import bytes_text
 from gui.widgets.translated import translated, translated_all
 
 translate = QCoreApplication.translate
@@ -157,7 +157,7 @@ def facts(state: EnginesState) -> list[tuple[str, str]]:
             pack=pack.name, torch=pack.torch, cuda=pack.cuda
         )
         size = translate("Engines", "{size}, {disk} on the disk").format(
-            size=format_bytes(pack.download_bytes), disk=format_bytes(pack.disk_bytes)
+            size=bytes_text(pack.download_bytes), disk=bytes_text(pack.disk_bytes)
         )
         rows += [
             (translate("Engines", "Engine pack"), name),
@@ -165,7 +165,7 @@ def facts(state: EnginesState) -> list[tuple[str, str]]:
             (translate("Engines", "Licences"), ", ".join(pack.licences)),
         ]
     packs = [
-        f"{pack.name} ({format_bytes(pack.size)})"
+        f"{pack.name} ({bytes_text(pack.size)})"
         for pack in found.packs
         if pack.state is not PackState.PARTIAL
     ]
@@ -179,7 +179,7 @@ def card_names(graphics: Graphics, *, with_memory: bool = False) -> str:
     """Returns the names of NVIDIA's cards, else whose graphics there are, "" for none."""
     if graphics.cards:
         names = [
-            f"{card.name}, {format_bytes(card.memory)}" if with_memory else card.name
+            f"{card.name}, {bytes_text(card.memory)}" if with_memory else card.name
             for card in graphics.cards
         ]
         return "\n".join(names) if with_memory else names[0]

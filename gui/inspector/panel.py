@@ -21,9 +21,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.formatting import format_bytes
 from core.picture import Picture
-from core.trace import Trace, as_json, as_markdown, shown_seconds, sides
+from core.trace import Trace, as_json, as_markdown, shown_seconds
 from gui.inspector.facts_table import FactsTable, quiet_label, section_title
 from gui.inspector.token_flow import TokenFlow
 from gui.inspector.wording import ending_text, memory_text, stage_text
@@ -32,6 +31,7 @@ from gui.widgets.counted import counted
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import make_selectable
 from gui.widgets.line_break import breakable
+from gui.widgets.measures import bytes_text, sides_text
 from gui.widgets.preview import PreviewMaker, scaled, to_image
 from gui.widgets.screen_fit import ScreenFit
 from gui.widgets.theme import Theme
@@ -235,13 +235,18 @@ class Inspector(QDialog):
         self._serial += 1
         self.picture_figure.show_image(QImage())
         self.given_figure.show_image(QImage())
-        self.picture_caption.setText(self.tr("{size} pixels").format(size=sides(trace.image.size)))
+        size = sides_text(*trace.image.size)
+        self.picture_caption.setText(self.tr("{size} pixels").format(size=size))
         side, image = trace.image.values_shape[-1], trace.image
         self._given_text = ""
         if image.padded_size and image.patch_grid:
             self._given_text = self.tr(
-                "padded to {padded}, resized to {side} × {side}, {grid} patches"
-            ).format(padded=sides(image.padded_size), side=side, grid=sides(image.patch_grid))
+                "padded to {padded}, resized to {sides}, {grid} patches"
+            ).format(
+                padded=sides_text(*image.padded_size),
+                sides=sides_text(side, side),
+                grid=sides_text(*image.patch_grid),
+            )
         self.given_caption.setText(self._given_text)
         for part in (self.given_figure, self.given_caption):
             part.setVisible(preprocessing is not None)
@@ -254,7 +259,7 @@ class Inspector(QDialog):
     def _show_facts(self, trace: Trace) -> None:
         low, high = trace.image.values_range
         values = self.tr("{shape}  {dtype}, from {low} to {high}").format(
-            shape=sides(trace.image.values_shape),
+            shape=sides_text(*trace.image.values_shape),
             dtype=trace.image.values_dtype,
             low=f"{low:.3f}",
             high=f"{high:.3f}",
@@ -263,11 +268,11 @@ class Inspector(QDialog):
             [
                 (self.tr("Pixel values"), values),
                 *(
-                    [(self.tr("Image features"), sides(trace.image.tower_features_shape))]
+                    [(self.tr("Image features"), sides_text(*trace.image.tower_features_shape))]
                     if trace.image.tower_features_shape
                     else []
                 ),
-                (self.tr("Projected features"), sides(trace.image.projected_features_shape)),
+                (self.tr("Projected features"), sides_text(*trace.image.projected_features_shape)),
             ]
         )
         ending = [
@@ -292,7 +297,7 @@ class Inspector(QDialog):
         self.memory_facts.show_rows(
             [
                 (self.tr("Model"), model),
-                *((memory_text(use.name), format_bytes(use.bytes)) for use in trace.memory),
+                *((memory_text(use.name), bytes_text(use.bytes)) for use in trace.memory),
             ]
         )
 

@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
 )
 
 from core.engine import ModelState
-from core.formatting import format_bytes
 from core.hub import DeviceMemory, DownloadOptions, Entry, ModelJob
 from gui.engines.line import EngineLine
 from gui.models.details import ModelDetails
@@ -29,6 +28,7 @@ from gui.models.model_list import ModelsDelegate, ModelsListModel, is_about, job
 from gui.models.options_menu import OptionsMenu
 from gui.models.requests import ModelRequests
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.measures import bytes_text
 from gui.widgets.notice import NoticeAction, NoticeActionKind
 from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.screen_fit import ScreenFit
@@ -70,7 +70,7 @@ class ModelsDialog(QDialog):
         self.model.show_entries(entries, memory)
         name = memory.name if memory.device.startswith("cuda") else self.tr("This computer")
         if memory.free is not None:
-            free = self.tr("{size} of memory free").format(size=format_bytes(memory.free))
+            free = self.tr("{size} of memory free").format(size=bytes_text(memory.free))
             name = f"{name}  ·  {free}"
         self.memory_label.setText(name)
         if self._is_first and entries:

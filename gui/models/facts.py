@@ -8,9 +8,9 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
-from core.formatting import format_bytes
 from core.hub import DownloadOptions, Entry, Where
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.measures import bytes_text
 
 translate = QCoreApplication.translate
 
@@ -61,7 +61,7 @@ class Facts(QWidget):
 
 def _facts_of(entry: Entry, options: DownloadOptions) -> dict[Fact, str]:
     """Return the text of each fact, "" for what is not known or does not apply."""
-    size = format_bytes(entry.size) if entry.size else ""
+    size = bytes_text(entry.size) if entry.size else ""
     licence = entry.licence
     if entry.servers:
         hosts = entry.servers.hosts

@@ -7,10 +7,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from core.formatting import format_bytes
 from core.hub import DownloadOptions, Entry, Where
 from gui.models.requests import ModelRequests
 from gui.models.token_dialog import TokenDialog
+from gui.widgets.measures import bytes_text
 from gui.widgets.removal_box import ask_to_remove
 from gui.widgets.screen_fit import ScreenFit
 
@@ -69,7 +69,7 @@ class FollowUps(QObject):
         texts = (
             self.tr("Remove model"),
             self.tr("Remove “{name}” from this computer?").format(name=entry.name),
-            effect.format(size=format_bytes(entry.local.size)),
+            effect.format(size=bytes_text(entry.local.size)),
         )
         ask_to_remove(self._window, "remove_dialog", texts, self._on_removal_confirmed)
 

@@ -8,10 +8,10 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QLabel, QRadioButton, QWidget
 
 from core.device.memory import PRECISIONS
-from core.formatting import format_bytes
 from core.hub import helpful_precisions
 from core.transcript import Precision
 from gui.models.model_list import in_bits
+from gui.widgets.measures import bytes_text
 
 
 class MemoryTable(QWidget):
@@ -59,15 +59,15 @@ class MemoryTable(QWidget):
             shortage = 0 if free is None else need - free
             verdict = self.tr("fits")
             if shortage > 0:
-                verdict = self.tr("{size} short").format(size=format_bytes(shortage))
+                verdict = self.tr("{size} short").format(size=bytes_text(shortage))
             verdict = "" if free is None else verdict
             is_helpful = precision in helpful
             if not is_helpful:
                 verdict, shortage = self.tr("saves no memory"), 0
             self.precisions.button(number).setEnabled(is_helpful)
-            self.need_labels[number].setText(format_bytes(need))
+            self.need_labels[number].setText(bytes_text(need))
             need_text = self.tr("{bits} needs {size}").format(
-                bits=in_bits(precision), size=format_bytes(need)
+                bits=in_bits(precision), size=bytes_text(need)
             )
             name = ", ".join(filter(None, (need_text, verdict)))
             self.precisions.button(number).setAccessibleName(name)

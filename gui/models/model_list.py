@@ -19,10 +19,10 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from core.formatting import format_bytes
 from core.hub import DeviceMemory, Entry, JobKind, JobState, ModelJob
 from core.model_reference import hub_id_in, short_name
 from core.transcript import Precision
+from gui.widgets.measures import bytes_text
 from gui.widgets.text_direction import elided
 from gui.widgets.theme import Theme
 
@@ -198,12 +198,12 @@ def below(row: Row, memory: DeviceMemory | None) -> str:
         return f"{in_use}  ·  {entry.servers.hosts}" if row.is_loaded else entry.servers.hosts
     if row.is_loaded:
         loaded = translate("ModelRow", "Loaded")
-        return f"{loaded}  ·  {format_bytes(entry.size)}"
+        return f"{loaded}  ·  {bytes_text(entry.size)}"
     if entry.local and entry.local.problem:
         return translate("ModelRow", "Cannot run")
     if not entry.size:
         return translate("ModelRow", "Size unknown")
-    return f"{format_bytes(entry.size)}  ·  {fit(entry, memory)}".removesuffix("  ·  ")
+    return f"{bytes_text(entry.size)}  ·  {fit(entry, memory)}".removesuffix("  ·  ")
 
 
 def fit(entry: Entry, memory: DeviceMemory | None) -> str:

@@ -48,6 +48,7 @@ from gui.picture.picture_mime import (
 from gui.picture.picture_strip import PictureStrip
 from gui.picture.picture_view import PictureView
 from gui.widgets.buttons import key_text
+from gui.widgets.measures import sides_text
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
 from gui.widgets.translated import translated
@@ -132,7 +133,7 @@ class DropZone(QFrame):
         if width < 1 or height < 1:
             width, height = picture.pixels.size
         self.name_and_facts.show_name(picture.name)
-        facts = (f"{width} × {height}", *map(translated, picture.notes))
+        facts = (sides_text(width, height), *map(translated, picture.notes))
         self._facts = "  ·  ".join(fact.rstrip(".") for fact in facts)
         self.name_and_facts.show_facts(self._facts, is_named=True)
         self.model_view_switch.show_picture(picture.pixels)
@@ -287,8 +288,8 @@ class DropZone(QFrame):
     @Slot()
     def _on_part_refused(self) -> None:
         self.part_button.setChecked(self.part_frame.box is not None)
-        text = self.tr("A part needs at least {side} × {side} pixels. Draw a larger rectangle.")
-        self.refused.emit(text.format(side=SMALLEST_PART))
+        text = self.tr("A part needs at least {sides} pixels. Draw a larger rectangle.")
+        self.refused.emit(text.format(sides=sides_text(SMALLEST_PART, SMALLEST_PART)))
 
     def _place(self) -> None:
         column = QVBoxLayout(self)

@@ -10,11 +10,11 @@ from PySide6.QtCore import QCoreApplication, QRectF, Signal, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
-from core.formatting import format_bytes
 from core.picture import ImagePreprocessing, Sending
 from gui.picture.layer import Layer
 from gui.picture.picture_view import PictureView
 from gui.widgets.buttons import key_text
+from gui.widgets.measures import bytes_text, sides_text
 from gui.widgets.preview import PreviewMaker, to_image
 from gui.widgets.theme import Theme
 
@@ -219,7 +219,7 @@ def _layer(
 def _facts(size: tuple[int, int], preprocessing: ImagePreprocessing) -> tuple[str, ...]:
     """Returns what became of the pixels, in forms that are ever shorter."""
     side = max(size)
-    given = f"{preprocessing.image_size} × {preprocessing.image_size}"
+    given = sides_text(preprocessing.image_size, preprocessing.image_size)
     covers = side / preprocessing.image_size
     if covers <= 1:
         enlarged = translate("ModelViewSwitch", "{size}, enlarged {factor} times, no detail lost")
@@ -227,13 +227,12 @@ def _facts(size: tuple[int, int], preprocessing: ImagePreprocessing) -> tuple[st
         factor = f"{1 / covers:.1f}"
         forms = (enlarged, short, "{size}")
         return tuple(form.format(size=given, factor=factor) for form in forms)
-    reduced = translate(
-        "ModelViewSwitch", "{size}, each pixel covers {side} × {side} of the original"
-    )
+    reduced = translate("ModelViewSwitch", "{size}, each pixel covers {sides} of the original")
     short = translate("ModelViewSwitch", "{size}, reduced {factor} times")
     factor = f"{covers:.1f}"
     forms = (reduced, short, "{size}")
-    return tuple(form.format(size=given, side=factor, factor=factor) for form in forms)
+    sides = sides_text(factor, factor)
+    return tuple(form.format(size=given, sides=sides, factor=factor) for form in forms)
 
 
 def _sent_facts(
@@ -241,17 +240,15 @@ def _sent_facts(
 ) -> tuple[str, ...]:
     """Returns what a server was sent, in forms that are ever shorter."""
     whole = translate("ModelViewSwitch", "{size} {format}, {bytes}, sent in full size")
-    reduced = translate(
-        "ModelViewSwitch", "{size} {format}, {bytes}, each pixel covers {side} × {side}"
-    )
+    reduced = translate("ModelViewSwitch", "{size} {format}, {bytes}, each pixel covers {sides}")
     long = reduced if sent != size else whole
     short = translate("ModelViewSwitch", "{size} {format}, {bytes}")
     return tuple(
         form.format(
-            size=f"{sent[0]} × {sent[1]}",
+            size=sides_text(*sent),
             format=kind.upper(),
-            bytes=format_bytes(byte_count),
-            side=f"{size[0] / sent[0]:.1f}",
+            bytes=bytes_text(byte_count),
+            sides=sides_text(*2 * (f"{size[0] / sent[0]:.1f}",)),
         )
         for form in (long, short, "{size}")
     )

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
-from core.formatting import format_bytes, format_duration, format_rate
+from core.formatting import format_duration
 from core.transfer.meter import Progress
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import paragraph
+from gui.widgets.measures import bytes_rate_text, bytes_text
 from gui.widgets.translated import translated
 
 _STEPS = 1000
@@ -62,11 +63,11 @@ class JobProgress(QWidget):
 def _bytes_and_rate(progress: Progress) -> str:
     parts = [
         translate("JobProgress", "{done} of {total}").format(
-            done=format_bytes(progress.done), total=format_bytes(progress.total)
+            done=bytes_text(progress.done), total=bytes_text(progress.total)
         )
     ]
     if progress.rate:
-        parts.append(format_rate(progress.rate))
+        parts.append(bytes_rate_text(progress.rate))
     if progress.seconds_left is not None and progress.done < progress.total:
         left = translated(format_duration(progress.seconds_left))
         parts.append(translate("JobProgress", "{time} left").format(time=left))

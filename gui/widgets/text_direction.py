@@ -35,8 +35,17 @@ def side_of(text: str, otherwise: Qt.LayoutDirection = _LEFT) -> Qt.AlignmentFla
 def isolated(text: str) -> str:
     """Returns a text as it is to be shown: with marks around it if it is read from another side
     than the window."""
-    direction = direction_of(text, QGuiApplication.layoutDirection())
-    if direction == QGuiApplication.layoutDirection():
+    return _marked(text, direction_of(text, QGuiApplication.layoutDirection()))
+
+
+def in_own_order(text: str) -> str:
+    """Returns numbers with units, or a name or sentence that begins with one, as it is to be shown:
+    from left to right unless a letter says otherwise."""
+    return _marked(text, direction_of(text))
+
+
+def _marked(text: str, direction: Qt.LayoutDirection) -> str:
+    if not text or direction == QGuiApplication.layoutDirection():
         return text
     return f"{_BEGINS[direction]}{text}{_END}"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from PySide6.QtCore import QCoreApplication
 
 from core.message import Message
+from gui.widgets.text_direction import in_own_order
 
 
 def translated(sentence: str | BaseException) -> str:
@@ -24,7 +25,8 @@ def translated(sentence: str | BaseException) -> str:
     if not sentence.fields:
         return text
     fields = {
-        name: translated(value) if isinstance(value, str) else value
+        # Sizes and names of files are read in their own order within the sentence.
+        name: in_own_order(translated(value)) if isinstance(value, str) else value
         for name, value in sentence.fields.items()
     }
     try:

@@ -10,12 +10,13 @@ from PySide6.QtCore import QCoreApplication
 
 from core.batch import Phase
 from core.engine import Absent, EngineFacts, Failed, Loading, Ready
-from core.formatting import format_bytes
 from core.model_reference import short_name
 from core.transcript import BUILT_IN
 from gui.batch.run_progress import rate_text
 from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer, PromptOffer
+from gui.widgets.measures import bytes_text
 from gui.widgets.notice import Notice, NoticeAction, NoticeActionKind, StandsWhile
+from gui.widgets.text_direction import in_own_order
 from gui.widgets.translated import translated
 from gui.window.view_state import Page, ViewState
 
@@ -120,6 +121,7 @@ def _model_status(state: ViewState) -> Status:
         case Ready(facts):
             speed = state.conversation.tokens_per_second
             rate = translate("StatusLine", "{rate} tokens/s").format(rate=f"{speed:.0f}")
+            rate = in_own_order(rate)
             return Status(describe(facts), speed=rate if speed and state.shows_image else "")
         case Failed():
             return Status(translate("StatusLine", "The model could not be loaded"))
@@ -133,7 +135,7 @@ def describe(facts: EngineFacts) -> str:
     """Returns model, device, precision and memory in one line."""
     if facts.longest_side:
         return f"{translated(short_name(facts.model))}  ·  {facts.device_name}"
-    memory, precision = format_bytes(facts.memory_bytes), facts.dtype.value
+    memory, precision = bytes_text(facts.memory_bytes), facts.dtype.value
     if facts.quantizes_cache:
         precision = translate("StatusLine", "{precision}, KV cache 8-bit").format(
             precision=precision

@@ -19,12 +19,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.formatting import format_bytes
 from core.workspace import ImageRow
 from gui.widgets.counted import counted
 from gui.widgets.elided_combo_box import ElidedComboBox
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import paragraph
+from gui.widgets.measures import bytes_text, sides_text
 from gui.widgets.text_direction import PlainTextEdit
 from gui.workspace.thumbnails import Thumbnails
 
@@ -298,7 +298,7 @@ class DuplicateCard(QFrame):
         name.setProperty("class", "section")
         folder = ElidedLabel(str(row.path.parent), Qt.TextElideMode.ElideMiddle)
         folder.setProperty("class", "explanation")
-        facts = f"{row.width} × {row.height}  ·  {format_bytes(row.bytes)}"
+        facts = f"{sides_text(row.width, row.height)}  ·  {bytes_text(row.bytes)}"
         if size:
             facts += f"  ·  {size}"
         self.facts_label = QLabel(facts)

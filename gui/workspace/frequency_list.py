@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.workspace import Frequency
-from gui.widgets.text_direction import elided, mirrored
+from gui.widgets.text_direction import elided, in_own_order, mirrored
 from gui.widgets.theme import Theme
 
 _PADDING = 8
@@ -115,7 +115,9 @@ class _Cell(QStyledItemDelegate):
         text_rect = QRect(inner.left(), inner.top(), max(right - inner.left(), 0), inner.height())
         text_rect = mirrored(text_rect, rect, painter)
         painter.setPen(theme.colour("accent" if is_found else "text"))
-        text = elided(metrics, value.shown, Qt.TextElideMode.ElideRight, text_rect.width())
+        text = elided(
+            metrics, in_own_order(value.shown), Qt.TextElideMode.ElideRight, text_rect.width()
+        )
         painter.drawText(text_rect, Qt.AlignmentFlag.AlignLeft | vertical, text)
 
     def _paint_plus(self, painter: QPainter, rect: QRect) -> None:

@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter
-from PySide6.QtWidgets import QAbstractScrollArea, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QLabel, QWidget
 
+from core.message import translatable
+from gui.batch.run_progress import rate_text
 from gui.conversation.answer_text import AnswerText
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import paragraph
+from gui.widgets.measures import bytes_rate_text, bytes_text, sides_text
 from gui.widgets.painting import paint_lines
 from gui.widgets.text_direction import PlainTextEdit, direction_of
 from gui.widgets.theme import Theme
+from gui.widgets.translated import translated
 from gui.workspace.answer_bar import AnswerBar
 from tests.support.ink import is_at_right
 
@@ -133,6 +137,46 @@ def test_names_are_in_order_in_a_window_laid_out_from_the_right(
     expected = profile(label, LEFT)
     QGuiApplication.setLayoutDirection(RIGHT)
     assert likeness(profile(label, RIGHT), expected) > 0.75
+
+
+MEASURES = {
+    "640 × 480": lambda: sides_text(640, 480),
+    "3 MB": lambda: bytes_text(3_000_000),
+    "12.5 MB/s": lambda: bytes_rate_text(12.5e6),
+    "12.0 images/s": lambda: rate_text(12.0),
+}
+
+
+@pytest.mark.parametrize("text", MEASURES)
+def test_numbers_and_units_are_in_order_in_a_window_laid_out_from_the_right(
+    qtbot, theme, right_to_left, text
+):
+    label = QLabel(text)
+    qtbot.addWidget(label)
+    label.resize(180, 24)
+    label.setStyleSheet("color: black; background: white")
+    expected = profile(label, LEFT)
+    label.setText(MEASURES[text]())
+    assert likeness(profile(label, RIGHT), expected) > 0.75
+
+
+def test_sizes_and_names_in_sentences_of_core_are_in_their_own_order(right_to_left):
+    template = translatable("core", "{name} needs {size}.")
+    text = translated(template.format(name="00-cat.png", size="3.2 MB"))
+    assert text == "\u206600-cat.png\u2069 needs \u20663.2 MB\u2069."
+    QGuiApplication.setLayoutDirection(LEFT)
+    assert (
+        translated(template.format(name="00-cat.png", size="3.2 MB")) == "00-cat.png needs 3.2 MB."
+    )
+
+
+def test_every_size_on_screen_is_one_of_these():
+    own = GUI / "widgets" / "measures.py"
+    for path in GUI.rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert path == own or "} × {" not in source, path
+        assert path == own or "format_bytes" not in source, path
+        assert path == own or "format_rate" not in source, path
 
 
 def test_whatever_is_elided_is_shown_in_its_own_direction():
