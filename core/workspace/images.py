@@ -34,6 +34,9 @@ class CaptionState(IntEnum):
     UNREADABLE = 4
 
 
+# The last nanosecond that fits into a column, in the year 2262.
+_LATEST = 2**63 - 1
+
 REVIEWS = tuple(ReviewState)
 """Reviews by their codes in the column."""
 
@@ -65,8 +68,8 @@ class Images:
         """How many tags and words captions have, -1 as long as they were not counted."""
         self.found_texts = FoundTexts()
         self.folded: list[str] = []
-        self.caption_stamps: list[tuple[int, int]] = []
-        """When the caption file was changed last, in nanoseconds, and its size."""
+        self.caption_times, self.caption_sizes = array("q"), array("q")
+        """When the caption file was changed last, in nanoseconds, and its size (`stamp`)."""
         self.targets: list[str] = []
         """The path of the caption file, whether it exists or not; empty as long as unknown."""
         self.problems: dict[int, str] = {}
@@ -137,7 +140,8 @@ class Images:
         self.tag_counts.append(-1)
         self.word_counts.append(-1)
         self.folded.append("")
-        self.caption_stamps.append((0, 0))
+        self.caption_times.append(0)
+        self.caption_sizes.append(0)
         self.targets.append("")
         self.reviews.append(0)
         self.edited.append(0)
@@ -228,7 +232,8 @@ class Images:
         """Notes the caption that is in the file, which has this time and size."""
         self._note_caption(id, caption, findable(caption))
         self.states[id] = CaptionState.PRESENT if caption else CaptionState.NONE
-        self.caption_stamps[id] = stamp
+        # Some file systems know later years than there are nanoseconds: those are read each time.
+        self.caption_times[id], self.caption_sizes[id] = min(stamp[0], _LATEST), stamp[1]
         self.problems.pop(id, None)
         self._note(id, SortKey.LENGTH)
 
@@ -238,6 +243,10 @@ class Images:
         self.tag_index.note(id)
         self.found_texts.clear()
         self.caption_version += 1
+
+    def stamp(self, id: int) -> tuple[int, int]:
+        """Returns the time and size that the caption file had when it was read."""
+        return self.caption_times[id], self.caption_sizes[id]
 
     def count_tags(self, id: int) -> int:
         """Returns how many tags a caption has, counted once."""

@@ -33,7 +33,6 @@ _PLAIN, _JSON = b"t", b"j"
 def packed(images: Images, begin: int, end: int) -> list[bytes]:
     """Returns the columns of the images from `begin` on, before `end`, at most to the last one."""
     part = slice(begin, min(end, len(images)))
-    stamps = images.caption_stamps[part]
     problems = {
         id - part.start: text_of(images.problems[id])
         for id in range(part.start, part.stop)
@@ -48,8 +47,8 @@ def packed(images: Images, begin: int, end: int) -> list[bytes]:
         integers(images.heights[part]),
         bytes(images.states[part]),
         _texts(images.captions[part]),
-        integers(time for time, _ in stamps),
-        integers(size for _, size in stamps),
+        integers(images.caption_times[part]),
+        integers(images.caption_sizes[part]),
         json.dumps(problems).encode(),
         _texts(images.fingerprints[part]),
         _texts(images.targets[part]),
@@ -77,7 +76,8 @@ def unpack(packed: Sequence[bytes], images: Images) -> int:
     images.heights += numbers(heights)
     images.states += states
     images.captions += texts(captions)
-    images.caption_stamps += zip(numbers(times), numbers(caption_sizes), strict=True)
+    images.caption_times += numbers(times)
+    images.caption_sizes += numbers(caption_sizes)
     images.fingerprints += texts(fingerprints)
     images.targets += texts(targets)
     images.hashes += _checked(cast("list[int | None]", json.loads(hashes)), count)

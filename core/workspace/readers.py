@@ -33,7 +33,7 @@ class ReadCaption:
 
     def note(self, images: Images, id: int) -> None:
         """Notes it in the columns, unless an edit has come between."""
-        if self.known not in (None, (images.targets[id], images.caption_stamps[id])):
+        if self.known not in (None, (images.targets[id], images.stamp(id))):
             return
         images.targets[id] = self.target
         if self.problem:
@@ -130,7 +130,7 @@ class SidecarReader:
 
     def read(self, images: Images, id: int) -> ReadCaption | None:
         """See `CaptionReader.read`."""
-        target, stamp = images.targets[id], images.caption_stamps[id]
+        target, stamp = images.targets[id], images.stamp(id)
         is_present = images.states[id] == CaptionState.PRESENT
         is_own = is_present and self._owners.get(target) == images.path_text(id)
         if is_own and stamp_of(target) == stamp:

@@ -54,7 +54,7 @@ def columns(images):
         "folded": images.folded,
         "order": images.ordered(Sort()),
         "targets": images.targets,
-        "stamps": images.caption_stamps,
+        "stamps": [images.stamp(id) for id in range(len(images))],
         "hashes": images.hashes,
         "states": images.states,
     }

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Event, Thread
 
 import pytest
@@ -344,6 +344,18 @@ def test_only_what_no_list_shows_gives_way(opened):
     # Before each size and fingerprint, and the parts of the index that are saved after these.
     assert len(asked) == 10 + 10 + 3 * INDEX_SAVED
     assert not {None, ScanStage.FOLDERS} & set(asked)
+
+
+def test_captions_from_the_far_future_are_read(opened, folder):
+    """Some file systems know years in which a nanosecond is no number of 64 bits."""
+    for year in (2200, 2400):
+        (folder / "4.txt").write_text(f"in {year}")
+        moment = (year - 1970) * 31_556_952
+        with suppress(OSError):  # Others do not.
+            os.utime(folder / "4.txt", (moment, moment))
+        workspace = opened()
+        assert names(workspace, f"in {year}") == ["4"]
+        workspace.close()
 
 
 def test_what_is_known_is_looked_at_again_when_nobody_is_at_work(opened, folder):
