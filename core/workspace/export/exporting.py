@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,23 @@ def export(
     Raises StoreError, and Cancelled once `stop` is set: a new folder or file is then as if it had
     never been begun. `on_progress` gets the share that is written, in this thread.
     """
+    ledger = Ledger(ledger_path)
+    try:
+        items = _without_copies(items, options, ledger)
+        return _export(items, options, ledger, stop, replaces=replaces, on_progress=on_progress)
+    finally:
+        ledger.close()
+
+
+def _export(
+    items: Sequence[ExportItem],
+    options: ExportOptions,
+    ledger: Ledger,
+    stop: Event | None,
+    *,
+    replaces: bool,
+    on_progress: Callable[[float], None],
+) -> ExportReport:
     kept, reviews = _parted(items, options.format)
     report = ExportReport(options.output, without_caption=len(items) - len(kept))
     writer: Writer = _WRITERS[options.format](options)
@@ -74,26 +92,37 @@ def export(
     _refuse_twins(names)
     steps = _Steps(max(1, len(names), len(kept)), on_progress)
     is_folder = options.format.is_folder
-    ledger = Ledger(ledger_path)
-    try:
-        with Output(folder, ledger, stop, is_folder_ours=is_folder, on_step=steps.take) as output:
-            places = _places(kept, options, output)
-            if replaces:
-                others = (name for name in names if name not in places)
-                output.require_apart(others, (item.path for item in kept))
-            else:
-                output.check(names, places)
-            writer.write(kept, output, report)
-            if reviews:
-                output.write_bytes(REVIEWS, reviews_table(reviews))
-            output.finish()
-            report.files = output.files
-    finally:
-        ledger.close()
+    with Output(folder, ledger, stop, is_folder_ours=is_folder, on_step=steps.take) as output:
+        places = _places(kept, options, output)
+        if replaces:
+            others = (name for name in names if name not in places)
+            output.require_apart(others, (item.path for item in kept))
+        else:
+            output.check(names, places)
+        writer.write(kept, output, report)
+        if reviews:
+            output.write_bytes(REVIEWS, reviews_table(reviews))
+        output.finish()
+        report.files = output.files
     report.images -= sum(not item.has_caption for item in kept)
     if options.format.has_reviews:
         report.reviews = sum(item.is_reviewed for item in reviews or kept)
     return report
+
+
+def _without_copies(
+    items: Sequence[ExportItem], options: ExportOptions, ledger: Ledger
+) -> Sequence[ExportItem]:
+    """Leaves out the copies that an earlier export to the same folder made, where that is inside
+    the folder of the images: they would be exported once more, into a folder within."""
+    if not options.format.is_folder:
+        return items
+    output = Path(os.path.realpath(options.output))
+    inside = [Path(os.path.realpath(item.path)).is_relative_to(output) for item in items]
+    if all(inside):  # The images of that folder itself.
+        return items
+    pairs = zip(items, inside, strict=True)
+    return [item for item, is_in in pairs if not (is_in and ledger.knows(item.path))]
 
 
 def _parted(

@@ -382,6 +382,23 @@ def test_folder_that_was_exported_is_imported(folder, tmp_path, to):
     assert found.captions == {item.path: item.caption for item in items if item.caption}
 
 
+@pytest.mark.parametrize("to", [ExportFormat.TEXT, ExportFormat.IMAGEFOLDER, ExportFormat.XMP])
+def test_copies_of_an_earlier_export_are_not_exported_once_more(folder, tmp_path, to):
+    output, ledger = folder / "out", tmp_path / "ledger.sqlite"
+    for _ in range(2):
+        assert export(items_of(folder), ExportOptions(to, output), ledger).images == 4
+    assert not (output / "out").exists()
+    # One that a person has brought there is.
+    (output / "own.png").write_bytes((folder / "a.png").read_bytes())
+    (output / "own.txt").write_text("own")
+    assert export(items_of(folder), ExportOptions(to, output), ledger).images == 5
+    # So are all, where that folder itself is exported.
+    if to is ExportFormat.TEXT:
+        items = gathered(sorted(output.rglob("*.png")), output).items
+        options = ExportOptions(ExportFormat.IMAGEFOLDER, output, images=ImageFiles.NONE)
+        assert export(items, options, ledger).images == 5
+
+
 ODD = (None, True, 3, 1.5, float("nan"), "", "a.png", [1], {"id": [2]}, [[]], "\ud83d")
 
 
