@@ -12,6 +12,7 @@ from core.captions.formats import CaptionFormat
 from gui.widgets.counted import counted
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
+from gui.widgets.text_direction import in_own_order
 from gui.widgets.translated import translated
 
 _REASONS = 3
@@ -117,7 +118,9 @@ def _written(summary: Summary) -> str:
 
 
 def _reasons(word: str, reasons: Sequence[tuple[str, int]]) -> str:
-    shown = [f"{count:,} × {translated(reason)}" for reason, count in reasons[:_REASONS]]
+    shown = [
+        in_own_order(f"{count:,} × {translated(reason)}") for reason, count in reasons[:_REASONS]
+    ]
     if len(reasons) > _REASONS:
         others = sum(count for _, count in reasons[_REASONS:])
         text = translate("SummaryBox", "{count} for other reasons.")
