@@ -64,7 +64,7 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
         type=values.caption_source,
         metavar="KIND|TABLE",
         help=f"where captions are: {', '.join(CAPTION_FORMATS)} beside the images, or a table such "
-        "as metadata.jsonl (default: as in the window; txt, or the only table with captions)",
+        "as metadata.jsonl (default: as in the window; txt, or where the only captions are)",
     )
     find.add_argument(
         "--name", default="{stem}", metavar="PATTERN", help="their names (default: {stem})"

@@ -1,4 +1,4 @@
-"""Where the captions of folders are: as a person has chosen, or in a table if nowhere else."""
+"""Where the captions of folders are: as a person has chosen, or where the only ones are."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from core.captions import xmp
 from core.captions.formats import CaptionFormat
 from core.captions.open_tables import OpenTables
+from core.captions.sidecar import NAME, STEM
 from core.captions.table import LARGEST, CaptionTable
 from core.errors import StoreError
-from core.files import open_regular
+from core.files import open_regular, read_bytes
 from core.picture import PICTURE_SUFFIXES
 from core.workspace.data import CaptionMode, CaptionSource, WorkspaceOptions
 from core.workspace.images import Images
@@ -31,6 +33,14 @@ _MOST_TABLES = 8
 _HEAD = 2**16
 # An opening is not to wait for a folder of 100,000 images to be listed.
 _MOST_LOOKED_AT = 2_000
+# Photo programs write XMP files without descriptions beside all images, which are no captions.
+_MOST_XMP_READ = 50
+# Text files named after their images are what is read anyway.
+_LIKELIEST = tuple(
+    CaptionSource(one, pattern)
+    for one in (CaptionFormat.TXT, CaptionFormat.CAPTION, CaptionFormat.XMP)
+    for pattern in (STEM, NAME)
+)
 
 
 @dataclass(frozen=True)
@@ -78,19 +88,36 @@ class Sources:
 def chosen_options(
     options: WorkspaceOptions, kept: KeptOptions, places: Sequence[Path]
 ) -> WorkspaceOptions:
-    """Returns the options with what a person has chosen for these folders, or the table that is
-    the only source of captions there, if they leave that open. Raises sqlite3.Error."""
+    """Returns the options with what a person has chosen for these folders, or with the files or
+    the table that are the only source of captions there, if they leave that open. Raises
+    sqlite3.Error."""
     if not options.takes_kept_format:
         return options
     source = kept.source
     if source is None:
-        table = only_table(places)
-        source = CaptionSource.of_table(table) if table else options.source
-        if table:  # Also once a folder run has made other files there.
+        source = _only_source(places)
+        if source:  # Also once a folder run has made other files there.
             kept.source = source
+        source = source or options.source
     if source.format is CaptionFormat.XMP:
         options = replace(options, mode=kept.mode or CaptionMode.TEXT)
     return replace(options, format=source.format, pattern=source.pattern, table=source.table)
+
+
+def _only_source(places: Sequence[Path]) -> CaptionSource | None:
+    """Returns where the captions of these folders are, if they are nowhere else and not in the
+    usual text files."""
+    files: dict[CaptionSource, list[Path]] = {one: [] for one in _LIKELIEST}
+    for place in places:
+        for folder in (place, *_subfolders(place)):
+            for source, path in _sidecars_in(folder):
+                files[source].append(path)
+    for source, paths in files.items():
+        is_xmp = source.format is CaptionFormat.XMP
+        if paths and (not is_xmp or any(map(_has_description, paths[:_MOST_XMP_READ]))):
+            return source if source != CaptionSource() else None
+    table = only_table(places)
+    return CaptionSource.of_table(table) if table else None
 
 
 def only_table(places: Iterable[Path]) -> str:
@@ -135,6 +162,30 @@ def _has_sidecars(folder: Path) -> bool:
     images = [(stem, end) for stem, end in names if end.lower() in PICTURE_SUFFIXES]
     known = {stem for stem, _ in images} | {stem + end for stem, end in images}
     return any(end.lower() in _SIDECARS and stem in known for stem, end in names)
+
+
+def _sidecars_in(folder: Path) -> list[tuple[CaptionSource, Path]]:
+    """Returns the files beside images that are named after them, among the first entries."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        names = [one.name for one in islice(entries, _MOST_LOOKED_AT)]
+        parts = [os.path.splitext(one) for one in names]  # noqa: PTH122 (quick)
+        images = {(stem, end) for stem, end in parts if end.lower() in PICTURE_SUFFIXES}
+        stems, whole = {stem for stem, _ in images}, {stem + end for stem, end in images}
+        return [
+            (CaptionSource(CaptionFormat(end[1:].lower()), pattern), folder / (stem + end))
+            for stem, end in parts
+            if end.lower() in _SIDECARS
+            for pattern, known in ((STEM, stems), (NAME, whole))
+            if stem in known
+        ]
+    return []
+
+
+def _has_description(path: Path) -> bool:
+    try:
+        return bool(xmp.description_of(read_bytes(path)))
+    except StoreError:
+        return False
 
 
 def _subfolders(folder: Path) -> list[Path]:

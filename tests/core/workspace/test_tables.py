@@ -67,6 +67,31 @@ def test_table_is_found_where_captions_are_nowhere_else(opened, folder):
     assert captions(opened())[0] == "a dog 1"
 
 
+@pytest.mark.parametrize("pattern", ["{stem}", "{name}"])
+@pytest.mark.parametrize("kind", ["caption", "xmp", "txt"])
+def test_files_are_found_where_captions_are_nowhere_else(opened, folder, kind, pattern):
+    (folder / "metadata.jsonl").unlink()
+    stem = pattern.format(stem="5", name="5.png")
+    made = xmp.described(None, description="a cat", alt_text="") if kind == "xmp" else b"a cat"
+    (folder / "sub" / f"{stem}.{kind}").write_bytes(made)
+    (folder / "README.txt").write_text("about these images")
+    workspace = opened()
+    assert workspace.options.source == CaptionSource(CaptionFormat(kind), pattern)
+    assert captions(workspace) == ["", "", "", "", "a cat", ""]
+    workspace.close()
+    # They stay the ones, also once other files are made there.
+    (folder / "1.txt").write_text("a dog")
+    assert captions(opened())[4] == "a cat"
+
+
+def test_xmp_files_without_a_description_are_no_captions(opened, folder):
+    """As photo programs write them beside all images."""
+    (folder / "metadata.jsonl").unlink()
+    (folder / "1.xmp").write_bytes(with_keywords(None, ["sea"]))
+    workspace = opened()
+    assert workspace.options.source == CaptionSource()
+
+
 def test_files_beside_the_images_come_before_a_table(opened, folder):
     (folder / "1.txt").write_text("a cat")
     workspace = opened()
