@@ -7,6 +7,7 @@ conversations about an image that was moved.
 """
 
 from core.store.following import KeptImage as KeptImage
+from core.store.following import KeptPlace as KeptPlace
 from core.store.following import followed as followed
 from core.store.rows import THUMBNAIL_SIDE as THUMBNAIL_SIDE
 from core.store.schema import VERSION as VERSION

@@ -35,6 +35,8 @@ from core.store.rows import (
 
 # Conversations about one image.
 _MOST_LOOKED_AT = 100
+# Images that one that is new may look like.
+_MOST_PLACES = 300
 # Small copies of the same pixels differ where another version of the encoder has made one. At this
 # size a word more or less in a drawing makes a larger difference.
 _COMPARED_SIDE, _MOST_DIFFERENCE = 64, 16
@@ -111,6 +113,42 @@ def kept_images(connection: sqlite3.Connection, picture: Picture) -> list[KeptIm
             known = identity_from(*identity)
             found[id] = KeptImage(id, path_from(path), size, small, known)
     return list(found.values())
+
+
+@dataclass(frozen=True)
+class KeptPlace:
+    """Where the image of conversations was. `thumbnail` is a JPEG, `volume` that of its file, and
+    `ids` are the conversations about that content there."""
+
+    path: Path
+    size: tuple[int, int]
+    thumbnail: bytes
+    volume: bytes
+    ids: tuple[int, ...]
+
+    @property
+    def shape(self) -> float:
+        """Its width by its height."""
+        return self.size[0] / self.size[1]
+
+
+def kept_places(connection: sqlite3.Connection) -> list[KeptPlace]:
+    """Returns where the images of conversations were, the newest first. Raises sqlite3.Error."""
+    rows = connection.execute(
+        "SELECT group_concat(id), picture_path, width, height, thumbnail, fingerprint, volume,"
+        " max(changed) AS newest FROM conversation"
+        " WHERE picture_path IS NOT NULL AND fingerprint IS NOT NULL"
+        " GROUP BY picture_path, fingerprint ORDER BY newest DESC LIMIT ?",
+        (_MOST_PLACES,),
+    )
+    found: list[KeptPlace] = []
+    for ids, path, width, height, small, fingerprint, volume, _ in rows:
+        place, known = path_from(path), identity_from(fingerprint, volume)
+        size = size_from(width), size_from(height)
+        if place is not None and known is not None and all(size) and isinstance(small, bytes):
+            numbers = tuple(map(int, str(ids).split(",")))
+            found.append(KeptPlace(place, size, small, known.volume, numbers))
+    return found
 
 
 def give(connection: sqlite3.Connection, ids: Sequence[int], picture: Picture) -> None:

@@ -19,7 +19,7 @@ from core.file_identity import FileIdentity
 from core.message import Message, translatable
 from core.picture import Picture
 from core.store.check import Damaged, is_damage
-from core.store.following import KeptImage, give, kept_images
+from core.store.following import KeptImage, KeptPlace, give, kept_images, kept_places
 from core.store.opening import MustStop, Opened, file_at, mend_file, open_file
 from core.store.reasons import sqlite_reason
 from core.store.rows import (
@@ -213,6 +213,10 @@ class Store:
         """The images of the conversations that may be about this one, for `followed`, which says
         whether they are."""
         return self._mending(lambda opened: kept_images(opened.connection, picture), _NOT_READ)
+
+    def places(self) -> list[KeptPlace]:
+        """Where the images of the newest conversations were."""
+        return self._mending(lambda opened: kept_places(opened.connection), _NOT_READ)
 
     def follow(self, ids: Sequence[int], picture: Picture) -> None:
         """Makes these conversations those about a picture's file and content."""

@@ -23,7 +23,8 @@ How the modules fit together, in the order in which to read them:
 - `tags` reads and changes the tags in a caption, `tag_index` finds images by their tags, and `bulk`
   has the edits of many captions at once, and `preview` shows what they would do. `answers` are what
   models wrote.
-- `duplicates` finds equal and similar images, and `similar` groups them.
+- `duplicates` finds equal and similar images, and `similar` groups them. `gone` are images that are
+  not where they were, for those that look like them.
 - `move` moves images with their sidecars, `trash` moves them to the system's trash: first a plan,
   which a journal can keep, then its steps, which can be finished or taken back after a crash.
   `removal` removes files that are of no use any more, while nobody waits for it.
@@ -71,6 +72,7 @@ from core.workspace.data import (
     WorkspaceOptions,
 )
 from core.workspace.drafts import DraftOutside
+from core.workspace.gone import gone_alike
 from core.workspace.listed_paths import ListedPaths
 from core.workspace.ongoing import OngoingEdit
 from core.workspace.presets import (
@@ -144,6 +146,7 @@ __all__ = [
     "Workspace",
     "WorkspaceOptions",
     "completions",
+    "gone_alike",
     "only_table",
     "parse_query",
     "query_term",

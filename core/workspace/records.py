@@ -154,6 +154,13 @@ class Records:
         self._note_move(os.fsencode(old), os.fsencode(new))
         self._keep_volumes((new,))
 
+    def set_fingerprint(self, path: str) -> None:
+        """Keeps what an image is recognised by now. Part of a `transaction`."""
+        self._connection.execute(
+            "UPDATE record SET fingerprint = ? WHERE folder = ? AND name = ?",
+            (self._fingerprint_of(path), *_key(path)),
+        )
+
     def moves(self) -> list[tuple[str, str, float]]:
         """Returns where images were and are, and when in seconds that was noticed, in this order:
         for what knows them by their path at the time, as the journals of runs do."""

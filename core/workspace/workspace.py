@@ -34,6 +34,7 @@ from core.workspace.data import (
 )
 from core.workspace.drafts import Drafts
 from core.workspace.edits import Edits
+from core.workspace.gone import Gone
 from core.workspace.images import Images
 from core.workspace.index import Index, index_path
 from core.workspace.kept_options import KeptOptions
@@ -88,9 +89,8 @@ class Workspace:
             options = chosen_options(options, self._kept, self._places)
         self.options = options
         # Of single files there is nothing that takes long to read again.
-        is_indexed = any(map(is_folder, self.roots))
-        place = index_path(data / "workspaces", self.roots, options) if is_indexed else None
-        self._index = Index(place)
+        place = index_path(data / "workspaces", self.roots, options)
+        self._index = Index(place if any(map(is_folder, self.roots)) else None)
         self._records = Records(self._connection, self._images.fingerprint_of)
         tables = OpenTables(MadeTables(self._connection))
         self._edits = Edits(self._connection, data / FILE_NAME, self._places, tables)
@@ -98,6 +98,8 @@ class Workspace:
         """What models wrote."""
         self.drafts = Drafts(self._guard, self._images, self._records)
         """What is being written."""
+        self.gone = Gone(self._guard, self._images, self._records)
+        """What is kept of images that are gone."""
         self.sources = Sources(self._guard, self._images, self._kept, self._places, tables)
         """Where captions are, and could be."""
         self._changes = Changes(self._images, self._records, self._edits, self._places)
@@ -226,8 +228,7 @@ class Workspace:
         changed: list[int] = []
         with self._guard:
             for image in images:
-                id = self._images.id_of(image)
-                if id is not None:
+                if (id := self._images.id_of(image)) is not None:
                     found = self._reading.reader.read(self._images, id)
                     if found is not None:
                         found.note(self._images, id)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject
 from gui.app.bulk_wiring import BulkWiring
 from gui.app.caption_wiring import CaptionWiring
 from gui.app.counts_wiring import CountsWiring
+from gui.app.gone_wiring import GoneWiring
 from gui.app.left_edits_wiring import LeftEditsWiring
 from gui.app.memory_wiring import MemoryWiring
 from gui.app.picture_wiring import PictureWiring
@@ -17,6 +18,7 @@ from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.bulk_editing import BulkEditing
 from gui.session.caption_editing import CaptionEditing
 from gui.session.folder_counts import FolderCounts
+from gui.session.gone_images import GoneImages
 from gui.session.look_ahead import LookAhead
 from gui.session.model_thread import ModelThread
 from gui.session.picture_list import PictureList
@@ -74,4 +76,5 @@ class ImagesWiring(QObject):
         )
         TagDraftWiring(window, captions, typed, self)
         self.bulk = BulkWiring(window, listing, workspace, bulk, captions, pictures, begin, self)
+        GoneWiring(window, GoneImages(session, workspace, begin, self), begin, self)
         LeftEditsWiring(window, workspace, pictures, unseen, begin, self)

@@ -1,6 +1,7 @@
 """What a person can do, without widgets; here intent, model, transcript and files meet.
 
-`picture_list` opens pictures and `saved_picture` copies them out, `session` is the conversation
+`picture_list` opens pictures and `saved_picture` copies them out, `gone_images` finds those that
+were moved and rewritten, `session` is the conversation
 about the one shown (`conversation` its data) and `answer_inspection` what its answers rest on.
 `workspace` is the folder that is open (with `image_listing`, `folder_reading`, `folder_scans`,
 `watched_folders`, `worker_thread`, `workspace_reads`, `workspace_edits` and, for those that an edit

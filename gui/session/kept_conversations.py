@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from core.errors import StoreError
 from core.picture import Picture
-from core.store import KeptConversation, Store, StoreBeingMended, Summary, followed
+from core.store import KeptConversation, KeptPlace, Store, StoreBeingMended, Summary, followed
 from gui.session.conversation import Conversation
 from gui.widgets.translated import translated
 
@@ -105,6 +105,32 @@ class KeptConversations(QObject):
             self.mending_begun.emit()
         except (StoreError, TimeoutError) as error:
             log.warning("Earlier conversations about an image are not found", exc_info=error)
+        return ()
+
+    def places(self) -> Sequence[KeptPlace]:
+        """Return where the images of the newest conversations were; () if that cannot be read."""
+        if not self._store.is_open:
+            return ()
+        try:
+            return self._store.places()
+        except StoreBeingMended:
+            self.mending_begun.emit()
+        except StoreError as error:
+            log.warning("Earlier conversations are not read", exc_info=error)
+        return ()
+
+    def take_over(self, ids: Sequence[int], picture: Picture) -> Sequence[int]:
+        """Have these conversations be about a picture. Return their ids, () with a notice if they
+        cannot be changed."""
+        try:
+            self._store.follow(ids, picture)
+        except StoreBeingMended as error:
+            self.mending_begun.emit()
+            self.noticed.emit(translated(error))
+        except StoreError as error:
+            self.noticed.emit(translated(error))
+        else:
+            return ids
         return ()
 
     def keep(self, conversation: Conversation) -> None:

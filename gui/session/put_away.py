@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from core.picture import Picture
@@ -53,7 +53,13 @@ class PutAway:
 
     async def follow(self, picture: Picture) -> Collection[int]:
         """Have those about a picture that was moved follow it; return their ids in the store."""
-        ids = await self._kept.follow(picture)
+        return self._moved(await self._kept.follow(picture), picture)
+
+    def take_over(self, ids: Sequence[int], picture: Picture) -> Collection[int]:
+        """Have these be about a picture, as a person says; return their ids in the store."""
+        return self._moved(self._kept.take_over(ids, picture), picture)
+
+    def _moved(self, ids: Sequence[int], picture: Picture) -> Collection[int]:
         for path, conversation in list(self._by_path.items()):
             if conversation.kept_as in ids:
                 conversation.follow(picture)

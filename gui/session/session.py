@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -73,18 +74,15 @@ class Session(QObject):
     ):
         """Connect before the window does: a picture that opens first begins a conversation."""
         super().__init__(parent)
-        self._model = model
-        self._loaded = loaded
-        self._pictures = pictures
-        self._kept = KeptConversations(store, self)
-        self._kept.mending_begun.connect(self.mending_begun)
-        self._kept.noticed.connect(self.noticed)
-        self._settings_file = settings_file
-        self._settings = settings_file.settings
+        self._model, self._loaded, self._pictures = model, loaded, pictures
+        self.kept = KeptConversations(store, self)
+        self.kept.mending_begun.connect(self.mending_begun)
+        self.kept.noticed.connect(self.noticed)
+        self._settings_file, self._settings = settings_file, settings_file.settings
         self._is_closed = False
-        self._answering = Answering(model, loaded, pictures, self._kept, self)
+        self._answering = Answering(model, loaded, pictures, self.kept, self)
         self._relay(self._answering)
-        self._put_away = PutAway(self._kept, self._answering.is_answering_in)
+        self._put_away = PutAway(self.kept, self._answering.is_answering_in)
         pictures.prepare_with(self._follow)
         pictures.opened.connect(self._find_conversation)
         pictures.emptied.connect(self._end_conversation)
@@ -247,18 +245,33 @@ class Session(QObject):
 
     async def opened_notes(self) -> tuple[str, ...]:
         """Wait until the file of conversations is open, and return what became of it."""
-        notes = await self._kept.opened_notes()
-        await self._return_to_earlier()
+        notes = await self.kept.opened_notes()
+        await self.return_to_earlier()
         return notes
+
+    async def return_to_earlier(self, taken: Sequence[int] = ()) -> None:
+        """Show what was asked about the picture before, once the file of conversations is open; or
+        what is `taken` from an image that is gone, as a person says."""
+        self._put_away.forget_empty()
+        if picture := self.picture:
+            await self._follow(picture, taken)
+        conversation = self._resting_conversation()
+        if conversation is None or conversation.so_far.exchanges or self._is_closed:
+            return
+        if kept := self.kept.latest(conversation.transcript.picture):
+            transcript = kept.transcript(conversation.transcript.picture)
+            self._answering.shown = Conversation(transcript, kept_as=kept.id)
+            self.conversation_returned.emit(transcript)
+            self.history_changed.emit()
 
     def recent_conversations(self) -> list[Summary]:
         """Return the kept conversations, newest first; [] with a notice if they cannot be read."""
-        return self._kept.recent()
+        return self.kept.recent()
 
     async def reopen(self, id: int) -> None:
         """Go on with an earlier conversation, its picture opened again."""
         with self._pictures.opening("") as opening:
-            kept = await self._kept.open(id)
+            kept = await self.kept.open(id)
             if picture := await self._pictures.open_kept(opening, kept):
                 self._answering.shown = Conversation(kept.transcript(picture), kept_as=id)
                 self.conversation_reopened.emit(self._answering.shown.transcript)
@@ -288,7 +301,7 @@ class Session(QObject):
         self._is_closed = True
         self._pictures.close()
         await self._answering.close()
-        await self._kept.close()
+        await self.kept.close()
 
     # Inside
 
@@ -304,25 +317,12 @@ class Session(QObject):
             self.conversation_cleared.emit()
         self.history_changed.emit()
 
-    async def _follow(self, picture: Picture) -> None:
+    async def _follow(self, picture: Picture, taken: Sequence[int] = ()) -> None:
         """Have what was asked about a picture that was moved follow it, before it is shown."""
-        ids = await self._put_away.follow(picture)
+        away = self._put_away
+        ids = away.take_over(taken, picture) if taken else await away.follow(picture)
         if self.conversation and self.conversation.kept_as in ids:
             self.conversation.follow(picture)
-
-    async def _return_to_earlier(self) -> None:
-        """Show what was asked about the picture before, once the file of conversations is open."""
-        self._put_away.forget_empty()
-        if picture := self.picture:
-            await self._follow(picture)
-        conversation = self._resting_conversation()
-        if conversation is None or conversation.so_far.exchanges or self._is_closed:
-            return
-        if kept := self._kept.latest(conversation.transcript.picture):
-            transcript = kept.transcript(conversation.transcript.picture)
-            self._answering.shown = Conversation(transcript, kept_as=kept.id)
-            self.conversation_returned.emit(transcript)
-            self.history_changed.emit()
 
     def _leave_conversation(self) -> None:
         if self.is_answering:
@@ -370,13 +370,13 @@ class Session(QObject):
                 self._show_branch(conversation, index)
 
     def _show_branch(self, conversation: Conversation, index: int) -> None:
-        self._kept.keep(conversation)
+        self.kept.keep(conversation)
         if conversation is self.conversation:
             self.branch_shown.emit(index, conversation.transcript)
             self.history_changed.emit()
 
     def _report_struck(self, conversation: Conversation, index: int) -> None:
-        self._kept.keep(conversation)
+        self.kept.keep(conversation)
         struck = conversation.transcript.exchanges[index].struck
         self.answer_struck.emit(index, struck, self.can_undo)
         self.history_changed.emit()

@@ -22,6 +22,7 @@ class NoticeActionKind(Enum):
     SHOW_EDIT_REPORT = auto()
     SHOW_UNSAVED = auto()
     OPEN_IMAGES = auto()
+    TAKE_OVER = auto()
 
 
 @dataclass(frozen=True)
