@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject
 from core.captions.sidecar import Existing
 from core.workspace import ImageRow, Workspace
 from gui.app.batch_wiring import BatchWiring
+from gui.app.open_dialog import OpenDialog
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.caption_editing import CaptionEditing
@@ -38,6 +39,7 @@ class AgainWiring(QObject):
         super().__init__(parent)
         self._window, self._listing, self._workspace = window, listing, workspace
         self._editing, self._batch, self._begin = editing, batch, begin
+        self._dialog = OpenDialog[AgainDialog]()
         window.command_actions.bind(Command.CAPTION_AGAIN, self._open)
 
     def _open(self) -> None:
@@ -50,13 +52,14 @@ class AgainWiring(QObject):
             return workspace.rows(ids), workspace.answers.untouched(ids)
 
         rows, untouched = await self._workspace.read(read) or ([], [])
-        if not rows:
+        if not rows or self._dialog.in_sight is not None:
             return
         prompts = self._batch.prepared_options().prompts
         dialog = AgainDialog(rows, set(untouched), prompts, self._window)
         paths = [row.path for row in rows]
         dialog.chosen.connect(partial(self._on_chosen, paths))
         dialog.options_asked.connect(partial(self._batch.choose, paths))
+        self._dialog.keep(dialog)
         open_without_waiting(dialog)
 
     def _on_chosen(self, paths: list[Path], replaces_all: bool) -> None:

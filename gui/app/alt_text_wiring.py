@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject
 
 from core.message import translatable
 from core.workspace import ImageRow
+from gui.app.open_dialog import OpenDialog
 from gui.app.tasks import Begin
 from gui.session.caption_editing import CaptionEditing
 from gui.session.drafts_outside import DraftsOutside
@@ -35,6 +36,7 @@ class AltTextWiring(QObject):
         super().__init__(parent)
         self._window, self._workspace, self._editing = window, workspace, editing
         self._drafts, self._begin = drafts, begin
+        self._dialog = OpenDialog[AltTextDialog]()
         window.command_actions.bind(Command.ALT_TEXT, self._open)
 
     def _open(self) -> None:
@@ -44,11 +46,12 @@ class AltTextWiring(QObject):
 
     async def _show(self, id: int) -> None:
         rows = await self._workspace.read(lambda workspace: workspace.rows([id]))
-        if rows:
+        if rows and self._dialog.in_sight is None:
             (row,) = rows
             dialog = AltTextDialog(row.path.name, row.caption, self._window)
             dialog.written.connect(partial(self._on_written, row))
             dialog.drafted.connect(partial(self._drafts.keep_or_forget, row))
+            self._dialog.keep(dialog)
             open_without_waiting(dialog)
 
     def _on_written(self, row: ImageRow, caption: str) -> None:

@@ -11,7 +11,11 @@ _Dialog = TypeVar("_Dialog", bound=QDialog)
 
 
 class OpenDialog(Generic[_Dialog]):
-    """Keeps the newest one, however long an earlier one takes to go."""
+    """Keeps the newest one, however long an earlier one takes to go.
+
+    What opens a dialog after it has waited asks first whether one is `in_sight`: keys in quick
+    succession were all pressed before the first dialog took them.
+    """
 
     def __init__(self) -> None:
         self._newest: _Dialog | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from gui.app.open_dialog import OpenDialog
 from gui.app.tasks import Begin
 from gui.session.caption_editing import CaptionEditing
 from gui.session.picture_list import PictureList
@@ -41,6 +42,7 @@ class UnsavedWiring(QObject):
         self._window, self._workspace, self._pictures = window, workspace, pictures
         self._editing, self._rows, self._begin = editing, rows, begin
         self._looked_at = -1
+        self._dialog = OpenDialog[UnsavedDialog]()
         editing.changed.connect(self._refresh)
         editing.changed.connect(self._on_editing_changed)
         rows.changed.connect(self._refresh)
@@ -74,12 +76,15 @@ class UnsavedWiring(QObject):
         if not left:
             self._window.leave()
             return
+        if self._dialog.in_sight is not None:
+            return
         names = list(dict.fromkeys(one.path.name for one in left))
         are_kept = all(one.is_kept for one in left)
         dialog = UnsavedDialog(names, left[0].reason, are_kept=are_kept, parent=self._window)
         dialog.again_asked.connect(self._on_left)
         dialog.confirmed.connect(self._window.leave)
         dialog.rejected.connect(self.stayed)
+        self._dialog.keep(dialog)
         open_without_waiting(dialog)
 
     # When its folder is opened again

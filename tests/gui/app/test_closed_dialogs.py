@@ -1,6 +1,7 @@
 """Dialogs are closed while the program works for them: nothing is done to one that is gone."""
 
 import asyncio
+import os
 
 import pytest
 from PySide6.QtCore import Qt
@@ -12,7 +13,7 @@ from gui.models.dialog import ModelsDialog
 from gui.window.commands import Command
 from gui.workspace.duplicates_dialog import DuplicatesDialog
 from gui.workspace.export_dialog import ExportDialog
-from tests.gui.app.test_captions import folder, opened  # noqa: F401 (fixture)
+from tests.gui.app.test_captions import folder, opened, unwritable  # noqa: F401 (fixture)
 from tests.gui.conftest import until
 
 # Turns of the event loop until a dialog is closed again.
@@ -53,6 +54,53 @@ def test_dialog_may_be_closed_at_any_moment(live, folder, command):  # noqa: F81
         # What had been asked for last comes a moment later.
         await program.workspace.read(lambda workspace: workspace.ids())
         assert window.isVisible()
+
+    live(story)
+
+
+def test_keys_in_quick_succession_open_one_dialog(live, folder):  # noqa: F811
+    """All are pressed before the first dialog is there, which some wait for a while to open."""
+
+    async def story(program):
+        window, images, _ = await opened(program, folder)
+        keyed = [one for one in COMMANDS if not window.commands[one].shortcut().isEmpty()]
+        assert Command.ALT_TEXT in keyed
+        for command in keyed:
+            window.activateWindow()
+            images.setFocus()
+            await until(lambda: window.isActiveWindow() and images.hasFocus())
+            await until(window.commands[command].isEnabled)
+            pressed = window.commands[command].shortcut()[0]
+            for _ in range(3):
+                QTest.keyClick(images, pressed.key(), pressed.keyboardModifiers())
+            await until(dialogs)
+            # Reads are answered in the order in which they were asked for.
+            await program.workspace.read(lambda workspace: workspace.ids())
+            await asyncio.sleep(0)
+            names = [dialog.objectName() for dialog in dialogs()]
+            assert len(names) == 1, (command, names)
+            for dialog in dialogs():
+                dialog.close()
+            await until(lambda: not dialogs())
+
+    live(story)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_window_that_is_closed_twice_asks_once_about_what_is_not_saved(live, folder):  # noqa: F811
+    unwritable(folder, 0)
+
+    async def story(program):
+        window, _, editor = await opened(program, folder, "")
+        editor.setFocus()
+        QTest.keyClicks(editor, "a cow")
+        window.close()
+        window.close()
+        await until(dialogs)
+        await program.workspace.read(lambda workspace: workspace.ids())
+        await asyncio.sleep(0)
+        [dialog] = dialogs()
+        dialog.close()
 
     live(story)
 
