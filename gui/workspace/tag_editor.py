@@ -23,10 +23,18 @@ class _AddField(QLineEdit):
     backed = Signal()
 
     def event(self, event: QEvent) -> bool:
+        keys = QKeySequence.StandardKey
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.ShortcutOverride
+            and (event.matches(keys.Undo) or event.matches(keys.Redo))
+        ):
+            event.ignore()  # The window knows whether the tag before was entered later.
+            return False
         # A line edit turns the line breaks between pasted tags into blanks.
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
             text = QGuiApplication.clipboard().text()
-            if event.matches(QKeySequence.StandardKey.Paste) and len(TagList.of(text).tags) > 1:
+            if event.matches(keys.Paste) and len(TagList.of(text).tags) > 1:
                 self.pasted.emit(text)
                 return True
             if event.key() == Qt.Key.Key_Backspace and not self.text():
@@ -115,8 +123,7 @@ class TagEditor(QWidget):
     def take_draft(self) -> str:
         """Returns what is typed and not added, and empties the field."""
         text, self._entered = self.field.text(), 0
-        self.suggestions.hide()
-        self.field.clear()
+        self._empty()
         return text
 
     def show_vocabulary(self, name: str) -> None:
@@ -157,9 +164,13 @@ class TagEditor(QWidget):
                 self.field.setText(f"{text}, ")
                 self._entered = len(self.field.text())
             return
-        self.field.clear()
-        self.suggestions.hide()
+        self._empty()
         self._add(text)
+
+    def _empty(self) -> None:
+        self.suggestions.hide()
+        # What `clear` does could be undone, and Ctrl+Z would bring the letters back.
+        self.field.setText("")
 
     @Slot(int)
     def _on_suggestion_chosen(self, row: int) -> None:

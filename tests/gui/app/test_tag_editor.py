@@ -93,7 +93,7 @@ def test_last_of_several_tags_is_completed_and_added_with_the_others(live, folde
     (tmp_path / "tags.txt").write_text("long_hair\ndolphin\n", encoding="utf-8")
 
     async def story(program):
-        _window, tags = await opened(program, folder)
+        window, tags = await opened(program, folder)
         program.folder_counts.use_vocabulary(tmp_path / "tags.txt")
         await until(lambda: program.settings.tag_vocabulary.endswith("tags.txt"))
         tags.field.setFocus()
@@ -105,6 +105,11 @@ def test_last_of_several_tags_is_completed_and_added_with_the_others(live, folde
         QTest.keyClick(tags.field, KEY.Key_Down)
         QTest.keyClick(tags.field, KEY.Key_Return)
         await until(lambda: text(folder) == "cat, red sky, ocean, wet, dog, dolphin\n")
+        assert tags.field.text() == ""
+        # They were one edit, which is undone where one has typed them.
+        await until(lambda: bool(window.state.workspace.undo))
+        QTest.keyClick(tags.field, KEY.Key_Z, CTRL)
+        await until(lambda: text(folder) == "cat, red sky, ocean\n")
         assert tags.field.text() == ""
         # Nothing is typed of the next one yet.
         QTest.keyClicks(tags.field, "lo")
