@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import AppError
 from core.workspace import ScanProgress, Workspace
+from gui.session.in_thread import begin_in
 from gui.session.workspace import FolderWorkspace
 
 _REPORT_SECONDS = 0.1
@@ -43,9 +44,8 @@ class DuplicateSearch(QObject):
         if workspace is None:
             return []
         self._stop = Event()
-        loop = asyncio.get_running_loop()
         stop = self._stop
-        return await loop.run_in_executor(
+        return await begin_in(
             self._thread, lambda: self._find(workspace, stop, only_equal=only_equal)
         )
 

@@ -35,6 +35,7 @@ from core.workspace.export import (
     until_stopped,
     with_reviews,
 )
+from gui.session.in_thread import begin_in
 from gui.session.workspace import FolderWorkspace
 
 IMPORT_NAME = translatable("core", "Import captions")
@@ -127,7 +128,7 @@ class Exchange(QObject):
         return self._stop
 
     async def _do(self, work: Callable[[], _Result]) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await begin_in(self._thread, work)
 
     def _export(
         self,

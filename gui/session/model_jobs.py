@@ -17,6 +17,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import AppError, Cancelled
 from core.hub import JobKind, JobState, ModelJob, Progress
+from gui.session.in_thread import begin_in
 
 FRAME_SECONDS = 0.05
 
@@ -76,8 +77,9 @@ class ModelJobs(QObject):
         return work.job if work else None
 
     async def call(self, thread: JobThread, work: Callable[[], Result]) -> Result:
-        """Run `work` in a thread, without a job, and return what it returns."""
-        return await asyncio.get_running_loop().run_in_executor(self._executors[thread], work)
+        """Run `work` in a thread, without a job, and return what it returns. Raises CancelledError
+        if the program closes."""
+        return await begin_in(self._executors[thread], work)
 
     async def run(self, key: str, kind: JobKind, thread: JobThread, run: Run) -> bool:
         """Run one job on one model, and wait for its end. A failure is the job's error.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from core.remote.keys import Keys, ServerKey, one_key_for_several
 from core.remote.opening import Checked, blind, check_server, list_models
 from core.resources import SAMPLES
 from core.settings import Settings
+from gui.session.in_thread import begin_in
 
 Result = TypeVar("Result")
 
@@ -93,8 +93,7 @@ class ServerChecks(QObject):
 
     async def keep_key(self, address: str, key: str) -> str:
         """Keep a server's key in the keyring. Return a sentence if it cannot be kept."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, ServerKey(address).keep, key)
+        return await begin_in(self._executor, partial(ServerKey(address).keep, key))
 
     def stop(self) -> None:
         """End what is under way."""
@@ -108,9 +107,8 @@ class ServerChecks(QObject):
     async def _run(
         self, work: Callable[[threading.Event], Result], stop: threading.Event
     ) -> Result | None:
-        loop = asyncio.get_running_loop()
         try:
-            result = await loop.run_in_executor(self._executor, work, stop)
+            result = await begin_in(self._executor, partial(work, stop))
         except Cancelled:
             return None
         except AppError as error:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QCoreApplication, QObject, Signal, Slot
 
 from core.errors import AppError
+from gui.session.in_thread import begin_in
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class WorkerThread(QObject):
 
     def begin(self, work: Callable[[], _Result]) -> asyncio.Future[_Result]:
         """Begin `work` in the thread, after what was asked for before, and return its future."""
-        return asyncio.get_running_loop().run_in_executor(self._executor, work)
+        return begin_in(self._executor, work)
 
     def submit(self, work: Callable[[], object]) -> None:
         """Do `work` without a report; any thread may ask for it."""
