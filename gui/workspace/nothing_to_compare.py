@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from gui.widgets.labels import paragraph
 
@@ -19,16 +19,21 @@ class NothingToCompare(QWidget):
         super().__init__()
         self.text_label = paragraph(is_selectable=False)
         self.text_label.setObjectName("compare_empty")
-        self.text_label.setFixedWidth(_WIDTH)
+        self.text_label.setMaximumWidth(_WIDTH)
         self.text_label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.run_button = QPushButton(self.tr("Generate captions…"))
         self.run_button.setObjectName("compare_run_button")
         self.run_button.clicked.connect(self.run_asked)
+        # Aligned in the column, a text of several lines would have the height of one.
+        middle = QHBoxLayout()
+        middle.addStretch(1)
+        middle.addWidget(self.text_label, 8)
+        middle.addStretch(1)
         column = QVBoxLayout(self)
         column.setSpacing(16)
         column.addStretch(2)
-        for part in (self.text_label, self.run_button):
-            column.addWidget(part, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addLayout(middle)
+        column.addWidget(self.run_button, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(3)
 
     def show_runs(self, count: int) -> None:

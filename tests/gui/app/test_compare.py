@@ -17,6 +17,7 @@ from gui.workspace.compare_dialog import CompareDialog
 from tests.gui.app.test_captions import folder, opened, text  # noqa: F401 (fixture)
 from tests.gui.conftest import until
 from tests.support.folder_run import FolderEngine
+from tests.support.layout import cut_off
 
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
 FIRST = {"0.png": "a red cat", "1.png": "a dog", "2.png": "same"}
@@ -104,6 +105,9 @@ def test_without_two_answers_one_sentence_and_one_button_say_what_to_do(live, tm
         assert not [one for one in shown if isinstance(one, QPlainTextEdit | QComboBox)]
         buttons = {one for one in shown if isinstance(one, QPushButton)}
         assert buttons == {dialog.nothing.run_button, dialog.close_button}
+        assert cut_off(dialog) == []
+        dialog.resize(dialog.minimumSize())
+        await until(lambda: cut_off(dialog) == [])
         QTest.keyClick(dialog, KEY.Key_Return)
         await until(program.window.batch_panel.isVisible)
         await until(lambda: program.window.findChild(CompareDialog) is None)
