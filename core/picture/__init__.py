@@ -1,6 +1,7 @@
 """A file becomes an upright RGB `Picture`, and a `Picture` becomes what the model is given.
 
-Read `opening` first: it opens one file, and `finding` finds those of a folder. `format` recognises
+Read `opening` first: it opens one file, and `finding` finds those of a folder, in `natural_order`.
+`format` recognises
 a format by its first bytes, and `recognition`, with `tga`, where those are not enough. `endless`
 (with `jpeg_markers`) refuses files that would keep a decoder busy for minutes, and `budget` bounds
 the memory that decoders in all threads hold. `previews` finds the JPEGs in camera raw files and
@@ -23,7 +24,6 @@ from core.picture.finding import (
     find_pictures,
     is_picture,
     look_for_pictures,
-    natural_key,
 )
 from core.picture.format import PICTURE_SUFFIXES, is_image
 from core.picture.model_view import (
@@ -32,6 +32,7 @@ from core.picture.model_view import (
     lost_detail,
     square_of,
 )
+from core.picture.natural_order import natural_key, sorted_in_parts
 from core.picture.opening import Picture, open_picture
 from core.picture.part import SMALLEST_PART, PicturePart, box_of, cut_out, part_of
 from core.picture.sending import (
@@ -71,5 +72,6 @@ __all__ = [
     "part_of",
     "picture_size",
     "sent_picture",
+    "sorted_in_parts",
     "square_of",
 ]

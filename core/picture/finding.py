@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ from core.picture.format import (
     PictureFormat,
     name_of,
 )
+from core.picture.natural_order import natural_key
 from core.picture.recognition import kind_of
 
 
@@ -205,20 +205,5 @@ def _is_hidden(entry: os.DirEntry[str]) -> bool:
     return bool(attributes & stat.FILE_ATTRIBUTE_HIDDEN)
 
 
-_NUMBER = re.compile(r"\d+")
-
-
-def natural_key(name: str) -> str:
-    """Returns what names are sorted by, 2 before 10. It is one string, as tuples take twice as long
-    to sort, and sorting holds the GIL."""
-    return f"{_NUMBER.sub(_sortable, name.casefold())}\0{name}"
-
-
 def _natural_order(entry: os.DirEntry[str]) -> str:
     return natural_key(entry.name)
-
-
-def _sortable(number: re.Match[str]) -> str:
-    """Sorts by length and then by digits, and before everything but the end of a name."""
-    digits = str(int(number[0]))
-    return f"\1{chr(len(digits))}{digits}"

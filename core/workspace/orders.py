@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from core.picture import natural_key
+from core.picture import natural_key, sorted_in_parts
 from core.workspace.data import Sort, SortKey
 
 if TYPE_CHECKING:
     from core.workspace.images import Images
 
-_MANY, _PARTS = 20_000, 50
 # Each random order is another one; with 100,000 images it takes a megabyte.
 _MOST_KEPT = 8
 
@@ -227,16 +226,6 @@ def _first_after(ids: list[int], begin: int, value: object, key: _Key) -> int:
     while begin + step <= len(ids) and key(ids[begin + step - 1]) <= value:
         begin, step = begin + step, 2 * step
     return bisect(ids, value, begin, min(begin + step, len(ids)), key=key)
-
-
-def sorted_in_parts(ids: Sequence[int], key: _Key) -> list[int]:
-    """Sorts ids as `sorted` does, which keeps other threads waiting until it is done: many in parts
-    that follow one another."""
-    bounds = sorted(map(key, ids[:: len(ids) // _PARTS])) if len(ids) > _MANY else []
-    parts: list[list[int]] = [[] for _ in range(len(bounds) + 1)]
-    for id in ids:
-        parts[bisect(bounds, key(id))].append(id)
-    return [id for part in parts for id in sorted(part, key=key)]
 
 
 def _random_key(folder: str, name: str, seed: int) -> int:
