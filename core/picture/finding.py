@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from core.picture.format import (
     PictureFormat,
     name_of,
 )
-from core.picture.natural_order import natural_key
+from core.picture.natural_order import natural_key, sorted_in_parts
 from core.picture.recognition import kind_of
 
 
@@ -125,7 +125,7 @@ class PictureSearch:
             path = waiting.pop()
             try:
                 with os.scandir(path) as entries:
-                    visible = sorted((e for e in entries if not _is_hidden(e)), key=_natural_order)
+                    visible = _in_natural_order([e for e in entries if not _is_hidden(e)])
             except OSError:
                 self.unreadable.append(path)
                 continue
@@ -205,5 +205,6 @@ def _is_hidden(entry: os.DirEntry[str]) -> bool:
     return bool(attributes & stat.FILE_ATTRIBUTE_HIDDEN)
 
 
-def _natural_order(entry: os.DirEntry[str]) -> str:
-    return natural_key(entry.name)
+def _in_natural_order(entries: Sequence[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+    keys = [natural_key(entry.name) for entry in entries]
+    return [entries[place] for place in sorted_in_parts(range(len(keys)), keys.__getitem__)]
