@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from threading import Event
 
@@ -34,6 +35,7 @@ from core.workspace.writing import Recovery
 
 _MOMENT_SECONDS = 0.02
 _NOTED_AT_ONCE = 200
+_LOOKED_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,14 @@ class Edits:
     def _begun(
         self, action: Action, begun: ActionState, done: ActionState, not_done: ActionState
     ) -> Generator[int, None, Doing]:
-        steps: list[Step] = []
+        parts: list[list[Step]] = []
         for part in self.actions.steps_in_parts(action):
-            steps += part
-            yield len(steps)
-        if begun is ActionState.UNDOING:
-            steps = [step.reversed() for step in reversed(steps)]
+            if begun is ActionState.UNDOING:
+                parts.insert(0, [step.reversed() for step in reversed(part)])
+            else:
+                parts.append(part)
+            yield sum(map(len, parts))
+        steps = list(chain.from_iterable(parts))
         if _needs_rest(steps):
             yield from self._rested(besides=action.id)
         mark = _mark_of(steps)
@@ -136,8 +140,10 @@ class Edits:
         again. Yields now and then while its files are brought to the disk."""
         action = doing.action
         yield from _synced_moves(doing.steps)
+        yield  # Each goes through all steps.
         if doing.not_done is None:
             self._finish(action, doing.done, doing.mark, doing.steps)
+            yield
             yield from self.actions.drop_in_parts(action, outcome.not_made)
             return
         again = [step.number for step, _ in outcome.failed]
@@ -145,6 +151,7 @@ class Edits:
         if again:
             yield from self.actions.split_in_parts(action, again, doing.not_done)
         self._finish(action, doing.done, doing.mark, doing.steps)
+        yield
         conflicts = [step.number for step, _ in outcome.conflicts]
         yield from self.actions.drop_in_parts(action, conflicts)
 
@@ -204,7 +211,7 @@ class Edits:
     ) -> Generator[Outcome]:
         """Makes steps: the rows of each table at once. Those of an image that stayed stay too."""
         tables = (StepKind.ROW, StepKind.LINE)
-        away = self._away(steps)
+        away = yield from self._away(steps)
         if away:
             steps = [step for step in steps if step.number not in away]
             yield Outcome(failed=[*away.values()])
@@ -219,7 +226,9 @@ class Edits:
             yield part
         outcome = Outcome()
         rows: dict[tuple[StepKind, str], list[Step]] = {}
-        for step in steps:
+        for number, step in enumerate(steps):
+            if number % _LOOKED_AT_ONCE == 0:
+                yield Outcome()
             if step.kind is StepKind.LINE and step.image in stayed:
                 if (reason := stayed[step.image]) is None:
                     outcome.left.append(step)
@@ -235,12 +244,19 @@ class Edits:
                 yield from self._put_rows(path, changed, stop, is_recovery=is_recovery)
         yield outcome
 
-    def _away(self, steps: Sequence[Step]) -> dict[int, tuple[Step, Message]]:
+    def _away(
+        self, steps: Sequence[Step]
+    ) -> Generator[Outcome, None, dict[int, tuple[Step, Message]]]:
         """Returns the captions in folders that are not there, by the numbers of their steps:
-        nothing is known of what their files hold. An image whose place changes is looked for."""
+        nothing is known of what their files hold. An image whose place changes is looked for.
+        Yields now and then, with nothing made yet."""
         reasons: dict[str, Message | None] = {}
         found: dict[int, tuple[Step, Message]] = {}
-        for step in (one for one in steps if one.kind in (StepKind.CONTENT, StepKind.ROW)):
+        for number, step in enumerate(steps):
+            if number % _LOOKED_AT_ONCE == 0:
+                yield Outcome()
+            if step.kind not in (StepKind.CONTENT, StepKind.ROW):
+                continue
             folder = os.path.dirname(step.image)  # noqa: PTH120 (quick)
             if folder not in reasons:
                 inside = (root for root in self._roots if is_inside(folder, str(root)))
