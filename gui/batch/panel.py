@@ -159,8 +159,10 @@ class BatchPanel(QFrame):
         self._show_phase()
         if had_focus and has_begun(phase):
             self._leave()  # Its button is gone; the next one would do something else.
-        elif is_left and self.isAncestorOf(self.focusWidget() or self):
-            self.form.prompt_edit.setFocus()
+        elif is_left and self.isAncestorOf(wanted := self.focusWidget() or self):
+            # A field of the form that is wanted already was hidden, and had no focus yet.
+            is_field = any(one.isAncestorOf(wanted) for one in (self.form, self.form.more))
+            (wanted if is_field else self.form.prompt_edit).setFocus()
 
     def show_progress(self, progress: Progress) -> None:
         """Shows how far the run is."""

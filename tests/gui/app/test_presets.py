@@ -1,9 +1,11 @@
 """Presets in the window: chosen by a key or a menu, made from a form, changed and kept."""
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
 
+from core.batch import Phase
 from core.locations import locations
 from core.workspace import Presets
 from gui.batch.run_controls import RunAction
@@ -70,6 +72,30 @@ def test_preset_that_needs_tags_asks_for_them_and_refuses_to_start_without(live,
         file.write_text("\n".join(many))
         panel.form.more.checks.file_chosen.emit(file)
         await until(lambda: panel.form.options.vocabulary == many)
+
+    live(story)
+
+
+@pytest.mark.parametrize(("key", "text"), [(KEY.Key_2, "ohwx,"), (KEY.Key_4, "cat, dog")])
+def test_preset_asks_for_its_field_after_a_run_too(live, folder, key, text):  # noqa: F811
+    """The finished run that is open gives way to the form a moment later."""
+
+    async def story(program):
+        window, _images, _editor = await opened(program, folder)
+        panel, run = window.batch_panel, program.folder_run
+        window.dialogs.run_chosen.emit([folder])
+        await until(lambda: run.phase is Phase.CHOOSING and panel.model.items)
+        panel.form.prompt_edit.setPlainText("say 2 words")
+        QTest.mouseClick(panel.controls.buttons[RunAction.START], LEFT)
+        await until(lambda: run.phase is Phase.OVER)
+        preset = program.folder_jobs.presets.presets.all[key - KEY.Key_1]
+        window.workspace_pane.list.setFocus()
+        QTest.keyClick(focused_widget(), key)
+        await until(lambda: run.phase is Phase.CHOOSING)
+        QTest.keyClicks(focused_widget(), text)
+        options = panel.form.options
+        assert options.prompts == preset.prompts
+        assert text in (options.prefix.strip(), ", ".join(options.vocabulary))
 
     live(story)
 
