@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -90,22 +91,39 @@ _REFUSALS = {
 class NotingParser(argparse.ArgumentParser):
     """Adds `given` to what it parses: the `dest`s of the arguments that are on the command line."""
 
+    _is_mixed = False
+
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
         """As argparse, and parses once more without defaults: then only what is given leaves a
         value."""
-        parsed, rest = super().parse_known_args(args, namespace)
+        if self._is_mixed:
+            return super().parse_known_args(args, namespace)
+        parsed, rest = self._parse_mixed(args, namespace)
         actions = [action for action in self._actions if action.default is not argparse.SUPPRESS]
         defaults = [action.default for action in actions]
         for action in actions:
             action.default = argparse.SUPPRESS
         try:
-            given, _ = super().parse_known_args(args)
+            given, _ = self._parse_mixed(args, None)
         finally:
             for action, default in zip(actions, defaults, strict=True):
                 action.default = default
         parsed.given = frozenset(vars(given))
+        return parsed, rest
+
+    def _parse_mixed(self, args: Sequence[str] | None, namespace: Any) -> tuple[Any, list[str]]:
+        """As argparse, and takes several positional arguments also where options stand between
+        them: `find FOLDER --json QUERY`."""
+        parsed, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self._is_mixed = True  # argparse does this by calls of `parse_known_args`.
+            try:
+                with suppress(TypeError):  # Verbs are no such arguments.
+                    return super().parse_known_intermixed_args(args, namespace)
+            finally:
+                self._is_mixed = False
         return parsed, rest
 
 

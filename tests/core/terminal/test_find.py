@@ -34,6 +34,18 @@ def test_find_prints_the_paths_that_a_query_finds(found):
     assert found("is:duplicate", "--reverse")[1] == ["/inner/1.png", "/10.png", "/2.png"]
 
 
+def test_options_stand_between_the_folder_and_the_query(found):
+    assert found("--sort", "name", "cat")[:2] == (0, ["/2.png"])
+    assert found("a", "--reverse", "dog", "--sort", "name")[1] == ["/10.png", "/2.png"]
+    assert found("--sort", "size", "--", "-cat")[1] == ["/10.png", "/inner/1.png"]
+
+
+def test_unknown_option_is_refused_also_between_others(found):
+    status, out, err = found("--bad", "cat")
+    assert (status, out) == (2, [])
+    assert "--bad" in err
+
+
 def test_find_prints_json(found):
     line = json.loads(found("cat", "--json")[1][0])
     assert (line["caption"], line["width"], line["review"]) == ("a dog, a cat", 4, "unreviewed")
