@@ -51,6 +51,7 @@ _FIELDS = {
     "note": "note",
     "most_characters": "most_characters",
     "vocabulary": "vocabulary",
+    "keywords_last": "has_keywords",
     "write": "written",
     "existing": "existing",
     "name": "name",
@@ -70,6 +71,9 @@ _FIELDS = {
 _SAMPLING_FIELDS = {
     "temperature": "temperature",
     "top_p": "top_p",
+    "top_k": "top_k",
+    "repetition_penalty": "repetition_penalty",
+    "beams": "beams",
     "max_new_tokens": "max_new_tokens",
     "seed": "seed",
     "ban": "banned_words",

@@ -48,9 +48,14 @@ MODES: dict[str, frozenset[Mode]] = {
     "preset": frozenset({Mode.PRINT, Mode.RUN}),
     "most_characters": _NEW,
     "vocabulary": _NEW,
+    "only_tag": _NEW,
+    "keywords_last": _RUN,
     "max_new_tokens": _NEW,
     "temperature": _NEW,
     "top_p": _NEW,
+    "top_k": _NEW,
+    "repetition_penalty": _NEW,
+    "beams": _NEW,
     "seed": _NEW,
     "ban": _NEW,
     "recursive": _NEW,
@@ -148,8 +153,9 @@ def refusal(options: argparse.Namespace) -> str | None:
         return None
     if mode is Mode.PRINT and len(options.prompt or ()) > 1:
         return "Several prompts need a folder run. Add --write."
-    jobs = [name for name in ("preset", "most_characters", "vocabulary") if name in options.given]
-    for name in ("together", "trace", "evidence"):
+    of_jobs = ("preset", "most_characters", "vocabulary", "only_tag")
+    jobs = [name for name in of_jobs if name in options.given]
+    for name in ("together", "trace", "evidence", "top_k", "repetition_penalty", "beams"):
         if mode is Mode.PRINT and jobs and name in options.given:
             return f"{option(name)} does not work with {option(jobs[0])}. Leave it out."
     if options.then_model and "evidence" in options.given:
@@ -163,6 +169,7 @@ def _refused_without_another(options: argparse.Namespace) -> str | None:
     has_rows = any(isinstance(one, Path) for one in options.write or ())
     for name, is_used, need in (
         ("top_p", options.temperature > 0, "a --temperature above 0"),
+        ("top_k", options.temperature > 0, "a --temperature above 0"),
         ("seed", options.temperature > 0, "a --temperature above 0"),
         (
             "replace_edited",

@@ -152,6 +152,9 @@ def _caption_options(
     sampling = Sampling(
         temperature=arguments.temperature,
         top_p=arguments.top_p,
+        top_k=arguments.top_k,
+        repetition_penalty=arguments.repetition_penalty,
+        beams=arguments.beams,
         max_new_tokens=arguments.max_new_tokens,
         seed=arguments.seed,
         banned_words=tuple(arguments.ban),
@@ -223,7 +226,7 @@ def _batch_options(
         note=arguments.note,
         most_characters=arguments.most_characters,
         vocabulary=arguments.vocabulary or (),
-        has_keywords=arguments.has_keywords,
+        has_keywords=arguments.keywords_last,
         model=_reference(arguments),
         then=tuple(
             Other(OtherKind.MODEL, _reference(_with_model(arguments, model))).stored
@@ -234,11 +237,15 @@ def _batch_options(
 
 def _fill_job(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """Reads the vocabulary and applies the preset. Raises StoreError."""
-    arguments.has_keywords = False
     if path := arguments.vocabulary:
         if not exists(path):
             parser.error(f"--vocabulary: {path}: no such file or folder.")
         arguments.vocabulary = read_vocabulary(path)
+    if arguments.only_tag:
+        arguments.vocabulary = tuple(
+            dict.fromkeys((*(arguments.vocabulary or ()), *arguments.only_tag))
+        )
+        arguments.given |= {"vocabulary"}
     if not arguments.preset:
         return
     presets = known_presets()
@@ -248,7 +255,7 @@ def _fill_job(parser: argparse.ArgumentParser, arguments: argparse.Namespace) ->
         parser.error(f"--preset: there is no “{arguments.preset}”. Choose from {names}.")
     apply_preset(arguments, preset)
     if "vocabulary" in preset.asks_for and not arguments.vocabulary:
-        parser.error(f"The preset “{preset.name}” needs --vocabulary.")
+        parser.error(f"The preset “{preset.name}” needs --vocabulary or --only-tag.")
 
 
 def _bench_options(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> BenchOptions:

@@ -17,7 +17,7 @@ from core.terminal import presets as presets_terminal
 from core.terminal import servers as servers_terminal
 from core.terminal import values
 from core.terminal.modes import NotingParser
-from core.transcript import BUILT_IN, Precision
+from core.transcript import BUILT_IN, Precision, Sampling
 
 PROMPT = "Please describe this image in detail."
 
@@ -108,6 +108,8 @@ def _add_prompts(add: Callable[..., Any]) -> None:
     add("--vocabulary", type=values.path, metavar="FILE",
         help="keep only tags of this list, one on each line or in the first column of a CSV file; "
         "{vocabulary} stands for them")  # fmt: skip
+    add("--only-tag", action="append", default=[], type=values.word, metavar="TAG",
+        help="keep this tag, and no others but those of --vocabulary; repeatable")  # fmt: skip
 
 
 def _add_sampling(add: Callable[..., Any]) -> None:
@@ -120,6 +122,27 @@ def _add_sampling(add: Callable[..., Any]) -> None:
         help="default: 0, no sampling",
     )
     add("--top-p", default=1.0, type=values.share, metavar="P")
+    add(
+        "--top-k",
+        default=Sampling().top_k,
+        type=values.top_k,
+        metavar="K",
+        help="choose among the K likeliest tokens; 0: among all (default: %(default)s)",
+    )
+    add(
+        "--repetition-penalty",
+        default=1.0,
+        type=values.repetition_penalty,
+        metavar="X",
+        help="above 1, words that were said become less likely (default: %(default)s)",
+    )
+    add(
+        "--beams",
+        default=1,
+        type=values.beams,
+        metavar="N",
+        help="of beam search (default: %(default)s, none)",
+    )
     add("--seed", type=values.seed, metavar="N", help="makes sampling repeatable")
     add(
         "--ban",
@@ -158,6 +181,11 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
         help="caption the same images afterwards with this model too, as a run of its own, so that "
         "the window compares the answers; repeatable; --resume does those that are left. Needs "
         "--existing")  # fmt: skip
+    add(
+        "--keywords-last",
+        action="store_true",
+        help="the last prompt is answered by keywords, which are a paragraph of their own",
+    )
     add("--replace-edited", action="append", default=[], metavar="IMAGE",
         help="overwrite this image's hand-edited caption")  # fmt: skip
     add("--name", default="{stem}", metavar="PATTERN",

@@ -29,7 +29,7 @@ _ARGUMENTS = {
     "temperature": "temperature",
     "most_characters": "most_characters",
     "vocabulary": "vocabulary",
-    "has_keywords": "has_keywords",
+    "has_keywords": "keywords_last",
 }
 
 

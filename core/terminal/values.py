@@ -99,6 +99,21 @@ def temperature(text: str) -> float:
     return _number(text, float, 0, 100)
 
 
+def top_k(text: str) -> int:
+    """A number of tokens to choose among; 0 for all."""
+    return int(_number(text, int, 0, 1000))
+
+
+def repetition_penalty(text: str) -> float:
+    """A factor; 1 changes nothing."""
+    return _number(text, float, 0.5, 2)
+
+
+def beams(text: str) -> int:
+    """A number of beams; 1 is no beam search."""
+    return int(_number(text, int, 1, 8))
+
+
 def share(text: str) -> float:
     """A number over 0, up to 1."""
     share = _number(text, float, 0, 1)

@@ -18,7 +18,8 @@ from core.message import translatable
 from core.model_reference import server_model
 from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
 
-_OTHERS = (Sampling().top_k, Sampling().repetition_penalty, Sampling().beams)
+# Windows takes 32,767 characters in all.
+_MOST_TAG_CHARACTERS = 20_000
 _NAMES = {separator: name for name, separator in SEPARATORS.items()}
 
 
@@ -36,15 +37,12 @@ def series_commands(
     of a name has, and raises ValueError if they make no run. Raises ValueError with a sentence if
     the command line cannot say what the options do."""
 
-    def command(options: BatchOptions, choice: ModelChoice, preset: str = "") -> list[str]:
-        return caption_command(
-            paths, options.checked(), choice, preset=preset, slots=slots, devices=devices
-        )
+    def command(options: BatchOptions, choice: ModelChoice) -> list[str]:
+        return caption_command(paths, options.checked(), choice, slots=slots, devices=devices)
 
     if _is_one_command(options):
         return [command(options, choice)]
     commands = [command(replace(options, then=()), choice)]
-    preset = ""
     while options.then:
         other = Other.of(options.then[0])
         options = next_options(options)
@@ -53,9 +51,8 @@ def series_commands(
         if other.kind is OtherKind.MODEL:
             choice = replace(choice, model=other.name)
         else:
-            preset = other.name
-            options = with_preset(options, preset)
-        commands.append(command(replace(options, then=()), choice, preset))
+            options = with_preset(options, other.name)
+        commands.append(command(replace(options, then=()), choice))
     return commands
 
 
@@ -64,39 +61,38 @@ def caption_command(
     options: BatchOptions,
     choice: ModelChoice,
     *,
-    preset: str = "",
     slots: int = 0,
     devices: Sequence[str] = (),
 ) -> list[str]:
-    """Returns the words of the command. `slots` 0 and no `devices` leave these to the program. The
-    options may have what a `preset` of this name has.
+    """Returns the words of the command. `slots` 0 and no `devices` leave these to the program.
 
     Raises ValueError with a sentence if the command line cannot say what the options do.
     """
-    _refuse_unwritable(options, has_preset=bool(preset))
+    _refuse_unwritable(options)
     usual = BatchOptions(options.prompts)
     words = ["onlooker", "caption", *map(_path_word, paths)]
     for prompt in options.prompts:
         words.append(f"--prompt={prompt}")
     words.append(f"--write={','.join((*options.writes, *_tables(paths, options)))}")
     words += _model(choice)
-    words += [f"--preset={preset}"] if _needs_preset(options) else []
     words += [f"--then-model={model}" for model in _further_models(options)]
     server = server_model(choice.model)
     if slots:
         words.append(f"--parallel={slots}" if server else f"--slots={slots}")
     if devices and not server and choice.device in ("auto", "cuda"):
         words.append(f"--cards={','.join(one.removeprefix('cuda:') for one in devices)}")
-    words += _sampling(options, bans=server is None)
+    words += _sampling(options, local=server is None)
     for name, value, normal in _values(options, usual):
         if value != normal:
             words.append(f"--{name}={value}")
+    words += [f"--only-tag={tag}" for tag in options.vocabulary]
     flags = {
         "recursive": options.is_recursive,
         "strip-openings": options.strips_openings,
         "whole-sentences": options.ends_at_sentence,
         "one-line": options.is_one_line,
         "drop-duplicates": options.drops_duplicates,
+        "keywords-last": options.has_keywords,
     }
     words += [f"--{name}" for name, is_set in flags.items() if is_set]
     if options.existing in (Existing.REPLACE, Existing.STALE, Existing.GENERATED):
@@ -121,11 +117,6 @@ def _further_models(options: BatchOptions) -> list[str]:
     return [other.name for one in options.then if (other := Other.of(one))]
 
 
-def _needs_preset(options: BatchOptions) -> bool:
-    """Returns whether they have something that only presets say on the command line."""
-    return options.has_keywords or bool(options.vocabulary)
-
-
 def _tables(paths: Sequence[Path], options: BatchOptions) -> list[str]:
     """Returns the tables whose rows are changed: by name where they are in the run's folders.
     Raises ValueError for a name that the option would take apart."""
@@ -140,22 +131,19 @@ def _tables(paths: Sequence[Path], options: BatchOptions) -> list[str]:
     return list(names) if is_in_place and len(names) == 1 else list(options.tables)
 
 
-def _refuse_unwritable(options: BatchOptions, *, has_preset: bool) -> None:
-    if options.image_notes or (_needs_preset(options) and not has_preset):
+def _refuse_unwritable(options: BatchOptions) -> None:
+    if options.image_notes:
         raise ValueError(
             translatable(
                 "core",
-                "The command line takes a vocabulary, notes on images and keywords from files and "
-                "presets. Save the options as a preset and use --preset.",
+                "The command line has no option for notes on single images. Start the run here.",
             )
         )
-    sampling = options.sampling
-    if (sampling.top_k, sampling.repetition_penalty, sampling.beams) != _OTHERS:
+    if sum(map(len, options.vocabulary)) > _MOST_TAG_CHARACTERS:
         raise ValueError(
             translatable(
                 "core",
-                "The command line has no option for top k, beams and the repetition penalty. Set "
-                "these to their defaults first.",
+                "These are too many tags for a command. Keep them in a file, and use --vocabulary.",
             )
         )
 
@@ -206,13 +194,20 @@ def _model(choice: ModelChoice) -> list[str]:
     return words
 
 
-def _sampling(options: BatchOptions, *, bans: bool) -> list[str]:
+def _sampling(options: BatchOptions, *, local: bool) -> list[str]:
     sampling = options.sampling
     words = [f"--max-new-tokens={sampling.max_new_tokens}"]
     if sampling.temperature > 0:
         words += [f"--temperature={sampling.temperature}", f"--top-p={sampling.top_p}"]
         words += [] if sampling.seed is None else [f"--seed={sampling.seed}"]
-    return words + [f"--ban={word}" for word in sampling.banned_words if bans]
+    usual = Sampling()
+    if local and sampling.temperature > 0 and sampling.top_k != usual.top_k:
+        words.append(f"--top-k={sampling.top_k}")
+    if local and sampling.repetition_penalty != usual.repetition_penalty:
+        words.append(f"--repetition-penalty={sampling.repetition_penalty}")
+    if local and sampling.beams != usual.beams:
+        words.append(f"--beams={sampling.beams}")
+    return words + [f"--ban={word}" for word in sampling.banned_words if local]
 
 
 def _values(options: BatchOptions, usual: BatchOptions) -> list[tuple[str, object, object]]:

@@ -18,7 +18,8 @@ VALUES = {"existing": "replace", "slots": "2", "format": "json", "top_p": "0.5",
           "temperature": "1", "seed": "1", "max_new_tokens": "4", "dtype": "float32",
           "device": "cpu", "cards": "0", "server": "localhost:8000", "parallel": "3",
           "image_side": "512", "image_format": "png", "table_paths": "relative",
-          "csv_separator": "tab", "most_characters": "125", "kv_cache": "8-bit"}  # fmt: skip
+          "csv_separator": "tab", "most_characters": "125", "kv_cache": "8-bit", "top_k": "9",
+          "repetition_penalty": "1.2", "beams": "2"}  # fmt: skip
 ASKED = {
     Mode.PRINT: [],
     Mode.RUN: ["--write", "txt"],
@@ -31,6 +32,7 @@ WITH = {
     "image_side": ["--server", "localhost:8000"],
     "image_format": ["--server", "localhost:8000"],
     "top_p": ["--temperature", "1"],
+    "top_k": ["--temperature", "1"],
     "seed": ["--temperature", "1"],
     "replace_edited": ["--existing", "replace"],
     "then_model": ["--existing", "stale"],

@@ -61,6 +61,16 @@ RUNS = [
         ModelChoice(),
     ),
     (
+        replace(
+            USUAL,
+            prompts=("Which tags? {vocabulary}", "Keywords?"),
+            vocabulary=("cat, or dog", "-mat; 'x'"),
+            has_keywords=True,
+            sampling=Sampling(temperature=0.5, top_k=7, repetition_penalty=1.2, beams=3),
+        ),
+        ModelChoice(),
+    ),
+    (
         replace(USUAL, writes=(), tables=("captions.csv",), existing=Existing.APPEND),
         ModelChoice(),
     ),
@@ -91,8 +101,12 @@ def test_command_for_powershell_keeps_its_signs_from_the_shell():
 
 
 def test_what_the_command_line_cannot_say_is_refused():
-    for options in (replace(USUAL, vocabulary=("cat",)), replace(USUAL, has_keywords=True)):
-        with pytest.raises(ValueError, match="preset"):
+    refused = (
+        (replace(USUAL, image_notes=(("a.png", "blurred"),)), "notes on single images"),
+        (replace(USUAL, vocabulary=tuple(f"tag {n}" for n in range(9999))), "too many tags"),
+    )
+    for options, reason in refused:
+        with pytest.raises(ValueError, match=reason):
             caption_command([Path("x")], options, ModelChoice())
 
 
