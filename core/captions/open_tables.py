@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from core.captions.stamps import stamp_after, stamp_of
-from core.captions.table import LARGEST, CaptionTable, TableLine, key_of
+from core.captions.table import LARGEST, CaptionTable, TableLine, all_of, key_of
 from core.errors import StoreError
 from core.files import is_link, read_bytes, remove_partial, restore
 from core.message import Message, translatable
@@ -126,12 +126,7 @@ class OpenTables:
         """Makes changes to rows of a table, if they are as before. Returns what those rows hold
         that another program has changed, by their place in `changes`. Raises StoreError, and
         DiskFull; then the table is as it was."""
-        putting = self.put_in_parts(path, changes, is_recovery=is_recovery)
-        while True:
-            try:
-                next(putting)
-            except StopIteration as end:
-                return end.value
+        return all_of(self.put_in_parts(path, changes, is_recovery=is_recovery))
 
     def put_in_parts(
         self, path: str, changes: Sequence[RowChange], *, is_recovery: bool = False
@@ -152,21 +147,26 @@ class OpenTables:
                     self.write(path, changed)
                     return left
 
-    def put_lines(
+    def put_lines_in_parts(
         self, path: str, changes: Sequence[tuple[TableLine | None, TableLine | None]]
-    ) -> list[int]:
-        """Changes whole rows of a table; see `CaptionTable.with_lines`. Returns which changes were
-        not made. Raises StoreError, and DiskFull; then the table is as it was."""
+    ) -> Generator[None, None, list[int]]:
+        """Changes whole rows of a table; see `CaptionTable.with_lines_in_parts`. Returns which
+        changes were not made. Raises StoreError, and DiskFull; then the table is as it was."""
         with _alone(path):
             remove_partial(Path(path))
-            table = self.table(path, is_sure=True)
-            try:
-                changed, left = table.with_lines(changes)
-            except (ValueError, KeyError, IndexError) as error:
-                raise StoreError(changed_outside(path)) from error
-            if changed.rows != table.rows:
-                self.write(path, changed)
-            return left
+            while True:
+                table = self.table(path, is_sure=True)
+                yield
+                try:
+                    changed, left = yield from table.with_lines_in_parts(changes)
+                except (ValueError, KeyError, IndexError) as error:
+                    raise StoreError(changed_outside(path)) from error
+                if changed.rows == table.rows:
+                    return left
+                # Another program may have written it meanwhile.
+                if table is self.table(path, is_sure=True):
+                    self.write(path, changed)
+                    return left
 
 
 def _raws(

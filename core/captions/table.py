@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 from unicodedata import normalize
 
 from core.captions.encoding import StoredText, plain, stored_text
@@ -25,6 +25,9 @@ _PLAIN = re.compile(r"/?[^/\\.][^/\\]*+(?:/[^/\\.][^/\\]*+)*+")
 
 # So many rows are changed between two looks at what else there is to do.
 _AT_ONCE = 500
+_PLACED_AT_ONCE = 10_000
+
+_Result = TypeVar("_Result")
 
 LARGEST = 200_000_000
 """The bytes up to which a table is read."""
@@ -158,12 +161,7 @@ class CaptionTable(NamedTuple):
     def with_raws(self, raws: Sequence[tuple[str, str, bytes | None]]) -> CaptionTable:
         """Returns the table with other captions: of each image its key, the name for a new row, and
         how the caption is written. None takes a row away that has nothing else."""
-        changing = self.with_raws_in_parts(raws)
-        while True:
-            try:
-                next(changing)
-            except StopIteration as end:
-                return end.value
+        return all_of(self.with_raws_in_parts(raws))
 
     def with_raws_in_parts(
         self, raws: Sequence[tuple[str, str, bytes | None]]
@@ -185,7 +183,7 @@ class CaptionTable(NamedTuple):
                 yield
         if gone:
             rows = [row for number, row in enumerate(rows) if number not in gone]
-            places, doubles = _placed(rows)
+            places, doubles = yield from _placed_in_parts(rows)
         return self._replace(rows=tuple(rows), places=places, doubles=doubles)
 
     def line(self, key: str) -> TableLine | None:
@@ -216,16 +214,18 @@ class CaptionTable(NamedTuple):
         end = sys.maxsize if source is not self else line.at
         return TableLine(text, self.places.get(key, end))
 
-    def with_lines(
+    def with_lines_in_parts(
         self, changes: Sequence[tuple[TableLine | None, TableLine | None]]
-    ) -> tuple[CaptionTable, list[int]]:
+    ) -> Generator[None, None, tuple[CaptionTable, list[int]]]:
         """Returns the table with other rows, and which of the changes are not made, because the row
         is not as before any more. Each change takes a row away, adds one, or puts one in the place
-        of another."""
+        of another. Yields as `with_raws_in_parts`."""
         rows: list[Row | None] = list(self.rows)
         places, added, left = dict(self.places), list[TableLine](), list[int]()
         changed: set[int] = set()
         for number, (before, after) in enumerate(changes):
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                yield
             if before is None:
                 assert after is not None
                 known = places.get(key_of(self.form.row_of(after.text).name))
@@ -243,10 +243,24 @@ class CaptionTable(NamedTuple):
                 changed.add(place)
             elif not self._is_made(rows, places, after, row):
                 left.append(number)
-        whole = [row for row in rows if row is not None]
-        for line in sorted(added, key=lambda one: one.at):
-            whole.insert(min(line.at, len(whole)), self.form.row_of(line.text))
-        return self._of_rows(whole), left
+        kept = [row for row in rows if row is not None]
+        whole = yield from self._with_added(kept, sorted(added, key=lambda one: one.at))
+        return (yield from self._of_rows(whole)), left
+
+    def _with_added(
+        self, rows: Sequence[Row], added: Sequence[TableLine]
+    ) -> Generator[None, None, list[Row]]:
+        """Returns rows with others among them, whose places are in ascending order."""
+        whole: list[Row] = []
+        taken = 0
+        for number, line in enumerate(added):
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                yield
+            before = max(line.at - len(whole), 0)
+            whole += rows[taken : taken + before]
+            taken = min(taken + before, len(rows))
+            whole.insert(line.at, self.form.row_of(line.text))
+        return [*whole, *rows[taken:]]
 
     def _place_of(
         self, key: str, line: TableLine, rows: Sequence[Row | None], places: Mapping[str, int]
@@ -272,13 +286,14 @@ class CaptionTable(NamedTuple):
         found = None if place is None else rows[place]
         return found is not None and after.is_same(found)
 
-    def _of_rows(self, rows: Sequence[Row]) -> CaptionTable:
+    def _of_rows(self, rows: Sequence[Row]) -> Generator[None, None, CaptionTable]:
         """Returns the table with these rows, which ends with a line end if it did."""
         has_end = not self.rows or self.rows[-1].text.endswith(("\n", "\r"))
         whole = [row if row.text.endswith(("\n", "\r")) else row.with_end(self.end) for row in rows]
         if whole and not has_end:
             whole[-1] = whole[-1].without_end()
-        places, doubles = _placed(whole)
+        yield
+        places, doubles = yield from _placed_in_parts(whole)
         return self._replace(rows=tuple(whole), places=places, doubles=doubles)
 
     def _require_name(self, name: str) -> None:
@@ -315,15 +330,32 @@ class CaptionTable(NamedTuple):
 
 def _placed(rows: Iterable[Row]) -> tuple[dict[str, int], dict[str, list[int]]]:
     """Returns the last row of each image, and all rows of those that have several."""
+    return all_of(_placed_in_parts(rows))
+
+
+def _placed_in_parts(
+    rows: Iterable[Row],
+) -> Generator[None, None, tuple[dict[str, int], dict[str, list[int]]]]:
     places: dict[str, int] = {}
     doubles: dict[str, list[int]] = {}
     for number, row in enumerate(rows):
+        if number % _PLACED_AT_ONCE == _PLACED_AT_ONCE - 1:
+            yield
         if row.name:
             key = key_of(row.name)
             if key in places:
                 doubles.setdefault(key, [places[key]]).append(number)
             places[key] = number
     return places, doubles
+
+
+def all_of(parts: Generator[None, None, _Result]) -> _Result:
+    """Returns what comes of work that is done in parts, all in one go."""
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            return end.value
 
 
 def caption_of_raw(name: str, raw: bytes | None) -> str:

@@ -238,7 +238,7 @@ class Edits:
                 rows.setdefault((step.kind, step.path), []).append(step)
         for (kind, path), changed in rows.items():
             if kind is StepKind.LINE:
-                self._put_lines(path, changed, outcome)
+                yield from self._put_lines(path, changed)
             else:
                 is_recovery = recovery is not Recovery.NONE
                 yield from self._put_rows(path, changed, stop, is_recovery=is_recovery)
@@ -265,19 +265,27 @@ class Edits:
                 found[step.number] = step, reason
         return found
 
-    def _put_lines(self, path: str, steps: list[Step], outcome: Outcome) -> None:
-        changes = [(line_from(step.before), line_from(step.after)) for step in steps]
-        try:
-            left = set(self._tables.put_lines(path, changes))
-        except StoreError as error:
-            reason = as_message(error.message)
-            outcome.failed += [(step, reason) for step in steps]
-            return
+    def _put_lines(self, path: str, steps: list[Step]) -> Generator[Outcome]:
+        """Changes whole rows of a table."""
+        changes: list[tuple[TableLine | None, TableLine | None]] = []
         for number, step in enumerate(steps):
-            if number in left:
-                outcome.failed.append((step, changed_outside(path)))
-            else:
-                outcome.made.append(step)
+            if number % _LOOKED_AT_ONCE == 0:
+                yield Outcome()
+            changes.append((line_from(step.before), line_from(step.after)))
+        putting = self._tables.put_lines_in_parts(path, changes)
+        while True:
+            try:
+                next(putting)
+            except StopIteration as end:
+                left = set[int](end.value)
+                break
+            except StoreError as error:
+                reason = as_message(error.message)
+                yield Outcome(failed=[(step, reason) for step in steps])
+                return
+            yield Outcome()
+        yield Outcome(failed=[(steps[number], changed_outside(path)) for number in sorted(left)])
+        yield from _made([step for number, step in enumerate(steps) if number not in left])
 
     def _put_rows(
         self, path: str, steps: list[Step], stop: Event | None, *, is_recovery: bool
@@ -301,9 +309,7 @@ class Edits:
                 return
             yield Outcome()
         yield Outcome(conflicts=[(steps[number], found) for number, found in others.items()])
-        for at in range(0, len(steps), _NOTED_AT_ONCE):
-            part = range(at, min(at + _NOTED_AT_ONCE, len(steps)))
-            yield Outcome([steps[number] for number in part if number not in others])
+        yield from _made([step for number, step in enumerate(steps) if number not in others])
 
     def _finish(self, action: Action, state: ActionState, mark: str, steps: Sequence[Step]) -> None:
         """Notes that an action is made or undone, and brings caption files to the disk in a
@@ -315,6 +321,12 @@ class Edits:
     def _last(self, state: ActionState) -> Action | None:
         recent = self.actions.recent(self._roots)
         return next((action for action in recent if action.state is state), None)
+
+
+def _made(steps: Sequence[Step]) -> Generator[Outcome]:
+    """Yields some steps after the other as made: each is to be noted."""
+    for at in range(0, len(steps), _NOTED_AT_ONCE):
+        yield Outcome([*steps[at : at + _NOTED_AT_ONCE]])
 
 
 def _needs_rest(steps: Sequence[Step]) -> bool:

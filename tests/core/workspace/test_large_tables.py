@@ -2,14 +2,21 @@
 
 import csv
 import json
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
 
 import pytest
 
 from core.captions.formats import CaptionFormat
+from core.captions.open_tables import OpenTables
+from core.captions.table import all_of
 from core.message import Message
 from core.workspace.bulk import AddTags
 from core.workspace.data import CaptionMode, WorkspaceOptions
+from core.workspace.made_tables import MadeTables
+from core.workspace.opening import open_database
 from core.workspace.workspace import Workspace
 from tests.core.workspace.test_ongoing import PATIENCE
 from tests.support.workspaces import finish, scan
@@ -143,3 +150,50 @@ def test_what_other_programs_do_with_tables_is_read(workspace, table):
     written(table, captions)
     scan(workspace)
     assert workspace.row_of(table.parent / "1.png").caption == "by another program"
+
+
+@pytest.fixture
+def tables(tmp_path):
+    connection, _ = open_database(tmp_path / "data")
+    with closing(connection):
+        yield OpenTables(MadeTables(connection))
+
+
+def taken_away(tables, table, numbers):
+    """How the rows of these images go out of a table, as where the images are moved."""
+    found = tables.table(str(table))
+    lines = [found.line(f"{number}.png") for number in numbers]
+    return [(line, None) for line in lines], [(None, line) for line in lines]
+
+
+def test_rows_are_moved_in_parts_and_come_back_where_they_were(tables, table):
+    path, before = str(table), table.read_bytes()
+    numbers = range(0, COUNT, 2)
+    away, back = taken_away(tables, table, numbers)
+    for changes, left in ((away, COUNT - len(numbers)), (back, COUNT)):
+        content = table.read_bytes()
+        parts = 0
+        for _ in tables.put_lines_in_parts(path, changes):
+            assert table.read_bytes() == content
+            parts += 1
+        assert parts >= len(changes) / 1_000
+        assert len(read(table)) == left
+    assert table.read_bytes() == before
+
+
+@pytest.mark.parametrize("is_at_end", [True, False])
+def test_row_that_another_program_writes_while_rows_are_moved_stays(tables, table, is_at_end):
+    away, _ = taken_away(tables, table, range(1_000))
+    putting = tables.put_lines_in_parts(str(table), away)
+    next(putting)
+    if is_at_end:
+        deque(islice(putting, 3), maxlen=0)
+    captions = read(table)
+    captions |= {"7.png": "by another program", "8999.png": "theirs", "new.png": "another row"}
+    written(table, captions)
+    assert all_of(putting) == [7]
+    found = read(table)
+    assert len(found) == COUNT + 1 - 999
+    assert [found[f"{name}.png"] for name in ("7", "8999", "new")] == [
+        *("by another program", "theirs", "another row")
+    ]
