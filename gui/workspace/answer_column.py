@@ -37,6 +37,7 @@ class AnswerColumn(QWidget):
         self.text.setReadOnly(True)
         self.text.setTabChangesFocus(True)
         self.text.setMinimumHeight(_LEAST_TEXT)
+        self.text.setPlaceholderText(self.tr("No answer about this image"))
         self.use_button = QPushButton(self.tr("Use ({key})").format(key=number))
         self.use_button.setToolTip(self.tr("The key uses it and goes to the next image"))
         self.add_button = QPushButton(self.tr("Add"))
@@ -57,8 +58,14 @@ class AnswerColumn(QWidget):
         column.addWidget(self.box)
         column.addWidget(self.text, 1)
         column.addLayout(buttons)
+        column.addStretch(0)  # The box alone stays at the top.
         self._spans: Sequence[Span] = ()
         theme.changed.connect(self._mark)
+
+    def show_chosen(self, is_chosen: bool) -> None:
+        """Shows what belongs to a run, or only the box to choose one."""
+        for part in (self.text, self.use_button, self.add_button):
+            part.setVisible(is_chosen)
 
     def show_text(self, text: str | None, spans: Sequence[Span]) -> None:
         """Shows an answer with these words marked; None for none."""

@@ -227,7 +227,7 @@ class CompareDialog(QDialog):
         top.setSpacing(12)
         top.addWidget(self.picture_label, 0, Qt.AlignmentFlag.AlignTop)
         top.addLayout(beside, 1)
-        columns = QHBoxLayout()
+        self._in_row = columns = QHBoxLayout()
         columns.setSpacing(12)
         for column in self.columns:
             columns.addWidget(column, 1)
@@ -309,6 +309,10 @@ class CompareDialog(QDialog):
     def _on_columns_chosen(self) -> None:
         self._write()
         places = [column.box.currentData() for column in self.columns]
+        for column, place in zip(self.columns, places, strict=True):
+            is_chosen = place is not None and place >= 0
+            column.show_chosen(is_chosen)
+            self._in_row.setStretchFactor(column, int(is_chosen))
         self.columns_chosen.emit(
             tuple(place for place in places if place is not None and place >= 0)
         )

@@ -130,6 +130,24 @@ def test_runs_are_told_apart_by_their_time_however_narrow_the_window(live, compa
     live(story)
 
 
+def test_column_without_a_run_leaves_its_room_to_the_others(live, compared):
+    async def story(program):
+        dialog = await comparison_of(program, compared)
+        await until(lambda: dialog.name_label.text() == "0.png")
+        first, _, third = dialog.columns
+        parts = (third.text, third.use_button, third.add_button)
+        assert not any(part.isVisible() for part in parts)
+        await until(lambda: first.width() > 1.5 * third.width())
+        assert first.box.y() == third.box.y()
+        third.box.setCurrentIndex(third.box.count() - 1)
+        await until(lambda: third.answer == "a blue cat")
+        assert all(part.isVisible() for part in parts)
+        await until(lambda: first.width() < 1.5 * third.width())
+        dialog.close()
+
+    live(story)
+
+
 def test_runs_with_one_model_and_prompt_are_told_apart(live, compared):
     for said in ("a third cat", "a fourth cat"):
         answered(compared, "First?", {"0.png": said})
