@@ -302,6 +302,7 @@ class DuplicateCard(QFrame):
         if size:
             facts += f"  ·  {size}"
         self.facts_label = QLabel(facts)
+        self.facts_label.setWordWrap(True)
         self.facts_label.setProperty("class", "explanation")
         caption = PlainTextEdit(row.caption[:_LONGEST])
         caption.setProperty("class", "field")

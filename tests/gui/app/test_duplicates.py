@@ -50,6 +50,10 @@ def test_caption_is_copied_to_the_others_and_all_but_one_go_to_the_trash(live, t
     async def story(program):
         dialog = await found(program, twins)
         assert "1 of 1" in dialog.what_label.text()
+        # Nothing of it is cut off at the card's width.
+        facts = [card.facts_label for card in dialog.cards]
+        await until(lambda: all(one.height() >= one.heightForWidth(one.width()) for one in facts))
+        assert all(one.minimumSizeHint().width() <= one.width() for one in facts)
         assert not dialog.cards[0].copy_button.isEnabled()
         # Screen readers tell the buttons of one image from those of another.
         buttons = [(card.keep_button, card.copy_button) for card in dialog.cards]
