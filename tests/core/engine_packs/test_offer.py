@@ -68,11 +68,11 @@ def test_offer_says_which_card_what_fits_and_how_much_is_fetched(memory, precisi
 @pytest.mark.parametrize(
     ("memory", "bandwidth", "capability", "words"),
     [
-        (141, 4917, (9, 0), "in 16 bits, at about 250 tokens a second (estimated"),
-        (24, 1008, (8, 9), "in 16 bits, at about 51 tokens a second (estimated"),
-        (8, 256, (8, 9), "in 4 bits, at about 23 tokens a second (estimated"),
-        (24, 0, (8, 9), "in 16 bits; an H200 writes 251 tokens a second"),
-        (24, 1008, (6, 1), "in 16 bits; an H200 writes 251 tokens a second"),
+        (141, 4917, (9, 0), "in 16 bits, at about 290 tokens a second (estimated"),
+        (24, 1008, (8, 9), "in 16 bits, at about 59 tokens a second (estimated"),
+        (8, 256, (8, 9), "in 4 bits, at about 29 tokens a second (estimated"),
+        (24, 0, (8, 9), "in 16 bits; an H200 writes 289 tokens a second"),
+        (24, 1008, (6, 1), "in 16 bits; an H200 writes 289 tokens a second"),
     ],
 )
 def test_offer_estimates_the_speed_from_the_memory_bandwidth(memory, bandwidth, capability, words):
