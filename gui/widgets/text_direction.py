@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 from PySide6.QtCore import QRect, Qt, Slot
-from PySide6.QtGui import QFontMetrics, QGuiApplication, QPainter
+from PySide6.QtGui import QDropEvent, QFontMetrics, QGuiApplication, QPainter
 from PySide6.QtWidgets import QPlainTextEdit, QStyle, QWidget
 
 _LEFT, _RIGHT = Qt.LayoutDirection.LeftToRight, Qt.LayoutDirection.RightToLeft
@@ -62,7 +62,8 @@ def mirrored(part: QRect, whole: QRect, painter: QPainter) -> QRect:
 
 
 class PlainTextEdit(QPlainTextEdit):
-    """A field whose lines begin at the side where its text does, which Qt's own do not."""
+    """A field whose lines begin at the side where its text does, which Qt's own do not. Text that
+    is dragged here from another program stays there, too."""
 
     def __init__(self, text: str = "", parent: QWidget | None = None):
         super().__init__(parent)
@@ -70,6 +71,12 @@ class PlainTextEdit(QPlainTextEdit):
         self._align()
         if text:
             self.setPlainText(text)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        super().dropEvent(event)
+        if event.isAccepted() and event.source() is None:
+            # A move would make the other program delete it.
+            event.setDropAction(Qt.DropAction.CopyAction)
 
     @Slot()
     def _align(self) -> None:

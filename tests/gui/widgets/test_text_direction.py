@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter
-from PySide6.QtWidgets import QAbstractScrollArea, QLabel, QWidget
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QPainter
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QLabel, QWidget
 
 from core.message import translatable
 from gui.batch.run_progress import rate_text
@@ -189,3 +189,21 @@ def test_whatever_is_elided_is_shown_in_its_own_direction():
         if ".elidedText(" in path.read_text(encoding="utf-8")
     }
     assert users == own
+
+
+def test_text_dragged_from_another_program_stays_there(qtbot):
+    field = PlainTextEdit("a cat")
+    qtbot.addWidget(field)
+    field.show()
+    mime = QMimeData()
+    mime.setText("on a mat")
+    both = Qt.DropAction.MoveAction | Qt.DropAction.CopyAction
+    left, plain = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(5, 5), both, mime, left, plain)
+    QApplication.sendEvent(field.viewport(), enter)
+    drop = QDropEvent(QPointF(5, 5), both, mime, left, plain)
+    drop.setDropAction(Qt.DropAction.MoveAction)  # As the other program proposes.
+    QApplication.sendEvent(field.viewport(), drop)
+    assert "on a mat" in field.toPlainText()
+    assert drop.isAccepted()
+    assert drop.dropAction() is Qt.DropAction.CopyAction
