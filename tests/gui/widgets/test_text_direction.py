@@ -198,11 +198,12 @@ def test_text_dragged_from_another_program_stays_there(qtbot):
     mime = QMimeData()
     mime.setText("on a mat")
     both = Qt.DropAction.MoveAction | Qt.DropAction.CopyAction
-    left, plain = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(QPoint(5, 5), both, mime, left, plain)
+    # With Shift a move is proposed, as many programs do by themselves.
+    left, shift = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier
+    enter = QDragEnterEvent(QPoint(5, 5), both, mime, left, shift)
     QApplication.sendEvent(field.viewport(), enter)
-    drop = QDropEvent(QPointF(5, 5), both, mime, left, plain)
-    drop.setDropAction(Qt.DropAction.MoveAction)  # As the other program proposes.
+    drop = QDropEvent(QPointF(5, 5), both, mime, left, shift)
+    assert drop.proposedAction() is Qt.DropAction.MoveAction
     QApplication.sendEvent(field.viewport(), drop)
     assert "on a mat" in field.toPlainText()
     assert drop.isAccepted()
