@@ -112,7 +112,7 @@ def test_run_in_a_low_window_is_offered_and_followed_in_the_status_line(live, fo
         rows = window.batch_panel.list  # The room would be empty without them.
         await until(lambda: rows.isVisible() and rows.hasFocus())
         await until(lambda: rows.visualRect(rows.model().index(0, 0)).bottom() < rows.height())
-        assert not cut_off(window)
+        await until(lambda: not cut_off(window))
         QTest.mouseClick(window.batch_panel.head.close_button, Qt.MouseButton.LeftButton)
         await until(lambda: button.text() == "Captioning 0 of 4")
         assert not window.batch_panel.isVisible()
