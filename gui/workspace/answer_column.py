@@ -15,6 +15,8 @@ from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
 
 _LEAST_TEXT = 56
+# Letters: "None" and its like must be readable.
+_LEAST_BOX = 8
 
 
 class AnswerColumn(QWidget):
@@ -31,6 +33,7 @@ class AnswerColumn(QWidget):
         self.box.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
+        self.box.setMinimumContentsLength(_LEAST_BOX)
         self.text = PlainTextEdit()
         self.text.setProperty("class", "field")
         self.text.setAccessibleName(self.tr("Answer {number}").format(number=number))
