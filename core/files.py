@@ -260,27 +260,22 @@ def keep_copy(path: Path, copy: Path) -> None:
 
 def write_error(path: Path, error: OSError) -> StoreError:
     """Returns the error to raise where `path` could not be written; DiskFull for a full disk."""
+    what = translatable("core", "“{name}” cannot be written ({reason}). Allow writing in its "
+                        "folder, then try again.")  # fmt: skip
     if error.errno in _FULL:
-        return DiskFull(
-            translatable(
-                "core",
-                "The disk is full, so “{name}” cannot be written. Free some space, then try again.",
-            ).format(name=_shown(path))
-        )
-    if error.errno == errno.ENAMETOOLONG:
-        return StoreError(
-            translatable(
-                "core",
-                "“{name}” cannot be written, as its name is too long for the disk. Shorten "
-                "the name, then try again.",
-            ).format(name=_shown(path))
-        )
-    return StoreError(
-        translatable(
-            "core",
-            "“{name}” cannot be written ({reason}). Allow writing in its folder, then try again.",
-        ).format(name=_shown(path), reason=reason(error))
-    )
+        what = translatable("core", "The disk is full, so “{name}” cannot be written. Free some "
+                            "space, then try again.")  # fmt: skip
+    elif error.errno == errno.ENAMETOOLONG:
+        what = translatable("core", "“{name}” cannot be written, as its name is too long for the "
+                            "disk. Shorten the name, then try again.")  # fmt: skip
+    elif error.errno == errno.ENOENT:
+        what = translatable("core", "“{name}” cannot be written ({reason}). Check that its folder "
+                            "is still there, then try again.")  # fmt: skip
+    elif error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        what = translatable("core", "“{name}” cannot be written ({reason}). Something else has its "
+                            "name, or that of its folder. Choose another one.")  # fmt: skip
+    kind = DiskFull if error.errno in _FULL else StoreError
+    return kind(what.format(name=_shown(path), reason=reason(error)))
 
 
 def _shown(path: Path) -> str:

@@ -166,3 +166,17 @@ def test_what_a_killed_writer_left_is_written_over(place):
     replace_file(place, b"again")
     assert (place.read_bytes(), elsewhere.read_bytes()) == (b"again", b"mine")
     assert not left.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("place", "action"),
+    [
+        ("gone/a.txt", "Check that its folder is still there"),
+        ("file/a.txt", "Something else has its name, or that of its folder"),
+        ("x" * 300, "Shorten the name"),
+    ],
+)
+def test_file_that_cannot_be_written_names_what_helps(tmp_path, place, action):
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(StoreError, match=action):
+        write_atomically(tmp_path / place, b"new")
