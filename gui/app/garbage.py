@@ -56,8 +56,10 @@ class GarbageCollector(QObject):
         due = [generation for generation, (count, most) in enumerate(counts) if count > most]
         if not due:
             return
-        # Counted, since `gc.get_count` subtracts what was freed of older ones.
-        if sum(len(gc.get_objects(generation)) for generation in range(max(due) + 1)) > _MANY:
+        # Counted, since `gc.get_count` subtracts what was freed of older ones. Not in Python, where
+        # another thread may go on while the list has all objects: to grow a tuple that somebody
+        # else has fails with a SystemError.
+        if sum(map(len, map(gc.get_objects, range(max(due) + 1)))) > _MANY:
             gc.freeze()
         else:
             gc.collect(max(due))

@@ -1,6 +1,8 @@
 """Garbage collected in the window's thread, and what is left out of it."""
 
 import gc
+import sys
+import threading
 import weakref
 
 import pytest
@@ -57,3 +59,34 @@ def test_very_many_are_noticed_although_as_many_older_ones_have_gone(collector, 
     several = [Thing() for _ in range(2000)]
     qtbot.waitUntil(lambda: gc.get_freeze_count() > before)
     assert len(rows) + len(several) == 202_000
+
+
+def test_counting_disturbs_no_thread_that_makes_a_tuple(qtbot, monkeypatch):
+    """A tuple that grows can be held by nobody else: CPython raises SystemError."""
+    gc.collect()
+    gc.freeze()
+    monkeypatch.setattr("gui.app.garbage.EVERY_MS", 0)
+    # Then it counts each time, as one stays due.
+    monkeypatch.setattr(gc, "collect", lambda generation: 0)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    collector = GarbageCollector()
+    kept = [Thing() for _ in range(2_000)]
+    failed = []
+
+    def make():
+        try:
+            for _ in range(20_000):
+                tuple(number for number in range(100))
+        except SystemError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    try:
+        qtbot.waitUntil(lambda: not thread.is_alive(), timeout=60_000)
+    finally:
+        sys.setswitchinterval(interval)
+        collector.close()
+    assert failed == []
+    assert len(kept) == 2_000
