@@ -34,6 +34,8 @@ class InputElsewhere(QObject):
         if not isinstance(watched, QWidget) or not self._is_passed_on(watched):
             return False
         target = typing_target(self._window, watched)
+        if target is watched:  # A caption that is not read yet is still its own.
+            return False
         match event:
             case QInputMethodQueryEvent():
                 QCoreApplication.sendEvent(target, event)

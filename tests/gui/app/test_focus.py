@@ -233,6 +233,25 @@ def test_typing_lands_in_the_caption_from_each_of_its_parts(captioned):
     captioned(story)
 
 
+def test_input_method_asks_a_caption_that_is_not_read_yet(captioned):
+    """It takes no text then, and typed text is meant for it."""
+
+    async def story(program, window):
+        editor = window.caption_panel.editor
+        editor.setFocus()
+        program.caption_editing.begin_reading()
+        assert editor.isReadOnly()
+        window.drop_zone.picture_view.setFocus()
+        editor.setFocus()
+        query = QInputMethodQueryEvent(Qt.InputMethodQuery.ImEnabled)
+        QApplication.sendEvent(editor, query)
+        compose(editor, "", "x")
+        assert window.prompt_box.text == ""
+        program.caption_editing.end_reading()
+
+    captioned(story)
+
+
 def text_in(field) -> str:
     return field.text() if isinstance(field, QLineEdit) else field.toPlainText()
 
