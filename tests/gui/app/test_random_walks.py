@@ -440,7 +440,9 @@ class Walker:
         assert line.speed_label.text() == wanted.speed, self.done
         assert line.run_button.text() == wanted.run, self.done
         assert line.left_edit_button.text() == wanted.left_edit, self.done
-        assert line.progress_bar.isVisible() == (wanted.fraction is not None), self.done
+        assert line.progress_bar.isVisible() == wanted.is_loading, self.done
+        is_endless = wanted.is_loading and wanted.fraction is None
+        assert (line.progress_bar.maximum() == 0) == is_endless, self.done
         self._compare_notices(state)
         for command, action in window.commands.items():
             assert action.isEnabled() == is_enabled(state, command), (command, self.done)
