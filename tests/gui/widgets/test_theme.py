@@ -1,4 +1,5 @@
 import re
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QPushButton, QWidget
 
 from core.resources import RESOURCES
+from gui.widgets.foreign_markdown import ForeignMarkdown
+from gui.widgets.labels import LinkLabel
 from gui.widgets.theme import DARK, LIGHT, Palette, Theme, contrast, stylesheet
 
 # Which text stands on which ground, as the docstrings of Palette and style.qss have it.
@@ -69,6 +72,27 @@ def test_choosing_dark_changes_every_widget_and_its_icons(theme, qapp, qtbot):
     assert theme.is_dark
     assert button.icon().pixmap(24, 24).toImage() != light
     assert qapp.palette().color(QPalette.ColorRole.Window).name() == DARK.window
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LinkLabel('<a href="https://example.org" style="font-size: 40pt">WWW</a>'),
+        lambda: ForeignMarkdown("# [WWWWWWWW](https://example.org)"),
+    ],
+    ids=["label", "Markdown"],
+)
+def test_link_is_painted_in_the_theme_that_is_chosen(theme, qtbot, make):
+    label = make()
+    qtbot.addWidget(label)
+    for mode, palette in (("dark", DARK), ("light", LIGHT)):
+        theme.choose(mode)
+        image = label.grab().toImage()
+        painted = {
+            image.pixelColor(x, y).name()
+            for x, y in product(range(image.width()), range(image.height()))
+        }
+        assert palette.accent in painted
 
 
 def test_no_window_is_painted_half_dressed(theme, qapp, qtbot):
