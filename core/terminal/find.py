@@ -41,7 +41,7 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     find = add_parser(
         "find",
         help="find images of a folder by their captions, tags, sizes and reviews",
-        description="Print the paths of the images that a query finds: one a line, or JSON. "
+        description="Print the paths of the images that a query finds, one per line or as JSON. "
         f"Terms: {', '.join(f'{key}:' for key in QUERY_KEYS)} or plain words; and, or, not, "
         'parentheses, "quotes", the wildcards * and ?, and /regular expressions/.',
         epilog="Example: onlooker find photos 'tag:dog -tag:cat chars:>200'",
@@ -69,7 +69,9 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     find.add_argument(
         "--name", default="{stem}", metavar="PATTERN", help="their names (default: {stem})"
     )
-    find.add_argument("--json", action="store_true", help="a JSON object a line, with the caption")
+    find.add_argument(
+        "--json", action="store_true", help="one JSON object per line, with the caption"
+    )
 
 
 def run(arguments: argparse.Namespace, stop: threading.Event, print_result: Print) -> int:

@@ -104,7 +104,8 @@ def _add_prompts(add: Callable[..., Any]) -> None:
     add("--preset", type=values.word, metavar="NAME",
         help="prompts and options for a job; see `onlooker presets`")  # fmt: skip
     add("--most-characters", type=values.count, default=0, metavar="N",
-        help="ask again until the first answer is as short, such as 125 for alt text")  # fmt: skip
+        help="ask again until the first answer is no longer than N, such as 125 for "
+        "alt text")  # fmt: skip
     add("--vocabulary", type=values.path, metavar="FILE",
         help="keep only tags of this list, one on each line or in the first column of a CSV file; "
         "{vocabulary} stands for them")  # fmt: skip
@@ -288,7 +289,8 @@ def _add_verify(add_verb: _AddVerb) -> None:
         "verify",
         help="try a model and write a report for the developers",
         description="Compare a model's files with the hub's, ask it about two images that come "
-        "with Onlooker, compare what the prompt became, and write a report to attach to an issue. "
+        "with Onlooker, compare the prompt that it is given, and write a report to attach to an "
+        "issue. "
         "The report names versions, the device and the model, and no folder or file of yours.",
         epilog="Exit status: 0 all as expected, 1 something differs or fails, 130 interrupted.",
     )
@@ -329,7 +331,7 @@ def _add_serve(add_verb: _AddVerb) -> None:
         metavar="N",
         help="requests that may wait; more get status 503 (default: %(default)s)",
     )
-    add("--set-key", action="store_true", help="type a key, keep it in the keyring, and end")
+    add("--set-key", action="store_true", help="ask for a key, keep it in the keyring and exit")
 
 
 def _add_model(add: Callable[..., Any]) -> None:

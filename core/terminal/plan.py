@@ -111,7 +111,7 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
         "plan",
         help="estimate the time and cost of captioning very many images",
         description="Estimate hours, bandwidth, storage and cost of captioning very many images, "
-        "from figures that were measured and prices that you give.",
+        "from measured figures and the prices you give.",
     )
     add = parser.add_argument
     add("--images", required=True, type=image_count, metavar="N", help="such as 1000000 or 1e6")

@@ -38,7 +38,8 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     presets = add_parser(
         "presets",
         help="list, export and import presets",
-        description="List the presets for `onlooker caption --preset`, and hand own ones over.",
+        description="List the presets for `onlooker caption --preset`, and export and import "
+        "your own.",
     )
     acts = presets.add_subparsers(dest="act", metavar="list|export|import")
     listing = acts.add_parser("list", help="list presets with their keys")
