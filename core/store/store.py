@@ -133,8 +133,8 @@ class Store:
 
     @property
     def is_open(self) -> bool:
-        """Whether the other calls return at once."""
-        return self._opening.done()
+        """Whether the other calls return at once, and it is not closed."""
+        return self._opening.done() and not self._is_closing.is_set()
 
     @property
     def notes(self) -> tuple[str, ...]:
