@@ -79,6 +79,9 @@ class ModelJobs(QObject):
     async def call(self, thread: JobThread, work: Callable[[], Result]) -> Result:
         """Run `work` in a thread, without a job, and return what it returns. Raises CancelledError
         if the program closes."""
+        if self._is_closing:
+            # A thread that is not ended yet would still do it, another would not.
+            raise asyncio.CancelledError
         return await begin_in(self._executors[thread], work)
 
     async def run(self, key: str, kind: JobKind, thread: JobThread, run: Run) -> bool:
