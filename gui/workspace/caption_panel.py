@@ -129,7 +129,9 @@ class CaptionPanel(QWidget):
 
     def show_text(self, text: str) -> None:
         """Puts another text into the editor; the cursor stays where it is, if it can."""
-        position, self._position = max(self._position, self.editor.textCursor().position()), 0
+        position = max(self._position, self.editor.textCursor().position())
+        # Nothing may be all that is read so far.
+        self._position = 0 if text else position
         is_other = text != text_of(self.editor)
         if is_other:
             self._is_set_by_program = True
@@ -199,7 +201,7 @@ class CaptionPanel(QWidget):
             self._show_parts()
         is_by_model = found is not None and self._answer is not None and found == self._answer
         by_model = self.tr("The model wrote another caption meanwhile")
-        by_others = self.tr("Changed meanwhile by another program or edit")
+        by_others = self.tr("Changed elsewhere meanwhile")
         self.conflict_label.setText(by_model if is_by_model else by_others)
         self.found_label.setText(found or self.tr("(no caption)"))
 
@@ -296,18 +298,22 @@ class CaptionPanel(QWidget):
         if not self.conflict_bar.isHidden():
             rows.append(self.conflict_bar)
         least = self.tag_editor.minimumSizeHint().height() if is_tags else _ENOUGH_HEIGHT
-        least += sum(row.sizeHint().height() + _GAP for row in rows) + 2 * _GAP
+        least += sum(self._height_of(row) + _GAP for row in rows) + 2 * _GAP
         has_room = self.height() >= least
         for row in (self.counter, self.review_row):
             row.setVisible(has_room)
         self._column.setSpacing(_GAP if has_room else _LOW_GAP)
         self._column.setContentsMargins(12, 12 if has_room else _LOW_GAP, 12, _LOW_GAP)
 
+    def _height_of(self, row: QWidget) -> int:
+        """Of a row of the panel, in which a text may need several lines."""
+        if row.hasHeightForWidth():
+            return row.heightForWidth(self.contentsRect().width())
+        return row.sizeHint().height()
+
     @Slot()
     def _clear(self) -> None:
-        position = max(self._position, self.editor.textCursor().position())
         self.show_text("")
-        self._position = position
 
     @Slot()
     def _compare(self) -> None:
@@ -373,5 +379,6 @@ class CaptionPanel(QWidget):
         self.text_changed.emit(text)
         self._compare_timer.start()
         if not self._is_set_by_program:
+            self._position = 0
             self.tag_editor.show_text(text)
             self.typed.emit(text)
