@@ -237,10 +237,14 @@ class WorkspaceWiring(QObject):
         read = await self._editing.read(path)
         if path != self._path:
             return
-        self._current = read and read.row
-        if read is None:  # It is in no folder that is open, or not found there yet.
+        if read is None:
+            # It is in no folder that is open, or not found there yet; or it is gone, as while a
+            # program replaces it, and who writes its caption goes on.
+            if self._current is not None and self._current.path != path:
+                self._current = None
             self.refresh()
             return
+        self._current = read.row
         if self._ahead in (None, read.row.id):
             self._list.show_current(read.row.id)
         self._editing.show(read)

@@ -215,6 +215,10 @@ def test_what_is_typed_outlives_its_image(live, folder):
         content = image.read_bytes()
         image.unlink()
         await until(lambda: window.state.workspace.total == 5)
+        # All that is shown is read anew, and the image is not among it.
+        program.workspace.rows_changed.emit(None)
+        assert await program.tasks.all_done(asyncio.get_running_loop().time() + 60)
+        assert editor.hasFocus()
         QTest.keyClicks(editor, "x")
         QTest.keyClick(editor, KEY.Key_S, CTRL)
         await until(lambda: "0.png" in window.notice_bar.text_label.text())
