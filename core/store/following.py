@@ -37,6 +37,8 @@ from core.store.rows import (
 _MOST_LOOKED_AT = 100
 # Images that one that is new may look like.
 _MOST_PLACES = 300
+# Of one shape, but for what rounding to whole pixels makes of it.
+_MOST_STRETCHED = 0.02
 # Small copies of the same pixels differ where another version of the encoder has made one. At this
 # size a word more or less in a drawing makes a larger difference.
 _COMPARED_SIDE, _MOST_DIFFERENCE = 64, 16
@@ -121,34 +123,35 @@ class KeptPlace:
     `ids` are the conversations about that content there."""
 
     path: Path
-    size: tuple[int, int]
     thumbnail: bytes
     volume: bytes
     ids: tuple[int, ...]
 
-    @property
-    def shape(self) -> float:
-        """Its width by its height."""
-        return self.size[0] / self.size[1]
 
-
-def kept_places(connection: sqlite3.Connection) -> list[KeptPlace]:
-    """Returns where the images of conversations were, the newest first. Raises sqlite3.Error."""
+def kept_places(connection: sqlite3.Connection, shape: float) -> list[KeptPlace]:
+    """Returns where the images of the newest conversations were, the newest first, if their width
+    by their height is nearly `shape`. Raises sqlite3.Error."""
+    # Not all conversations are looked through, whose thumbnails are large.
     rows = connection.execute(
-        "SELECT group_concat(id), picture_path, width, height, thumbnail, fingerprint, volume,"
-        " max(changed) AS newest FROM conversation"
-        " WHERE picture_path IS NOT NULL AND fingerprint IS NOT NULL"
-        " GROUP BY picture_path, fingerprint ORDER BY newest DESC LIMIT ?",
-        (_MOST_PLACES,),
-    )
-    found: list[KeptPlace] = []
-    for ids, path, width, height, small, fingerprint, volume, _ in rows:
+        "SELECT picture_path, thumbnail, fingerprint, volume FROM conversation WHERE id IN"
+        " (SELECT id FROM conversation ORDER BY changed DESC LIMIT ?)"
+        " AND picture_path IS NOT NULL AND height > 0"
+        " AND abs(width * 1.0 / height / ? - 1) <= ? ORDER BY changed DESC",
+        (_MOST_PLACES, shape, _MOST_STRETCHED),
+    ).fetchall()
+    found: dict[tuple[object, object], KeptPlace] = {}
+    for path, small, fingerprint, volume in rows:
         place, known = path_from(path), identity_from(fingerprint, volume)
-        size = size_from(width), size_from(height)
-        if place is not None and known is not None and all(size) and isinstance(small, bytes):
-            numbers = tuple(map(int, str(ids).split(",")))
-            found.append(KeptPlace(place, size, small, known.volume, numbers))
-    return found
+        if place is None or known is None or not isinstance(small, bytes):
+            continue
+        if (path, fingerprint) not in found:
+            ids = connection.execute(
+                "SELECT id FROM conversation WHERE picture_path = ? AND fingerprint = ?",
+                (path, fingerprint),
+            )
+            numbers = tuple(id for (id,) in ids)
+            found[path, fingerprint] = KeptPlace(place, small, known.volume, numbers)
+    return list(found.values())
 
 
 def give(connection: sqlite3.Connection, ids: Sequence[int], picture: Picture) -> None:

@@ -214,9 +214,9 @@ class Store:
         whether they are."""
         return self._mending(lambda opened: kept_images(opened.connection, picture), _NOT_READ)
 
-    def places(self) -> list[KeptPlace]:
-        """Where the images of the newest conversations were."""
-        return self._mending(lambda opened: kept_places(opened.connection), _NOT_READ)
+    def places(self, shape: float) -> list[KeptPlace]:
+        """Where the images of the newest conversations were, if nearly of this shape."""
+        return self._mending(lambda opened: kept_places(opened.connection, shape), _NOT_READ)
 
     def follow(self, ids: Sequence[int], picture: Picture) -> None:
         """Makes these conversations those about a picture's file and content."""

@@ -55,13 +55,7 @@ def gone_alike(pixels: Image.Image, path: str, places: Iterable[KeptPlace]) -> l
     look = look_of(pixels)
     if look is None:
         return []
-    gone = (
-        one
-        for one in places
-        if abs(one.shape / look.shape - 1) <= _MOST_STRETCHED
-        and str(one.path) != path
-        and is_gone(str(one.path), one.volume)
-    )
+    gone = (one for one in places if str(one.path) != path and is_gone(str(one.path), one.volume))
     return [one for one in gone if (was := _look_in(one.thumbnail)) and look.is_like(was)]
 
 

@@ -67,9 +67,10 @@ class GoneImages(QObject):
         picture = self._session.picture
         if picture is None or picture.path is None or not self._is_new(picture):
             return
-        looking = partial(
-            gone_alike, picture.pixels, str(picture.path), self._session.kept.places()
-        )
+        pixels = picture.pixels
+        if not (places := self._session.kept.places(pixels.width / pixels.height)):
+            return
+        looking = partial(gone_alike, pixels, str(picture.path), places)
         try:
             alike = await asyncio.wait_for(asyncio.to_thread(looking), _MOST_SECONDS)
         except TimeoutError:

@@ -107,12 +107,13 @@ class KeptConversations(QObject):
             log.warning("Earlier conversations about an image are not found", exc_info=error)
         return ()
 
-    def places(self) -> Sequence[KeptPlace]:
-        """Return where the images of the newest conversations were; () if that cannot be read."""
+    def places(self, shape: float) -> Sequence[KeptPlace]:
+        """Return where the images of the newest conversations were whose width by their height is
+        nearly `shape`; () if that cannot be read."""
         if not self._store.is_open:
             return ()
         try:
-            return self._store.places()
+            return self._store.places(shape)
         except StoreBeingMended:
             self.mending_begun.emit()
         except StoreError as error:

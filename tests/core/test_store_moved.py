@@ -103,3 +103,16 @@ def test_other_values_than_those_of_an_identity_are_damage(store, tmp_path):
     with closing(Store(tmp_path / "transcripts.sqlite")) as again:
         assert "1 conversation was saved" in again.notes[0]
         assert again.open(id).exchanges[0].text == "A sea."
+
+
+def test_places_of_images_are_those_of_nearly_that_shape_with_all_their_conversations(
+    store, tmp_path
+):
+    wide = draw(tmp_path / "wide.png", size=(640, 480))
+    high = draw(tmp_path / "high.png", size=(480, 640))
+    first, _, last = (store.save(asked(path)) for path in (wide, high, wide))
+
+    (place,) = store.places(640 / 479)
+
+    assert place.path == wide
+    assert sorted(place.ids) == [first, last]
