@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QDateTime, QLocale, QObject, Slot
 from shiboken6 import isValid
@@ -23,7 +24,9 @@ from gui.widgets.draft_timer import DraftTimer
 from gui.window.commands import Command
 from gui.window.file_dialogs import open_without_waiting
 from gui.window.main_window import MainWindow
-from gui.workspace.compare_dialog import CompareDialog
+
+if TYPE_CHECKING:
+    from gui.workspace.compare_dialog import CompareDialog
 
 PICK_NAME = translatable("core", "Choose among answers")
 _LONGEST = 28
@@ -80,12 +83,15 @@ class CompareWiring(QObject):
         super().__init__(parent)
         self._window, self._workspace, self._editing = window, workspace, editing
         self._drafts, self._journals, self._begin = drafts, journals, begin
-        self._dialog = OpenDialog[CompareDialog]()
+        self._dialog: OpenDialog[CompareDialog] = OpenDialog()
         window.command_actions.bind(Command.COMPARE_ANSWERS, self._open)
         workspace.changed.connect(self._on_workspace_changed)
         workspace.edited.connect(self._on_edited)
 
     def _open(self) -> None:
+        # The window's first paint need not wait for it.
+        from gui.workspace.compare_dialog import CompareDialog
+
         self._editing.write()
         dialog = CompareDialog(self._window.theme, self._window.thumbnails, self._window)
         shown = _Comparison(dialog)

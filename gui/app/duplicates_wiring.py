@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject, Slot
 from shiboken6 import isValid
 
@@ -14,7 +16,9 @@ from gui.session.workspace import FolderWorkspace
 from gui.window.commands import Command
 from gui.window.file_dialogs import open_without_waiting
 from gui.window.main_window import MainWindow
-from gui.workspace.duplicates_dialog import DuplicatesDialog
+
+if TYPE_CHECKING:
+    from gui.workspace.duplicates_dialog import DuplicatesDialog
 
 COPY_NAME = translatable("core", "Copy caption to duplicates")
 
@@ -33,13 +37,16 @@ class DuplicatesWiring(QObject):
         super().__init__(parent)
         self._window, self._workspace, self._search = window, workspace, search
         self._begin = begin
-        self._dialog = OpenDialog[DuplicatesDialog]()
+        self._dialog: OpenDialog[DuplicatesDialog] = OpenDialog()
         window.command_actions.bind(Command.FIND_DUPLICATES, self._open)
         search.progressed.connect(self._on_progressed)
         workspace.edited.connect(self._on_edited)
         workspace.changed.connect(self._on_workspace_changed)
 
     def _open(self) -> None:
+        # The window's first paint need not wait for it.
+        from gui.workspace.duplicates_dialog import DuplicatesDialog
+
         dialog = DuplicatesDialog(
             self._window.thumbnails, has_way_back=TRASH_HAS_WAY_BACK, parent=self._window
         )
