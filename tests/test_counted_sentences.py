@@ -37,7 +37,6 @@ NEVER_ONE = {
     "Downloading {count} files",
     "Compare both prompts on {count} random images. Nothing is written.",
     "{count} images could not be changed. The first: {reason}",
-    "{count} images could not be changed.",
     "{left} of {count} runs are still to do.",
     "1 of {count} runs is still to do.",
     *("Input, {count} positions", "&Remove {count} tags"),

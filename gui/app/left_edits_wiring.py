@@ -98,8 +98,7 @@ class LeftEditsWiring(QObject):
     def _offer_list(self, edit: LeftEdit, report: EditReport) -> None:
         """The first reason may not be that of all."""
         failures = replace(report, conflicts=(), left=0)
-        text = self.tr("{count} images could not be changed.")
-        text = text.format(count=f"{len(report.failures):,}")
+        text = self.tr("See why each image could not be changed.")
         action = NoticeAction(NoticeActionKind.SHOW_EDIT_REPORT, self.tr("Show all"), failures)
         self._window.show_notice(self._about(edit, text), action)
 
