@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from threading import Event
+from typing import TypeVar
 
 from core.captions.open_tables import OpenTables, RowChange, changed_outside
 from core.captions.table import TableLine
@@ -36,6 +37,8 @@ from core.workspace.writing import Recovery
 _MOMENT_SECONDS = 0.02
 _NOTED_AT_ONCE = 200
 _LOOKED_AT_ONCE = 5_000
+
+_Left = TypeVar("_Left")
 
 
 @dataclass(frozen=True)
@@ -272,18 +275,9 @@ class Edits:
             if number % _LOOKED_AT_ONCE == 0:
                 yield Outcome()
             changes.append((line_from(step.before), line_from(step.after)))
-        putting = self._tables.put_lines_in_parts(path, changes)
-        while True:
-            try:
-                next(putting)
-            except StopIteration as end:
-                left = set[int](end.value)
-                break
-            except StoreError as error:
-                reason = as_message(error.message)
-                yield Outcome(failed=[(step, reason) for step in steps])
-                return
-            yield Outcome()
+        left = yield from _put(self._tables.put_lines_in_parts(path, changes), steps)
+        if left is None:
+            return
         yield Outcome(failed=[(steps[number], changed_outside(path)) for number in sorted(left)])
         yield from _made([step for number, step in enumerate(steps) if number not in left])
 
@@ -293,21 +287,9 @@ class Edits:
         """Changes captions in a table, all or none of those that are as before."""
         changes = [RowChange(step.image, step.before, step.after) for step in steps]
         putting = self._tables.put_in_parts(path, changes, is_recovery=is_recovery)
-        while True:
-            if stop is not None and stop.is_set():
-                putting.close()
-                yield Outcome(left=steps)
-                return
-            try:
-                next(putting)
-            except StopIteration as end:
-                others: dict[int, bytes | None] = end.value
-                break
-            except StoreError as error:
-                reason = as_message(error.message)
-                yield Outcome(failed=[(step, reason) for step in steps])
-                return
-            yield Outcome()
+        others = yield from _put(putting, steps, stop)
+        if others is None:
+            return
         yield Outcome(conflicts=[(steps[number], found) for number, found in others.items()])
         yield from _made([step for number, step in enumerate(steps) if number not in others])
 
@@ -321,6 +303,27 @@ class Edits:
     def _last(self, state: ActionState) -> Action | None:
         recent = self.actions.recent(self._roots)
         return next((action for action in recent if action.state is state), None)
+
+
+def _put(
+    putting: Generator[None, None, _Left], steps: list[Step], stop: Event | None = None
+) -> Generator[Outcome, None, _Left | None]:
+    """Changes a table in parts. Returns those of `steps` that could not be made, by their numbers;
+    None where it was stopped or failed, and none is made."""
+    while True:
+        if stop is not None and stop.is_set():
+            putting.close()
+            yield Outcome(left=steps)
+            return None
+        try:
+            next(putting)
+        except StopIteration as end:
+            return end.value
+        except StoreError as error:
+            reason = as_message(error.message)
+            yield Outcome(failed=[(step, reason) for step in steps])
+            return None
+        yield Outcome()
 
 
 def _made(steps: Sequence[Step]) -> Generator[Outcome]:
