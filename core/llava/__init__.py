@@ -1,7 +1,8 @@
 """LLaVA-1.5 on our own loop: exact prompts, prefill and decode steps over a static KV cache.
 
-Read in the order the data moves: `tokenizer` and `prompt` make input ids, and `vision` encodes the
-image. `language_model` runs the layers, with the matrices of `linear` (16-bit) or `quantized` (8
+Read in the order the data moves: `tokenizer` and `prompt` make input ids, `picture_resizer` makes
+pixel values on a GPU, and `vision` encodes them.
+`language_model` runs the layers, with the matrices of `linear` (16-bit) or `quantized` (8
 and 4 bits, and FP8, for which `float8` rounds the activations) and the `operations` between them;
 `prefill` and `decode_step` do so for a prompt and for one token per slot, over the `kv_cache`,
 which `quantized_cache` keeps in 8 bits, and `forward` puts them together. On a GPU `kernels`

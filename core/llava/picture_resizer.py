@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from core.llava.kernels.square import Square
 from core.picture.bicubic import bicubic_weights
 from core.picture.pixel_values import PAD_COLOUR, normalised_bytes
 
@@ -23,16 +24,7 @@ _PADDING = sum(value << (8 * channel) for channel, value in enumerate(PAD_COLOUR
 class ResizingKernels(Protocol):
     """What `PictureResizer` needs of `Kernels`."""
 
-    def resized(
-        self,
-        pixels: Tensor,
-        left: int,
-        top: int,
-        padding: int,
-        first: Tensor,
-        weights: Tensor,
-        normalised: Tensor,
-    ) -> Tensor:
+    def resized(self, pixels: Tensor, square: Square) -> Tensor:
         """See `Kernels.resized`."""
         ...
 
@@ -70,15 +62,10 @@ class PictureResizer:
             place = bicubic_weights(side, self._size)
             self._weights = side, self._on_device(place.first), self._on_device(place.weights)
         _, first, weights = self._weights
-        values = self._kernels.resized(
-            self._on_device(_pixels_of(pixels)).view(torch.int32).view(height, width),
-            (side - width) // 2,
-            (side - height) // 2,
-            _PADDING,
-            first,
-            weights,
-            self._normalised,
-        )
+        left, top = (side - width) // 2, (side - height) // 2
+        square = Square(left, top, _PADDING, first, weights, self._normalised)
+        given = self._on_device(_pixels_of(pixels)).view(torch.int32).view(height, width)
+        values = self._kernels.resized(given, square)
         return _on_host(values[None])
 
     def _on_device(self, array: np.ndarray) -> Tensor:

@@ -20,6 +20,7 @@ import core.llava.kernels
 from core.llava.kernels.arguments import of_cache
 from core.llava.kernels.scratch import AttentionScratch
 from core.llava.kernels.shape import KernelShape
+from core.llava.kernels.square import Square
 from core.llava.quantized_cache import LayerCache
 
 _SOURCES = Path(core.llava.kernels.__file__).parent
@@ -166,22 +167,13 @@ class EmulatedKernels:
         assert not scratch.ended.any()
         return out
 
-    def resized(
-        self,
-        pixels: Tensor,
-        left: int,
-        top: int,
-        padding: int,
-        first: Tensor,
-        weights: Tensor,
-        normalised: Tensor,
-    ) -> Tensor:
+    def resized(self, pixels: Tensor, square: Square) -> Tensor:
         """See `Kernels.resized`."""
-        (height, width), (taps, size) = pixels.shape, weights.shape
+        (height, width), (taps, size) = pixels.shape, square.weights.shape
         values = torch.zeros(3, size, size)
         narrow = torch.zeros(height, size, dtype=torch.int32)
-        tensors = (pixels, narrow, first, weights, normalised, values)
-        sizes = (width, height, left, top, padding, taps, size)
+        tensors = (pixels, narrow, square.first, square.weights, square.normalised, values)
+        sizes = (width, height, square.left, square.top, square.padding, taps, size)
         self._library.resize(_Resizing(*map(_address, tensors), *sizes))
         return values
 

@@ -24,6 +24,7 @@ from core.llava.kernels.shape import (
     obstacle,
     row_threads,
 )
+from core.llava.kernels.square import Square
 from core.llava.quantized import QuantizedMatrix
 from core.llava.quantized_cache import LayerCache
 from core.transcript import WeightFormat
@@ -140,30 +141,19 @@ class Kernels(Launcher):
 
     # ---- a picture
 
-    def resized(
-        self,
-        pixels: Tensor,
-        left: int,
-        top: int,
-        padding: int,
-        first: Tensor,
-        weights: Tensor,
-        normalised: Tensor,
-    ) -> Tensor:
-        """int32 (height, width) → float32 (3, size, size): a picture's pixel values.
+    def resized(self, pixels: Tensor, square: Square) -> Tensor:
+        """int32 (height, width) → float32 (3, size, size): the pixel values of a padded square.
 
-        A pixel has red in its lowest byte, then green and blue. The square around the picture
-        begins `left` columns and `top` rows before it and has the colour `padding`. `first` int32
-        (size,) and `weights` int32 (taps, size) are those of `bicubic_weights`; `normalised`
-        float32 (3, 256) is the value of each byte in each channel.
+        A pixel has red in its lowest byte, then green and blue.
         """
-        (height, width), (taps, size) = pixels.shape, weights.shape
+        (height, width), (taps, size) = pixels.shape, square.weights.shape
+        place = (square.padding, square.first, square.weights, taps)
         narrow = pixels.new_empty(height, size)
-        values = normalised.new_empty(3, size, size)
+        values = square.normalised.new_empty(3, size, size)
         self.launch("resize_across", (-(-height * size // 256), 1, 1), 256, pixels, width, height,
-                     left, padding, first, weights, taps, narrow, size)  # fmt: skip
-        self.launch("resize_down", (-(-size * size // 256), 1, 1), 256, narrow, height, top,
-                     padding, first, weights, taps, normalised, values, size)  # fmt: skip
+                    square.left, *place, narrow, size)  # fmt: skip
+        self.launch("resize_down", (-(-size * size // 256), 1, 1), 256, narrow, height, square.top,
+                    *place, square.normalised, values, size)  # fmt: skip
         return values
 
     # ---- many rows
