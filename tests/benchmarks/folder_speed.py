@@ -6,7 +6,8 @@
 
 The run reads its images ahead from the disk and writes text files and a journal. Also prints how
 many images a second the CPU could open without a model, which is the limit if the slots could
-answer more, and on a GPU how much of the time it was busy.
+answer more, and on a GPU how much of the time it was busy, its watts, and for how much of the time
+its power limit lowered its clock.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ from PIL import Image
 from core.batch import Batch, BatchOptions, Control
 from core.batch.run import openers_for
 from core.picture import Picture, given_pixels, open_picture
-from core.transcript import BUILT_IN, ModelChoice, Request, Sampling, Turn
+from core.transcript import BUILT_IN, ModelChoice, Precision, Request, Sampling, Turn
 
 if TYPE_CHECKING:
     from core.engine import Engine
@@ -62,6 +63,8 @@ def main() -> int:
             "model": engine.facts.model,
             "cores": len(os.sched_getaffinity(0)),
             "openers": openers_for(1),
+            "dtype": engine.facts.dtype,
+            "cache_bits": options.cache,
             "slots": options.slots,
             "new_tokens": options.new_tokens,
             "seconds_to_make": round(made - started, 1),
@@ -82,9 +85,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add = parser.add_argument
-    add("--model", default=BUILT_IN)
-    add("--device", default="auto")
-    add("--random-weights", choices=["llava-1.5-7b", "built-in"])
+    add_model_options(parser)
     add("--pictures", type=int, default=64)
     add("--slots", type=int, default=8)
     add("--new-tokens", type=int, default=48)
@@ -106,12 +107,24 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """What `open_engine_of` takes."""
+    add = parser.add_argument
+    add("--model", default=BUILT_IN)
+    add("--device", default="auto")
+    add("--random-weights", choices=["llava-1.5-7b", "built-in"], help="in place of --model")
+    add("--dtype", type=Precision, default=Precision.AUTO, choices=list(Precision))
+    add("--cache", type=int, default=16, choices=(16, 8), help="bits of the KV cache")
+
+
 def open_engine_of(options: argparse.Namespace) -> Engine:
     """The engine that the options name."""
     from core.open_engine import open_engine
     from core.terminal.random_weights import random_engine
 
-    choice = ModelChoice(options.model, device=options.device)
+    choice = ModelChoice(
+        options.model, options.device, options.dtype, quantizes_cache=options.cache == 8
+    )
     if options.random_weights:
         return random_engine(choice, options.random_weights)
     return open_engine(choice, lambda fraction, stage: None, threading.Event())
@@ -222,20 +235,28 @@ def _timed(work: Callable[[], int], engine: Engine) -> dict[str, Any]:
         "processor_ms_per_caption": round(1000 * (time.process_time() - before) / count, 1),
     }
     if samples:
-        figures["gpu_busy_percent"] = round(statistics.mean(samples), 1)
+        busy, watts, is_held = zip(*samples, strict=True)
+        figures["gpu_busy_percent"] = round(statistics.mean(busy), 1)
+        figures["gpu_watts"] = round(statistics.mean(watts))
+        figures["gpu_held_back_by_its_power_limit_percent"] = round(100 * statistics.mean(is_held))
     return figures
 
 
+Sample = tuple[float, float, bool]
+"""A GPU's utilisation in per cent, its watts, and whether its power limit lowers its clock."""
+
+
 @contextmanager
-def _busy(device: str) -> Iterator[list[float]]:
-    """Sample the GPU's utilisation in per cent, ten times a second; empty without nvidia-smi."""
-    samples: list[float] = []
+def _busy(device: str) -> Iterator[list[Sample]]:
+    """Sample the GPU ten times a second; empty without nvidia-smi."""
+    samples: list[Sample] = []
     tool = shutil.which("nvidia-smi")
     if not device.startswith("cuda") or tool is None:
         yield samples
         return
     number = device.partition(":")[2] or "0"
-    query = ["--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "-lms", "100"]
+    fields = "utilization.gpu,power.draw,clocks_throttle_reasons.sw_power_cap"
+    query = [f"--query-gpu={fields}", "--format=csv,noheader,nounits", "-lms", "100"]
     with subprocess.Popen(
         [tool, "-i", number, *query], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -248,11 +269,12 @@ def _busy(device: str) -> Iterator[list[float]]:
             reader.join()
 
 
-def _collect(process: subprocess.Popen[str], samples: list[float]) -> None:
+def _collect(process: subprocess.Popen[str], samples: list[Sample]) -> None:
     assert process.stdout is not None
     for line in process.stdout:
-        if line.strip().isdecimal():
-            samples.append(float(line))
+        with suppress(ValueError):  # Of what a card does not tell.
+            busy, watts, held = line.split(", ")
+            samples.append((float(busy), float(watts), held.strip() == "Active"))
 
 
 # ---- pictures ----------------------------------------------------------------------------------

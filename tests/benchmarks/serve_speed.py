@@ -32,7 +32,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from core.transcript import BUILT_IN, Sampling
+from core.transcript import Sampling
 from tests.benchmarks import folder_speed
 from tests.benchmarks.folder_speed import PROMPT
 
@@ -75,14 +75,12 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add = parser.add_argument
-    add("--model", default=BUILT_IN)
-    add("--device", default="auto")
+    folder_speed.add_model_options(parser)
     add("--pictures", type=int, default=64)
     add("--slots", type=int, default=8)
     add("--new-tokens", type=int, default=48)
     add("--sizes", default="small", help="small, mixed, or megapixels as a number")
     add("--rounds", type=int, default=1)
-    add("--random-weights", metavar="SIZES", help="such as llava-1.5-7b, in place of --model")
     add("--serves", action="store_true", help="be the server, as the benchmark starts it")
     parser.set_defaults(streamed=False, most_seconds=600.0)
     return parser.parse_args()
@@ -93,6 +91,7 @@ def _server(options: argparse.Namespace) -> Iterator[tuple[str, psutil.Process]]
     """A server on any free port: its address and its process."""
     command = [sys.executable, "-m", "tests.benchmarks.serve_speed", "--serves"]
     command += ["--model", options.model, "--device", options.device, "--slots", options.slots]
+    command += ["--dtype", options.dtype, "--cache", options.cache]
     if options.random_weights:
         command += ["--random-weights", options.random_weights]
     with subprocess.Popen(
