@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.attention.bias import causal_lower_right
+from torch.nn.attention.bias import CausalBias, causal_lower_right
 
 from core.llava.quantized_cache import LayerCache, as_tensor
 
@@ -37,7 +37,7 @@ class PromptAttention:
         """
         if count in (1, end):
             return None
-        if self._heads == self._key_heads and self._device.type == "cuda":
+        if self._device.type == "cuda":
             return causal_lower_right(count, end)
         mask = torch.full((count, end), float("-inf"), device=self._device, dtype=self._dtype)
         return mask.triu_(end - count + 1)
@@ -62,6 +62,11 @@ class PromptAttention:
             if self._device.type == "cpu" and mask is not None:
                 attention = self._in_blocks(queries, keys, values, mask)
             else:
+                if isinstance(mask, CausalBias) and self._heads != self._key_heads:
+                    # Only with as many heads on both sides torch does not make a matrix of all
+                    # rows and positions of each head.
+                    group = self._heads // self._key_heads
+                    keys, values = (each.repeat_interleave(group, 1) for each in (keys, values))
                 is_causal = mask is None and count == end
                 attention = self._attend(queries, keys, values, attn_mask=mask, is_causal=is_causal)
         return attention[0].transpose(0, 1).reshape(count, -1)
