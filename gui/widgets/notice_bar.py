@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -22,6 +25,8 @@ from gui.widgets.notice import Notice, NoticeAction, NoticeActionKind
 from gui.widgets.theme import Theme
 
 _SHOWN_MS = 15_000
+# A long notice in a low window scrolls, and leaves room for what it is about.
+_SHARE_OF_WINDOW, _LEAST_LINES = 0.2, 3
 
 
 class NoticeBar(QFrame):
@@ -52,7 +57,8 @@ class NoticeBar(QFrame):
         column.setSpacing(4)
         row = QHBoxLayout()
         row.setSpacing(8)
-        row.addWidget(self.text_label, 1)
+        self._text = _ScrolledText(self.text_label, self.tr("Notice"))
+        row.addWidget(self._text, 1)
         row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(row)
         self._below = QWidget()
@@ -124,3 +130,56 @@ class NoticeBar(QFrame):
         self.dismiss()
         if action:
             self.action_chosen.emit(action)
+
+
+class _ScrolledText(QScrollArea):
+    """A text that scrolls where it takes more than its share of the window."""
+
+    def __init__(self, label: QLabel, name: str):
+        super().__init__()
+        self.setAccessibleName(name)
+        self.setProperty("class", "page")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self._label = label
+        # By itself its least height is that of the narrowest lines.
+        label.setMinimumHeight(1)
+        self.setWidget(label)
+        self.viewport().setAutoFillBackground(False)
+        label.setAutoFillBackground(False)
+        label.installEventFilter(self)
+        self.verticalScrollBar().rangeChanged.connect(self._on_range_changed)
+
+    def heightForWidth(self, width: int) -> int:
+        least = _LEAST_LINES * self.fontMetrics().lineSpacing()
+        most = max(least, round(_SHARE_OF_WINDOW * self.window().height()))
+        frame = 2 * self.frameWidth()  # The ring of the focus.
+        return min(self._label.heightForWidth(width - frame) + frame, most)
+
+    def sizeHint(self) -> QSize:
+        hint = self._label.sizeHint()
+        return QSize(hint.width(), self.heightForWidth(max(hint.width(), self.width())))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._label.minimumSizeHint().width(), self.fontMetrics().lineSpacing())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.window().installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # The label says so when its text or font changes, and the window when it is resized.
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+    @Slot(int, int)
+    def _on_range_changed(self, least: int, most: int) -> None:
+        is_scrolled = most > least
+        policy = Qt.FocusPolicy.StrongFocus if is_scrolled else Qt.FocusPolicy.NoFocus
+        self.setFocusPolicy(policy)

@@ -36,6 +36,8 @@ from gui.engines.dialog import EngineDialog
 from gui.models.dialog import ModelsDialog
 from gui.window.commands import Command
 from gui.window.leave_dialog import UnsavedDialog
+from gui.widgets.notice import NoticeAction, NoticeActionKind
+from gui.widgets.notice_bar import NoticeBar
 from gui.window.main_window import MainWindow
 from tests.gui.batch.folder_page import shown
 from tests.gui.conftest import until
@@ -117,6 +119,8 @@ async def _conversation(
         QTest.keyClick(edit, KEY.Key_Return)
         await answered(program, number)
     yield Screen("answer", window)
+    async for screen in _notices(window, "the conversation"):
+        yield screen
     last = window.transcript_view.exchange_views[-1]
     QTest.keyClick(window.prompt_box.prompt_edit, KEY.Key_F2)
     await until(window.evidence_view.popup.isVisible)
@@ -140,6 +144,26 @@ async def _conversation(
     drop(program, [broken])
     await until(lambda: window.drop_zone.error_page.isVisible())
     yield Screen("error", window)
+
+
+async def _notices(window: MainWindow, over: str) -> AsyncIterator[Screen]:
+    """A short notice without a button, and the newest of two, with a long name and a button."""
+    window.show_notice("There is no other image of this kind.")
+    await until(lambda: _seen_bars(window))
+    bar = _seen_bars(window)[0]
+    yield Screen(f"notice over {over}", window)
+    text = f"“{LONG_NAME}” cannot be written (disk full). Free some space, then try again."
+    window.show_notice(text, NoticeAction(NoticeActionKind.SHOW_UNSAVED, "Show its caption"))
+    await until(bar.action_button.isVisible)
+    yield Screen(f"notices over {over}", window)
+    for _ in range(2):
+        bar.dismiss()
+    await until(lambda: not bar.isVisible())
+
+
+def _seen_bars(window: MainWindow) -> list[NoticeBar]:
+    bars = window.notice_bar, window.batch_panel.notice_bar
+    return [bar for bar in bars if not bar.visibleRegion().isEmpty()]
 
 
 async def _in_the_list(window: MainWindow, is_so: Callable[[], object]) -> None:
@@ -277,6 +301,8 @@ async def _finished_run(program: Program) -> AsyncIterator[Screen]:
     panel.replace_bar.close_bar()
     panel.head.rows_button.click()
     yield Screen("finished, without its images", window)
+    async for screen in _notices(window, "a folder run"):
+        yield screen
     await until(window.commands[Command.CAPTION_AGAIN].isEnabled)
     window.commands[Command.CAPTION_AGAIN].trigger()
     again = await dialog_named("again_dialog")
