@@ -34,10 +34,10 @@ from gui.batch.countdown_dialog import CountdownDialog
 from gui.batch.panel import BatchPanel
 from gui.engines.dialog import EngineDialog
 from gui.models.dialog import ModelsDialog
-from gui.window.commands import Command
-from gui.window.leave_dialog import UnsavedDialog
 from gui.widgets.notice import NoticeAction, NoticeActionKind
 from gui.widgets.notice_bar import NoticeBar
+from gui.window.commands import Command
+from gui.window.leave_dialog import UnsavedDialog
 from gui.window.main_window import MainWindow
 from tests.gui.batch.folder_page import shown
 from tests.gui.conftest import until
