@@ -17,7 +17,7 @@ from PySide6.QtGui import (
     QTextOption,
 )
 
-from gui.widgets.text_direction import side_of
+from gui.widgets.text_direction import direction_of, side_of
 from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
 
@@ -68,12 +68,13 @@ def paint_lines(
     Line breaks of the text become spaces. If some of the text does not fit, the last line ends in
     an ellipsis. Lines begin at `side`; without it, where the text is read from.
     """
-    side = side or side_of(text)
+    side, direction = side or side_of(text), direction_of(text)
     # Of the same length as before, so that the spans still hold.
     text = text.replace("\n", " ")
     indices = TextIndex(text)
     layout = QTextLayout(text, painter.font())
     option = QTextOption(side)
+    option.setTextDirection(direction)
     option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
     layout.setTextOption(option)
     layout.setFormats([_format_range(span, form, indices) for span, form in spans])
@@ -90,7 +91,7 @@ def paint_lines(
             rest = text[begin:][:_ELIDED_FROM]
             moved = [((max(0, a - begin), b - begin), form) for (a, b), form in spans if b > begin]
             at = QPointF(inside.left(), y)
-            _paint_elided(painter, at, inside.width(), rest, moved, side)
+            _paint_elided(painter, at, inside.width(), rest, moved, option)
         else:
             line.draw(painter, QPointF(inside.left(), y - line.y()))
 
@@ -101,18 +102,19 @@ def _paint_elided(
     width: int,
     text: str,
     spans: Sequence[FormattedSpan],
-    side: Qt.AlignmentFlag,
+    whole: QTextOption,
 ) -> None:
-    """Paints one line of at most `width` pixels that ends in an ellipsis."""
+    """Paints one line of at most `width` pixels that ends in an ellipsis, at the side and in the
+    direction of the `whole` text."""
     room = width
     while True:
-        # In a layout of its own, whose direction is the text's.
+        # In a layout of its own.
         shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room)
         length = max(0, len(shown) - 1)  # The ellipsis has no format.
         indices = TextIndex(shown)
         kept = [((begin, min(end, length)), form) for (begin, end), form in spans if begin < length]
         layout = QTextLayout(shown, painter.font())
-        option = QTextOption(side)
+        option = QTextOption(whole)
         option.setWrapMode(QTextOption.WrapMode.NoWrap)
         layout.setTextOption(option)
         layout.setFormats([_format_range(span, form, indices) for span, form in kept])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QPainter
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QLabel, QWidget
 
@@ -72,6 +72,32 @@ def test_text_begins_at_the_side_where_it_is_read_from(qtbot, theme, what):
     for text, is_right in ((ENGLISH, False), (HEBREW, True), (ENGLISH, False)):
         show(widget, text)
         assert is_at_right(part) is is_right, text
+
+
+@pytest.mark.parametrize("window", [LEFT, RIGHT])
+@pytest.mark.parametrize("what", MAKERS)
+def test_what_ends_a_sentence_is_where_its_reading_ends(qtbot, qapp, theme, what, window):
+    """In a window that is laid out from either side."""
+    make, show = MAKERS[what]
+    qapp.setLayoutDirection(window)
+    try:
+        widget = make(theme)
+        qtbot.addWidget(widget)
+        widget.resize(420, 90)
+        widget.show()
+        part = widget.text if isinstance(widget, AnswerBar) else widget
+        if isinstance(part, QAbstractScrollArea):
+            part = part.viewport()
+        for text in (HEBREW, ENGLISH):
+            begins = []
+            for ending in ("", " .:!.:!"):
+                show(widget, text + ending)
+                image = part.grab().toImage()
+                side = image.width() - 60 if text == HEBREW else 0
+                begins.append(image.copy(QRect(side, 0, 60, image.height())))
+            assert begins[0] == begins[1], text
+    finally:
+        qapp.setLayoutDirection(LEFT)
 
 
 @pytest.mark.parametrize(
