@@ -90,7 +90,7 @@ class ConflictDialog(QDialog):
         column.addLayout(texts, 1)
         column.addWidget(self.all_box)
         column.addLayout(buttons)
-        self.setMinimumSize(*_LEAST_SIZE)
+        self.setMinimumWidth(_LEAST_SIZE[0])
 
     def _show_conflict(self) -> None:
         conflict, left = self._conflicts[self._index], len(self._conflicts) - self._index
@@ -104,6 +104,12 @@ class ConflictDialog(QDialog):
         self.all_box.setText(counted(left - 1, one, many))
         self.all_box.setVisible(left > 1)
         self.keep_button.setFocus()
+        # A long name takes several lines.
+        width = max(self.width() if self.isVisible() else 0, _LEAST_SIZE[0])
+        layout = self.layout()
+        least = layout.totalMinimumHeightForWidth(width) if layout else 0
+        self.setMinimumHeight(least)
+        self.resize(width, max(self.height() if self.isVisible() else _LEAST_SIZE[1], least))
 
     def _decide(self, numbers: set[int]) -> None:
         count = len(self._conflicts) - self._index if self.all_box.isChecked() else 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -9,7 +11,9 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
     QLabel,
+    QLayout,
     QScrollArea,
+    QStackedLayout,
     QStyle,
     QStyleOptionComboBox,
     QToolButton,
@@ -23,6 +27,7 @@ from gui.widgets.labels import RoomyLabel
 
 # What a layout may round away, and what a focus frame adds.
 _TOLERANCE = 2
+_INSIDE = (1, 1, -1, -1)
 # So much of what scrolls must be seen at once.
 _LEAST_SCROLLED = 56
 
@@ -32,11 +37,37 @@ def cut_off(window: QWidget) -> list[str]:
 
     Parts that can be scrolled into view are in order.
     """
-    faults = []
+    faults, siblings = [], dict[QWidget, list[QWidget]]()
     for part in window.findChildren(QWidget):
         if part.isVisible() and part.window() is window and _matters(part):
             faults += _faults_of_part(part)
-    return faults
+            siblings.setdefault(part.parentWidget(), []).append(part)
+    return faults + [fault for parts in siblings.values() for fault in _overlaps(parts)]
+
+
+def _overlaps(siblings: list[QWidget]) -> list[str]:
+    """Says which of the parts that a layout has placed beside each other lie over each other."""
+    placed = [one for one in siblings if _is_in_layout(one)]
+    inside = {one: one.geometry().adjusted(*_INSIDE) for one in placed}
+    return [
+        f"{_named(a)} {described_rect(a.geometry())} overlaps "
+        f"{_named(b)} {described_rect(b.geometry())}"
+        for a, b in combinations(placed, 2)
+        if inside[a].intersects(inside[b])
+    ]
+
+
+def _is_in_layout(part: QWidget) -> bool:
+    """Whether a layout has placed it; what floats over others is placed by hand."""
+    parent = part.parentWidget()
+    return parent is not None and _has(parent.layout(), part)
+
+
+def _has(layout: QLayout | None, part: QWidget) -> bool:
+    if layout is None or isinstance(layout, QStackedLayout):
+        return False
+    items = [layout.itemAt(number) for number in range(layout.count())]
+    return any(item.widget() is part or _has(item.layout(), part) for item in items if item)
 
 
 def _matters(part: QWidget) -> bool:
