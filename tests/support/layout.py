@@ -41,7 +41,8 @@ def cut_off(window: QWidget) -> list[str]:
     for part in window.findChildren(QWidget):
         if part.isVisible() and part.window() is window and _matters(part):
             faults += _faults_of_part(part)
-            siblings.setdefault(part.parentWidget(), []).append(part)
+            if (parent := part.parentWidget()) is not None:
+                siblings.setdefault(parent, []).append(part)
     return faults + [fault for parts in siblings.values() for fault in _overlaps(parts)]
 
 
