@@ -10,6 +10,9 @@ from core.workspace.images import CaptionState, Images
 from core.workspace.statistics import in_slices, look_like_tags, statistics_of
 from core.workspace.tags import counted
 
+# A caption that somebody writes in a folder without any says little about those to come.
+_FEWEST = 3
+
 
 class Counting:
     """Counts in the columns under `guard`; any thread may call."""
@@ -41,7 +44,10 @@ class Counting:
         """See `Workspace.guessed_mode`."""
         with self._guard:
             captions = self._images.captions[:]
-        are_tags = look_like_tags(list(filter(None, captions)))
+            images = len(captions) - self._images.states.count(CaptionState.GONE)
+        present = list(filter(None, captions))
+        is_enough = len(present) >= min(_FEWEST, images)
+        are_tags = is_enough and look_like_tags(present)
         return CaptionMode.TAGS if are_tags else CaptionMode.TEXT
 
     def tags(self, give_way: GiveWay | None = None) -> Mapping[str, int]:

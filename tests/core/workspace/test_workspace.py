@@ -480,6 +480,18 @@ def test_mode_is_guessed_from_the_captions(opened, folder, caption, mode):
     assert opened().guessed_mode() == mode
 
 
+def test_first_caption_with_a_comma_does_not_make_a_folder_one_of_tags(opened, folder):
+    for path in folder.glob("*.txt"):
+        path.unlink()
+    workspace = opened()
+    ids = workspace.ids()
+    assert len(ids) >= 3
+    for number, id in enumerate(ids[:3], 1):
+        workspace.set_captions({id: "a dog, asleep"}, EDIT)
+        expected = CaptionMode.TAGS if number == 3 else CaptionMode.TEXT
+        assert workspace.settle_mode() is expected
+
+
 def test_edit_whose_end_could_not_be_kept_is_not_made_again_over_later_ones(
     opened, folder, tmp_path
 ):
