@@ -158,7 +158,7 @@ class AboutDialog(QDialog):
         words = QLabel(
             self.tr(
                 "Describes images and answers questions about them.\n"
-                "Everything happens on this computer. No image and no text leaves it."
+                "Images and texts stay on this computer, unless you use a model on a server."
             )
         )
         makers = QLabel(
