@@ -89,8 +89,8 @@ def write_control(root: Path, architecture: str) -> None:
         "Priority: optional\n"
         "Description: describes images and answers questions about them\n"
         " Drop an image on the window, press Enter, and read the answer as it is written.\n"
-        " Nothing leaves your computer. A small model for drawings is built in; for photos,\n"
-        " load LLaVA-1.5-7b or download another model.\n",
+        " Images and texts stay on your computer, unless you use a model on a server. A small\n"
+        " model for drawings is built in; for photos, download LLaVA-1.5-7b or another model.\n",
         encoding="utf-8",
     )
     sums = [
