@@ -61,6 +61,8 @@ class RunHead(QWidget):
             one = self.tr("Caption 1 image in {where}")
             many = self.tr("Caption {count} images in {where}")
         text = counted(count, one, many).replace("{where}", where)
+        if len(roots) == 1 and _is_image(roots[0]):
+            text = where if has_begun else self.tr("Caption {name}").format(name=where)
         self._title = text if roots else self.tr("Caption folder")
         self._show_title()
         self.folder_button.setEnabled(bool(roots))

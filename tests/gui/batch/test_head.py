@@ -14,7 +14,6 @@ HOLIDAY = Path("/home/ada/holiday")
     ("roots", "where"),
     [
         ([HOLIDAY], "“holiday”"),
-        ([HOLIDAY / "cat.png"], "“cat.png”"),
         ([HOLIDAY / "cat.png", HOLIDAY / "dog.JPG"], "“holiday”"),
         ([HOLIDAY / "cat.png", HOLIDAY / "zoo"], "2 folders"),
         ([HOLIDAY / "cat.png", HOLIDAY.parent / "dog.jpg"], "2 folders"),
@@ -29,3 +28,14 @@ def test_first_line_says_in_which_folder_or_how_many_the_images_are(qapp, qtbot,
     head.show()
     head.show_run(2, roots, has_begun=False)
     assert head.title_label.text() == f"Caption 2 images in {where}"
+
+
+def test_run_of_one_file_is_named_by_it(qapp, qtbot):
+    head = RunHead(Theme(qapp, "light"))
+    qtbot.addWidget(head)
+    head.resize(900, 40)
+    head.show()
+    head.show_run(1, [HOLIDAY / "cat.png"], has_begun=False)
+    assert head.title_label.text() == "Caption “cat.png”"
+    head.show_run(1, [HOLIDAY / "cat.png"], has_begun=True)
+    assert head.title_label.text() == "“cat.png”"
