@@ -143,7 +143,7 @@ class _ScrolledText(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self._label = label
@@ -152,7 +152,6 @@ class _ScrolledText(QScrollArea):
         self.setWidget(label)
         self.viewport().setAutoFillBackground(False)
         label.setAutoFillBackground(False)
-        label.installEventFilter(self)
         self.verticalScrollBar().rangeChanged.connect(self._on_range_changed)
 
     def heightForWidth(self, width: int) -> int:
@@ -173,10 +172,14 @@ class _ScrolledText(QScrollArea):
         self.window().installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        # The label says so when its text or font changes, and the window when it is resized.
-        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+        if event.type() == QEvent.Type.Resize and watched is self.window():
             self.updateGeometry()
         return super().eventFilter(watched, event)
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:  # The text or its font is another.
+            self.updateGeometry()
+        return super().viewportEvent(event)
 
     @Slot(int, int)
     def _on_range_changed(self, least: int, most: int) -> None:
