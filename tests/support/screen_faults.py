@@ -13,11 +13,13 @@ import re
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import qasync
+from PySide6.QtCore import QEvent, QObject
 from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -93,6 +95,7 @@ WALKS = {
 # Their faults depend on the theme.
 _IN_BOTH_THEMES = {"contrast", "focus"}
 _WIDEST_MENU = 560
+_PATIENCE = 10
 _MNEMONIC = re.compile(r"(?<!&)&([^&])")
 
 
@@ -111,15 +114,41 @@ async def _visit(
     faults: list[str],
 ) -> None:
     in_both = [kind for kind in kinds if kind in _IN_BOTH_THEMES]
+    layouts = _Layouts()
+    app.installEventFilter(layouts)
     async for screen in walk:
         # Windows are fitted and laid out by events; on a busy machine not all have come by then.
         await asyncio.sleep(0.05)
         lay_out_all(app)
         faults += faults_of(screen, kinds)
+        if "reach" in kinds:
+            faults += [f"{screen.name}: {fault}" for fault in await layouts.without_end()]
         if in_both:
             await _choose(theme, "dark")
             faults += [f"dark: {fault}" for fault in faults_of(screen, in_both)]
             await _choose(theme, "light")
+
+
+class _Layouts(QObject):
+    """Counts how often parts ask for a layout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: Counter[str] = Counter()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._asked[f"{type(watched).__name__} {watched.objectName()}"] += 1
+        return False
+
+    async def without_end(self) -> list[str]:
+        """Returns what asks for a layout again and again while nothing happens."""
+        for _ in range(_PATIENCE):
+            self._asked.clear()
+            await asyncio.sleep(0.05)
+            if not self._asked:
+                return []
+        return [f"{name} is laid out without end, {n} times" for name, n in self._asked.items()]
 
 
 async def _choose(theme: Theme, mode: str) -> None:
