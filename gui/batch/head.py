@@ -96,5 +96,10 @@ def places_text(roots: Sequence[Path]) -> str:
     return counted(len(folders), one, QCoreApplication.translate("RunHead", "{count} folders"))
 
 
+def has_folder(roots: Sequence[Path]) -> bool:
+    """Returns whether any of them is a folder."""
+    return not all(map(_is_image, roots))
+
+
 def _is_image(root: Path) -> bool:
     return root.suffix.lower() in PICTURE_SUFFIXES

@@ -19,7 +19,7 @@ from gui.batch.caption_list import BatchList, placeholder
 from gui.batch.filter_bar import FilterBar
 from gui.batch.form import BatchForm
 from gui.batch.form_check import FormCheck
-from gui.batch.head import RunHead
+from gui.batch.head import RunHead, has_folder
 from gui.batch.list_area import ListArea
 from gui.batch.replace import ReplaceBar
 from gui.batch.rows import BatchModel
@@ -144,7 +144,7 @@ class BatchPanel(QFrame):
     def show_roots(self, roots: Sequence[Path]) -> None:
         """Names the folders and files of the run."""
         self._roots = list(roots)
-        self._show_head()
+        self._show_phase()
 
     def show_items(self, items: list[Item]) -> None:
         """Shows the items of another run."""
@@ -265,7 +265,8 @@ class BatchPanel(QFrame):
         if not self._can_edit:
             self.list.finish_editing()
         self.model.set_editable(self._can_edit)
-        self.form.recursive_box.setEnabled(self._phase is Phase.CHOOSING)
+        is_choosing = self._phase is Phase.CHOOSING
+        self.form.recursive_box.setEnabled(is_choosing and has_folder(self._roots))
         self._show_parts()
         self._show_head()
         self.show_progress(self._progress)

@@ -358,6 +358,18 @@ def test_folders_inside_are_taken_when_wanted(live, folder):
     live(story)
 
 
+def test_chosen_images_have_no_folders_inside(live, folder):
+    async def story(program, panel):
+        box = panel.form.recursive_box
+        program.window.dialogs.run_chosen.emit(sorted(folder.glob("*.png"))[:2])
+        await until(lambda: len(panel.model.items) == 2)
+        assert not box.isEnabled()
+        await chosen(program, panel, folder)
+        await until(box.isEnabled)
+
+    live(story)
+
+
 def test_row_is_opened_by_enter_and_the_panel_comes_back(live, folder):
     async def story(program, panel):
         await begun(program, panel, folder)
