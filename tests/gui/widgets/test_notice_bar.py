@@ -15,17 +15,22 @@ ACTION = NoticeAction(NoticeActionKind.EDIT_CAPTION, "Edit caption")
 
 
 @pytest.fixture
-def bar(qapp, qtbot):
+def window(qtbot):
     window = QWidget()
     qtbot.addWidget(window)
-    column = QVBoxLayout(window)
-    bar = NoticeBar(Theme(qapp, "light"))
-    column.addWidget(bar)
-    column.addStretch(1)
+    QVBoxLayout(window)
     window.resize(300, 400)
     window.show()
     qtbot.waitExposed(window)
-    yield bar  # The window lives on meanwhile.
+    return window
+
+
+@pytest.fixture
+def bar(qapp, window):
+    bar = NoticeBar(Theme(qapp, "light"))
+    window.layout().addWidget(bar)
+    window.layout().addStretch(1)
+    return bar
 
 
 def is_seen(bar):
