@@ -87,6 +87,7 @@ def cursor():
         ("video", b"\0\0\1\xba" + bytes(4096)),
         ("font", b"\0\1\0\0" + bytes(range(200))),
         ("type 2, no size", b"\0\0\2" + bytes(9) + b"\0\0\0\0\x18\0" + bytes(99)),
+        ("type 2, unused range", b"\0\0\2\1" + bytes(8) + b"\2\0\2\0\x18\0" + bytes(12)),
         ("type 2, too long", b"\0\0\2" + bytes(9) + b"\2\0\2\0\x18\0" + bytes(9999)),
         ("type 2, wrong depth", b"\0\0\2" + bytes(9) + b"\2\0\2\0\x17\0" + bytes(12)),
     ],
