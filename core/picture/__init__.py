@@ -33,7 +33,7 @@ from core.picture.model_view import (
     square_of,
 )
 from core.picture.natural_order import natural_key, sorted_in_parts
-from core.picture.opening import Picture, open_picture
+from core.picture.opening import Picture, open_picture, printable
 from core.picture.part import SMALLEST_PART, PicturePart, box_of, cut_out, part_of
 from core.picture.sending import (
     USUAL_SENDING,
@@ -71,6 +71,7 @@ __all__ = [
     "open_to_send",
     "part_of",
     "picture_size",
+    "printable",
     "sent_picture",
     "sorted_in_parts",
     "square_of",

@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from core.picture import PICTURE_SUFFIXES
+from core.picture import PICTURE_SUFFIXES, printable
 from gui.widgets.buttons import icon_button
 from gui.widgets.counted import counted
 from gui.widgets.elided_label import ElidedLabel
@@ -81,12 +81,12 @@ class RunHead(QWidget):
 
 def name_of(roots: Sequence[Path]) -> str:
     """Returns the name of the one image or folder, or of the folder that all images are in; ""
-    if there are several."""
+    if there are several. Bytes that are not UTF-8 are replaced, since Qt cannot show them."""
     if len(roots) == 1:
-        return roots[0].name or str(roots[0])
+        return printable(roots[0].name or str(roots[0]))
     folders = {root.parent for root in roots}
     are_images = all(map(_is_image, roots))
-    return next(iter(folders)).name if are_images and len(folders) == 1 else ""
+    return printable(next(iter(folders)).name) if are_images and len(folders) == 1 else ""
 
 
 def places_text(roots: Sequence[Path]) -> str:
