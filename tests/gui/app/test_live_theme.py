@@ -6,7 +6,8 @@ import time
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QEvent, QObject, QPoint
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from core.locations import writable_locations
@@ -18,7 +19,7 @@ from gui.window.commands import Command
 from tests.gui.conftest import until
 from tests.support.appearance import looks_of
 from tests.support.living_program import live_through
-from tests.support.screens import FACTS, drop, screens
+from tests.support.screens import FACTS, answered, drop, screens
 from tests.support.scripted_engine import ScriptedCheckpoint
 from tests.support.workspace_screens import workspace_screens
 
@@ -179,3 +180,37 @@ def test_switching_the_text_size_lays_everything_out_as_a_restart_does(visit, wa
     to_large, _ = visit(walk, {"theme": "light"}, lambda theme: theme.choose_text_percent(150))
     found = differences(to_large, large)
     assert not found, "\n".join(found)
+
+
+def test_answer_that_streams_meanwhile_loses_no_word_and_has_the_new_colours(live, qapp, tmp_path):
+    path = tmp_path / "red.png"
+    Image.new("RGB", (40, 30), "red").save(path)
+
+    async def story(program):
+        window, theme = program.window, qapp.findChildren(Theme)[-1]
+        theme.choose("light")
+        drop(program, [path])
+        await until(lambda: program.session.picture)
+        edit = window.prompt_box.prompt_edit
+        QTest.keyClicks(edit, "say 80 words at 100")
+        QTest.keyClick(edit, Qt.Key.Key_Return)
+        await until(lambda: window.transcript_view.exchange_views)
+        [view] = window.transcript_view.exchange_views
+        await until(lambda: "word9" in view.answer_text.toPlainText())
+        theme.choose("dark")
+        await until(lambda: not theme.is_restyling)
+        assert program.session.is_answering
+        await answered(program, 1)
+        assert view.answer_text.toPlainText() == " ".join(f"word{n}" for n in range(80))
+        await asyncio.sleep(_SETTLED_SECONDS)
+        meanwhile = looks_of(window)
+        for mode in ("light", "dark"):  # Again, while nothing streams.
+            theme.choose(mode)
+            await until(lambda: not theme.is_restyling)
+        await asyncio.sleep(_SETTLED_SECONDS)
+        afterwards = looks_of(window)
+        assert meanwhile.keys() == afterwards.keys()
+        found = {name: look.differs_from(meanwhile[name]) for name, look in afterwards.items()}
+        assert not {name: how for name, how in found.items() if how}
+
+    live(story)
