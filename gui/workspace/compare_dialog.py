@@ -30,7 +30,7 @@ from gui.workspace.thumbnails import Thumbnails
 
 COLUMNS = 3
 _SIZE = (1000, 640)
-_LEAST_SIZE = (560, 380)
+_LEAST_SIZE = (560, 340)
 _SIDE = 120
 _LEAST_TEXT = 56
 _MOST_EDITOR = 140

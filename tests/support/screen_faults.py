@@ -60,6 +60,8 @@ def out_of_reach(window: QWidget) -> list[str]:
         faults.append(f"{described_rect(frame)} is not inside {described_rect(area)}")
     if isinstance(window, QMenu):
         faults += _faults_of_menu(window)
+    if isinstance(window, QDialog) and window.minimumHeight() > _LOWEST:
+        faults.append(f"it cannot be lower than {window.minimumHeight()}")
     if isinstance(window, QDialog) and window.findChildren(QLineEdit):
         buttons = [one for one in window.findChildren(QPushButton) if one.isDefault()]
         faults += ["Enter in a field cancels" for one in buttons if one.text() == "Cancel"]
@@ -95,6 +97,8 @@ WALKS = {
 # Their faults depend on the theme.
 _IN_BOTH_THEMES = {"contrast", "focus"}
 _WIDEST_MENU = 560
+# What a laptop of 1366 × 768 has at 200 %, without a title bar.
+_LOWEST = 384 - 32
 _PATIENCE = 10
 _MNEMONIC = re.compile(r"(?<!&)&([^&])")
 
