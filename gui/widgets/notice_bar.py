@@ -1,4 +1,4 @@
-"""A bar above the prompt for notes and expected errors. It is not modal and takes no focus."""
+"""A bar above the prompt for notes and expected errors. It is not modal and waits for the focus."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -22,6 +21,7 @@ from gui.widgets.counted import counted
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 from gui.widgets.notice import Notice, NoticeAction, NoticeActionKind
+from gui.widgets.scrolled_page import ScrolledPage
 from gui.widgets.theme import Theme
 
 _SHOWN_MS = 15_000
@@ -132,26 +132,18 @@ class NoticeBar(QFrame):
             self.action_chosen.emit(action)
 
 
-class _ScrolledText(QScrollArea):
+class _ScrolledText(ScrolledPage):
     """A text that scrolls where it takes more than its share of the window."""
 
     def __init__(self, label: QLabel, name: str):
-        super().__init__()
+        super().__init__(label)
         self.setAccessibleName(name)
-        self.setProperty("class", "page")
-        self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setWidgetResizable(True)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        policy = self.sizePolicy()
+        policy.setVerticalPolicy(QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self._label = label
-        # By itself its least height is that of the narrowest lines.
-        label.setMinimumHeight(1)
-        self.setWidget(label)
-        self.viewport().setAutoFillBackground(False)
-        label.setAutoFillBackground(False)
         self.verticalScrollBar().rangeChanged.connect(self._on_range_changed)
 
     def heightForWidth(self, width: int) -> int:
