@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -91,6 +92,7 @@ class ConflictDialog(QDialog):
         column.addWidget(self.all_box)
         column.addLayout(buttons)
         self.setMinimumWidth(_LEAST_SIZE[0])
+        self.resize(*_LEAST_SIZE)
 
     def _show_conflict(self) -> None:
         conflict, left = self._conflicts[self._index], len(self._conflicts) - self._index
@@ -104,12 +106,20 @@ class ConflictDialog(QDialog):
         self.all_box.setText(counted(left - 1, one, many))
         self.all_box.setVisible(left > 1)
         self.keep_button.setFocus()
-        # A long name takes several lines.
-        width = max(self.width() if self.isVisible() else 0, _LEAST_SIZE[0])
+        if self.isVisible():
+            self._fit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Makes room for a name of several lines."""
         layout = self.layout()
-        least = layout.totalMinimumHeightForWidth(width) if layout else 0
+        assert layout is not None
+        least = layout.totalMinimumHeightForWidth(self.width())
         self.setMinimumHeight(least)
-        self.resize(width, max(self.height() if self.isVisible() else _LEAST_SIZE[1], least))
+        self.resize(self.width(), max(self.height(), least))
 
     def _decide(self, numbers: set[int]) -> None:
         count = len(self._conflicts) - self._index if self.all_box.isChecked() else 1

@@ -81,6 +81,7 @@ class BatchPanel(QFrame):
         self.setObjectName("batch_panel")
         self._phase = Phase.CHOOSING
         self._roots: list[Path] = []
+        self._has_folder = False
         self._progress = Progress({})
         self._other_prompt = ""
         self._can_undo_edit = False
@@ -143,8 +144,9 @@ class BatchPanel(QFrame):
 
     def show_roots(self, roots: Sequence[Path]) -> None:
         """Names the folders and files of the run."""
-        self._roots = list(roots)
-        self._show_phase()
+        self._roots, self._has_folder = list(roots), has_folder(roots)
+        self._show_subfolders()
+        self._show_head()
 
     def show_items(self, items: list[Item]) -> None:
         """Shows the items of another run."""
@@ -265,11 +267,14 @@ class BatchPanel(QFrame):
         if not self._can_edit:
             self.list.finish_editing()
         self.model.set_editable(self._can_edit)
-        is_choosing = self._phase is Phase.CHOOSING
-        self.form.recursive_box.setEnabled(is_choosing and has_folder(self._roots))
+        self._show_subfolders()
         self._show_parts()
         self._show_head()
         self.show_progress(self._progress)
+
+    def _show_subfolders(self) -> None:
+        is_choosing = self._phase is Phase.CHOOSING
+        self.form.recursive_box.setEnabled(is_choosing and self._has_folder)
 
     def _show_head(self) -> None:
         count, roots = len(self.model.items), self._roots
