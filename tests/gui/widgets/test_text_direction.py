@@ -59,16 +59,20 @@ MAKERS = {
 }
 
 
-@pytest.mark.parametrize("what", MAKERS)
-def test_text_begins_at_the_side_where_it_is_read_from(qtbot, theme, what):
-    make, show = MAKERS[what]
+def made(make, theme, qtbot):
+    """A widget of these, and the part of it that paints the text."""
     widget = make(theme)
     qtbot.addWidget(widget)
     widget.resize(420, 90)
     widget.show()
     part = widget.text if isinstance(widget, AnswerBar) else widget
-    if isinstance(part, QAbstractScrollArea):
-        part = part.viewport()
+    return widget, part.viewport() if isinstance(part, QAbstractScrollArea) else part
+
+
+@pytest.mark.parametrize("what", MAKERS)
+def test_text_begins_at_the_side_where_it_is_read_from(qtbot, theme, what):
+    make, show = MAKERS[what]
+    widget, part = made(make, theme, qtbot)
     for text, is_right in ((ENGLISH, False), (HEBREW, True), (ENGLISH, False)):
         show(widget, text)
         assert is_at_right(part) is is_right, text
@@ -81,13 +85,7 @@ def test_what_ends_a_sentence_is_where_its_reading_ends(qtbot, qapp, theme, what
     make, show = MAKERS[what]
     qapp.setLayoutDirection(window)
     try:
-        widget = make(theme)
-        qtbot.addWidget(widget)
-        widget.resize(420, 90)
-        widget.show()
-        part = widget.text if isinstance(widget, AnswerBar) else widget
-        if isinstance(part, QAbstractScrollArea):
-            part = part.viewport()
+        widget, part = made(make, theme, qtbot)
         for text in (HEBREW, ENGLISH):
             begins = []
             for ending in ("", " .:!.:!"):
