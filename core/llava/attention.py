@@ -63,8 +63,8 @@ class PromptAttention:
                 attention = self._in_blocks(queries, keys, values, mask)
             else:
                 if isinstance(mask, CausalBias) and self._heads != self._key_heads:
-                    # Only with as many heads on both sides torch does not make a matrix of all
-                    # rows and positions of each head.
+                    # With fewer key heads torch would make a matrix of all rows and positions
+                    # for each head.
                     group = self._heads // self._key_heads
                     keys, values = (each.repeat_interleave(group, 1) for each in (keys, values))
                 is_causal = mask is None and count == end

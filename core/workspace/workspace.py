@@ -161,7 +161,7 @@ class Workspace:
         return self._counting.statistics(ids, self.options.mode, give_way)
 
     def guessed_mode(self) -> CaptionMode:
-        """Returns what most captions look like that are read."""
+        """Returns what most captions look like that are read; texts while there are few."""
         return self._counting.guessed_mode()
 
     def tags(self, give_way: GiveWay | None = None) -> Mapping[str, int]:
