@@ -30,7 +30,7 @@ LARGEST = 448.0
 _TOLERANCE = 0.02
 
 RAW_UNIT = 2.0**-16
-"""What a raw product is multiplied by: so that float16 holds the sums of 16,384 products."""
+"""What a raw product is multiplied by: so that float16 holds the sums of 21,000 products."""
 
 
 class Float8Product(Protocol):

@@ -151,8 +151,9 @@ class DecodeStep:
         model, cache, eps = self._model, self._cache, self._model.eps
         at = kernels.step_positions(positions, 0, cache.cosine, cache.sine)
         for layer, keys_and_values in zip(model.layers, cache.layers, strict=True):
+            projection = layer.query_key_value
             states = kernels.norm_gemv(
-                layer.query_key_value.weight, hidden, layer.attention_norm, eps
+                projection.weight, hidden, layer.attention_norm, eps, projection.bias
             )
             states = kernels.decode_attention(states, keys_and_values, at)
             kernels.gemv_add(layer.output.weight, states, hidden)

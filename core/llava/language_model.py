@@ -36,8 +36,8 @@ class LanguageModel:
 
     Mistral's is the same, and Qwen2's but for the biases of its queries, keys and values.
 
-    `kernels` are our CUDA kernels, or None; `operations` are these or torch's own, which do the
-    same.
+    `kernels` are our CUDA kernels for models of `kernel_shape`, or None; `operations` are these or
+    torch's own, which do the same.
     """
 
     def __init__(self, model: Any, *, cache_bits: int = 16):
@@ -52,7 +52,7 @@ class LanguageModel:
         self._rotary = language.rotary_emb
         group = self.heads // self.key_heads
         self.format = layer_format(language)
-        shape = KernelShape(
+        self.kernel_shape = shape = KernelShape(
             dtype=self.dtype,
             bits=self.format.bits if self.format else 8 * self.dtype.itemsize,
             hidden=config.hidden_size,
@@ -61,6 +61,7 @@ class LanguageModel:
             group=group,
             is_float8=self.format is WeightFormat.FP8,
             cache_bits=cache_bits,
+            has_bias=language.layers[0].self_attn.q_proj.bias is not None,
         )
         self.kernels = load_kernels(shape, self.device)
         self.operations = self.kernels or TorchOperations(self.dtype, self.head_dim, group)
@@ -83,11 +84,16 @@ class LanguageModel:
 
     @cached_property
     def fits_fused_kernels(self) -> bool:
-        """Whether every matrix has the precision that the kernels for one row are compiled for."""
-        matrices = [matrix for layer in self.layers for matrix in layer.matrices]
-        kind = self.format
+        """Whether every matrix has the precision that the kernels for one row are compiled for, and
+        those of queries, keys and values alone have biases, if any has."""
+        kind, has_bias = self.format, self.kernel_shape.has_bias
         return (
-            all(matrix.format is kind and matrix.bias is None for matrix in matrices)
+            all(matrix.format is kind for layer in self.layers for matrix in layer.matrices)
+            and all(
+                (matrix.bias is not None) is (has_bias and matrix is layer.query_key_value)
+                for layer in self.layers
+                for matrix in layer.matrices
+            )
             and self.head.format is (WeightFormat.INT8 if kind else None)
             and self.head.bias is None
         )

@@ -25,12 +25,11 @@ from core.llava.forward import ForwardPass
 from core.llava.kernels.build import KernelBuild, build_kernels
 from core.llava.kernels.cubin_cache import CubinCache
 from core.llava.kernels.gemv import (
-    MOST_WARPS,
     GemvTuning,
     GemvWork,
     gemv_tuning,
-    gemv_warps,
     head_bits,
+    reaching,
 )
 from core.llava.kernels.launch import Kernels
 from core.llava.kernels.nvrtc import Nvrtc
@@ -90,12 +89,10 @@ class Tuner:
         shape = self._shape
         bits = head_bits(shape) if name == "norm_gemv_logits" else shape.bits
         columns = max(shape.hidden, shape.inner) if name == "gemv_add" else shape.hidden
-        return [
-            (rows, loads)
-            for rows, loads in WORK[bits]
-            if gemv_warps(columns, loads, bits) <= MOST_WARPS
-            and (rows > 1 or name != "norm_gemv_gated")
-        ]
+        pair = 2 if name == "norm_gemv_gated" else 1
+        tried = [GemvWork(rows, loads, 0) for rows, loads in WORK[bits] if rows >= pair]
+        works = [reaching(work, columns, bits, pair) for work in tried]
+        return list(dict.fromkeys((work.rows, work.loads) for work in works))
 
     def choose(self, name: str, tries: Sequence[GemvWork]) -> None:
         tunings = {work: replace(self.best, **{name: work}) for work in tries}

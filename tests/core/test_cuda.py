@@ -15,7 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from inspect import signature
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -31,11 +33,13 @@ else:
     )
 
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from core import open_engine as checkpoint_module
 from core.batch import Batch, BatchOptions, Control, ItemState
 from core.chat.engine import ChatEngine
 from core.device import choice as device_module
+from core.device.float8 import has_float8
 from core.device.memory import PRECISIONS, memory_need
 from core.engine import Engine
 from core.engine_group.cards import sources_on
@@ -47,10 +51,17 @@ from core.llava.quantized_linear import QuantizedLinear
 from core.open_engine import open_engine
 from core.picture import Picture
 from core.terminal import main as terminal
-from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
+from core.transcript import Answer, Ending, ModelChoice, Precision, Request, Sampling, Turn
 from tests.support.loading_peak import measure
 from tests.support.looking_chat import SIZES, require_right_places, write_looking_model
-from tests.support.tiny_chat import FAMILIES, MORE_FAMILIES, WIDE, as_if_tried, write_chat_model
+from tests.support.tiny_chat import (
+    FAMILIES,
+    IN_SEVENS,
+    MORE_FAMILIES,
+    WIDE,
+    as_if_tried,
+    write_chat_model,
+)
 from tests.support.tiny_llava import (
     TINY,
     Sizes,
@@ -636,8 +647,9 @@ def test_maps_show_where_a_model_looks(tmp_path):
 
 def test_other_architectures_by_our_kernels_say_what_is_likely(tmp_path):
     """Also with the KV cache in 8 bits, judged by the processor in float32."""
-    for family in ("joycaption", "llava_next", "llava_onevision", "idefics3"):
-        folder = write_chat(tmp_path, family, **WIDE)
+    families = ("joycaption", "llava_next", "llava_onevision", "idefics3")
+    for family, sizes in (*((family, WIDE) for family in families), ("llava_onevision", IN_SEVENS)):
+        folder = write_chat(tmp_path / str(sizes["hidden_size"]), family, **sizes)
         judge = load(folder, "cpu", "float32")
         for dtype, quantizes_cache in (("16-bit", False), ("16-bit", True), ("8-bit", True)):
             engine = load(folder, dtype=dtype, quantizes_cache=quantizes_cache)
@@ -646,11 +658,40 @@ def test_other_architectures_by_our_kernels_say_what_is_likely(tmp_path):
             answers = dict(engine.answer_all(requests, threading.Event(), slots=3))
             alone = engine.answer(requests[0], lambda _: None, threading.Event())
             for request, answer in (*answers.items(), (requests[0], alone)):
-                tokens = judge.evidence(request, answer, threading.Event()).tokens
-                worse = max(token.likeliest[0][1] - token.log_p for token in tokens)
-                assert worse < 0.3, (family, dtype, quantizes_cache, worse)
+                worse = most_unlikely(judge, request, answer)
+                assert worse < 0.3, (family, sizes, dtype, quantizes_cache, worse)
             engine.close()
         judge.close()
+
+
+def most_unlikely(judge: LlavaEngine | ChatEngine, request: Request, answer: Answer) -> float:
+    """How much less likely than the likeliest a token of the answer is, at most: as `judge` sees
+    it, which reads the answer as a prompt."""
+    tokens = judge.evidence(request, answer, threading.Event()).tokens
+    return max(token.likeliest[0][1] - token.log_p for token in tokens)
+
+
+def test_seven_heads_to_a_key_and_biases_are_by_our_kernels_in_every_precision(tmp_path):
+    """Judged by the same weights' products of many rows and torch's attention."""
+    folder = write_chat(tmp_path, "llava_onevision", **IN_SEVENS)
+    enlarge_biases(folder)
+    precisions = ["16-bit", "8-bit", "4-bit", *["fp8"] * has_float8(torch.device("cuda"))]
+    for dtype, quantizes_cache in product(precisions, (False, True)):
+        with refused_captures() as refused:
+            engine = load(folder, dtype=dtype, quantizes_cache=quantizes_cache)
+            loop: Any = engine._loop
+            model = loop.forward.language_model
+            assert (model.kernel_shape.group, model.kernel_shape.has_bias) == (7, True)
+            assert model.kernels is not None
+            assert model.fits_fused_kernels
+            requests = about(different_pictures(12))
+            answers = dict(engine.answer_all(requests, threading.Event(), slots=10))
+            alone = [engine.answer(one, lambda _: None, threading.Event()) for one in requests]
+        assert not refused, (dtype, refused)
+        for request, answer in (*answers.items(), *zip(requests, alone, strict=True)):
+            worse = most_unlikely(engine, request, answer)
+            assert worse < 0.3, (dtype, quantizes_cache, worse)
+        engine.close()
 
 
 def test_what_the_image_adds_is_on_the_card_what_it_is_on_the_processor(tmp_path):
@@ -666,6 +707,18 @@ def test_what_the_image_adds_is_on_the_card_what_it_is_on_the_processor(tmp_path
             engine.close()
         difference = np.abs(np.array(scores[0]) - np.array(scores[1])).max()
         assert difference < 0.02, (family, difference)
+
+
+def enlarge_biases(folder: Path) -> None:
+    """Makes those of queries, keys and values matter as much as Qwen2's."""
+    for path in folder.glob("*.safetensors"):
+        weights = load_file(path)
+        for name in weights:
+            if "language_model" in name and name.endswith(
+                ("q_proj.bias", "k_proj.bias", "v_proj.bias")
+            ):
+                weights[name] *= 15
+        save_file(weights, path, {"format": "pt"})
 
 
 @contextmanager

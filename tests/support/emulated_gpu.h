@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstring>
 #include <ucontext.h>
-#include <vector>
 
 using std::max;
 using std::min;
@@ -17,7 +16,6 @@ using std::min;
 #define __shared__ static
 #define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)
-#define __CUDA_ARCH__ 800
 
 typedef unsigned int word;
 struct uint2 { word x, y; };
@@ -39,13 +37,13 @@ struct Meeting {
     }
 };
 
-const int MOST_THREADS = 256, WARP_SIZE = 32, STACK = 1 << 17;
+const int MOST_THREADS = 1024, WARP_SIZE = 32, STACK = 1 << 17;
 ucontext_t scheduler, contexts[MOST_THREADS];
 bool is_over[MOST_THREADS];
 int current;
 Meeting whole, warps[MOST_THREADS / WARP_SIZE];
 void (*kernel)();
-std::vector<char> stacks(MOST_THREADS * STACK);
+static char stacks[MOST_THREADS * STACK];
 
 void Meeting::wait() {
     const int before = number;
@@ -163,6 +161,42 @@ static int __float2int_rn(float x) {
 static float divided(float a, float b) { return a / b; }
 #define __fdividef divided
 #define __expf std::exp
+
+static float rsqrtf(float x) { return 1 / std::sqrt(x); }
+
+// A number of float16, and the nearest number of float16.
+static double from_float16(unsigned short x) {
+    const int exponent = x >> 10 & 31, mantissa = x & 1023;
+    const double sign = x >> 15 ? -1 : 1;
+    if (exponent == 31) return mantissa ? NAN : sign * INFINITY;
+    return sign * std::ldexp(exponent ? mantissa + 1024 : mantissa, std::max(exponent, 1) - 25);
+}
+
+static unsigned short rounded_to_float16(double x) {
+    const unsigned short sign = std::signbit(x) << 15;
+    if (std::isnan(x)) return 0x7fff;
+    const double size = std::abs(x);
+    if (size >= 65520) return sign | 0x7c00;
+    const int exponent = std::max(size > 0 ? std::ilogb(size) : -14, -14);
+    // The mantissa carries over into the exponent where it is rounded up to the next power of two.
+    const int mantissa = (int)std::nearbyint(std::ldexp(size, 10 - exponent));
+    return sign | (((exponent + 14) << 10) + mantissa);
+}
+
+// A float of 8 bits, e4m3.
+static double from_e4m3(unsigned char x) {
+    const int exponent = x >> 3 & 15, mantissa = x & 7;
+    if ((x & 127) == 127) return NAN;
+    return (x >> 7 ? -1 : 1) * std::ldexp(exponent ? mantissa + 8 : mantissa, std::max(exponent, 1) - 10);
+}
+
+static unsigned char rounded_to_e4m3(float x) {
+    const unsigned char sign = std::signbit(x) << 7;
+    if (std::isnan(x)) return 0x7f;
+    const double size = std::min(std::abs((double)x), 448.0);
+    const int exponent = std::max(size > 0 ? std::ilogb(size) : -6, -6);
+    return sign | (((exponent + 6) << 3) + (int)std::nearbyint(std::ldexp(size, 3 - exponent)));
+}
 
 static unsigned short rounded_to_bfloat16(float x) {
     word bits = __float_as_uint(x);

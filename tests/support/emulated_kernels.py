@@ -1,41 +1,20 @@
-"""The attention kernels of a decode step, compiled as C++ and run without a graphics card.
-
-`emulated_gpu.h` stands in for CUDA. What is written in PTX is replaced by what the manual says it
-does: the sources are otherwise those that NVRTC compiles.
-"""
+"""The kernels that read or write a KV cache or resize pictures, run without a graphics card."""
 
 from __future__ import annotations
 
 import ctypes
-import re
-import subprocess
-import sys
 from pathlib import Path
 
-import pytest
 import torch
 from torch import Tensor
 
-import core.llava.kernels
 from core.llava.kernels.arguments import of_cache
 from core.llava.kernels.scratch import AttentionScratch
 from core.llava.kernels.shape import KernelShape
 from core.llava.kernels.square import Square
 from core.llava.quantized_cache import LayerCache
+from tests.support.emulated_sources import address, compiled
 
-_SOURCES = Path(core.llava.kernels.__file__).parent
-_HEADER = Path(__file__).with_name("emulated_gpu.h")
-
-# Functions with PTX, and what they do.
-_IN_PTX = {
-    "u16 to_half(float x)": "static u16 to_half(float x) { return rounded_to_bfloat16(x); }",
-    "float scale_to_float(u16 x)": "",
-    "uint4 read_once(const void* address)": "",
-    "void multiply(int* c, const u32* a, u32 b0, u32 b1)": (
-        "static void multiply(int* c, const u32* a, u32 b0, u32 b1) {"
-        " multiply_integers(c, a, b0, b1); }"
-    ),
-}
 _CALLS = """
 #if CACHE_BITS == 8
 #define DECODE decode_attention_int8
@@ -92,6 +71,7 @@ extern "C" void rotate_and_cache(Prompt given, int blocks) {
 }
 """
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int
+_AMPERE = (8, 0)
 
 
 class _Step(ctypes.Structure):
@@ -129,24 +109,12 @@ class EmulatedKernels:
     """
 
     def __init__(self, compiled_in: Path, head_dim: int, group: int, cache_bits: int):
-        if sys.platform != "linux":
-            pytest.skip("threads that take turns are only there on Linux")
         self._shape = KernelShape(
             torch.bfloat16, 16, 4096, 11008, head_dim, group, cache_bits=cache_bits
         )
         attention = "attention_int8.cu" if cache_bits == 8 else "attention.cu"
-        sizes = {"HEAD_DIM": head_dim, "GROUP": group, "CACHE_BITS": cache_bits}
-        source = compiled_in / f"{head_dim}_{group}_{cache_bits}.cpp"
-        source.write_text(_translated(attention, "rotary.cu", "resize.cu"), encoding="utf-8")
-        library = source.with_suffix(".so")
-        defined = [f"-D{name}={value}" for name, value in sizes.items()]
-        options = ["-std=c++17", "-O2", "-fno-strict-aliasing", "-w", "-shared", "-fPIC"]
-        command = ["c++", *options, *defined, "-DBFLOAT16=1", "-DWEIGHTS=16", "-o", library, source]
-        try:
-            subprocess.run(command, check=True, timeout=120)
-        except FileNotFoundError:
-            pytest.skip("there is no C++ compiler (on Debian: apt-get install g++)")
-        self._library = ctypes.CDLL(str(library))
+        sources = (attention, "rotary.cu", "resize.cu")
+        self._library = compiled(compiled_in, self._shape, _AMPERE, sources, _CALLS)
 
     def decode_attention(
         self, states: Tensor, cache: LayerCache, positions: Tensor, cosine: Tensor, sine: Tensor
@@ -158,7 +126,7 @@ class EmulatedKernels:
         out = torch.zeros(slots, key_heads * shape.group * shape.head_dim, dtype=states.dtype)
         tensors = (states, *of_cache(cache), cosine, sine, positions, out)
         given = _Step(
-            *map(_address, (*tensors, scratch.partial, scratch.ended)),
+            *map(address, (*tensors, scratch.partial, scratch.ended)),
             length,
             scratch.part,
             shape.head_dim**-0.5,
@@ -174,7 +142,7 @@ class EmulatedKernels:
         narrow = torch.zeros(height, size, dtype=torch.int32)
         tensors = (pixels, narrow, square.first, square.weights, square.normalised, values)
         sizes = (width, height, square.left, square.top, square.padding, taps, size)
-        self._library.resize(_Resizing(*map(_address, tensors), *sizes))
+        self._library.resize(_Resizing(*map(address, tensors), *sizes))
         return values
 
     def rope_and_cache_at(
@@ -190,36 +158,12 @@ class EmulatedKernels:
         count, width = states.shape
         out = states.new_empty(before + count, width) if before else states
         given = _Prompt(
-            *map(_address, (states, out, *of_cache(cache), cosine, sine)),
+            *map(address, (states, out, *of_cache(cache), cosine, sine)),
             cache.shape[1] // 2,
             cache.shape[2],
-            _address(begin_and_slot),
+            address(begin_and_slot),
             count,
             before,
         )
         self._library.rotate_and_cache(given, -(-(before + count) * width // (16 * 256)))
         return out
-
-
-def _address(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
-
-
-def _translated(*names: str) -> str:
-    """The sources with their headers as one, in C++."""
-    seen: set[str] = set()
-
-    def whole(name: str) -> str:
-        if name in seen:
-            return ""
-        seen.add(name)
-        text = (_SOURCES / name).read_text(encoding="utf-8").replace("#pragma once", "")
-        return re.sub(r'#include "(.+?)"', lambda found: whole(found[1]), text)
-
-    text = "".join(map(whole, names))
-    for declared, instead in _IN_PTX.items():
-        begin = text.find(declared)
-        if begin >= 0:
-            begin, end = text.rindex("\n", 0, begin), text.index("\n}\n", begin)
-            text = f"{text[:begin]}\n{instead}\n{text[end + 3 :]}"
-    return f"{_HEADER.read_text(encoding='utf-8')}\n{text}\n{_CALLS}"

@@ -103,6 +103,15 @@ WIDE = {
 }
 """Sizes of a language model that there are CUDA kernels for."""
 
+IN_SEVENS = {
+    "hidden_size": 896,
+    "intermediate_size": 1280,
+    "num_attention_heads": 14,
+    "num_key_value_heads": 2,
+    "head_dim": 128,
+}
+"""The same, with seven heads to a key, as LLaVA-OneVision has them."""
+
 _LLAMA: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "hidden_size": HIDDEN,

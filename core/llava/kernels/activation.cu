@@ -32,8 +32,6 @@ extern "C" __global__ void quick_gelu(u16* states, int count) {
 }
 
 #if FLOAT8_ROWS
-#define MOST_CHUNKS 2  // Of eight columns, per thread: GATED_THREADS is for these.
-
 // silu(gate) * value as rows in FP8 with their scales, `out` (rows, inner). One block per row.
 extern "C" __global__ void __launch_bounds__(GATED_THREADS)
     silu_and_mul_e4m3(const u16* gates, const float* row_scales, const float* column_scales, float unit,
@@ -42,9 +40,9 @@ extern "C" __global__ void __launch_bounds__(GATED_THREADS)
     const Product both = {gates, row_scales, column_scales, unit};
     const size_t mine = (size_t)blockIdx.x * 2 * inner;
     const float row_scale = both.row_scale(blockIdx.x);
-    float v[MOST_CHUNKS][8];
+    float v[GATED_CHUNKS][8];
 #pragma unroll
-    for (int i = 0; i < MOST_CHUNKS; i++) {
+    for (int i = 0; i < GATED_CHUNKS; i++) {
         const int at = (i * GATED_THREADS + threadIdx.x) * 8;
         if (at >= inner) break;
         float g[8];
@@ -53,6 +51,6 @@ extern "C" __global__ void __launch_bounds__(GATED_THREADS)
 #pragma unroll
         for (int k = 0; k < 8; k++) v[i][k] *= silu(g[k]);
     }
-    write_e4m3<GATED_THREADS, MOST_CHUNKS>(v, out, scales, inner);
+    write_e4m3<GATED_THREADS, GATED_CHUNKS>(v, out, scales, inner);
 }
 #endif

@@ -6,6 +6,9 @@
 #include "kv_cache.cuh"
 #include "rotary.cuh"
 
+// Queries whose parts are combined at once: the loads of many wait together.
+#define AT_ONCE (GROUP > 4 ? GROUP : 1)
+
 // One head of one slot, as a block sees it. `keys` and `values` are (length, HEAD_DIM).
 struct Head {
     Product states;
@@ -126,16 +129,25 @@ __device__ __forceinline__ void combine(const float (*merged)[COUNT][HEAD_DIM],
     __threadfence();
     if (threadIdx.x == 0) *count = 0;
     if (dimension >= HEAD_DIM) return;
-    for (int g = 0; g < GROUP; g++) {
+    for (int g = 0; g < GROUP; g += AT_ONCE) {
         const volatile float* results = scratch + (size_t)g * gridDim.x * (HEAD_DIM + 2);
-        float highest = -1e30f, weights = 0, sum = 0;
+        const auto of_query = [&](int j) { return results + (size_t)j * gridDim.x * (HEAD_DIM + 2); };
+        float highest[AT_ONCE], weights[AT_ONCE], sum[AT_ONCE];
+#pragma unroll
+        for (int j = 0; j < AT_ONCE; j++) highest[j] = -1e30f, weights[j] = 0, sum[j] = 0;
         for (int i = 0; i < parts; i++)
-            highest = fmaxf(highest, results[i * (HEAD_DIM + 2) + HEAD_DIM]);
-        for (int i = 0; i < parts; i++) {
-            const float weight = exp2f(results[i * (HEAD_DIM + 2) + HEAD_DIM] - highest);
-            weights = fmaf(weight, results[i * (HEAD_DIM + 2) + HEAD_DIM + 1], weights);
-            sum = fmaf(weight, results[i * (HEAD_DIM + 2) + dimension], sum);
-        }
-        mine[g * HEAD_DIM + dimension] = to_half(sum / weights);
+#pragma unroll
+            for (int j = 0; j < AT_ONCE; j++)
+                highest[j] = fmaxf(highest[j], of_query(j)[i * (HEAD_DIM + 2) + HEAD_DIM]);
+        for (int i = 0; i < parts; i++)
+#pragma unroll
+            for (int j = 0; j < AT_ONCE; j++) {
+                const float weight = exp2f(of_query(j)[i * (HEAD_DIM + 2) + HEAD_DIM] - highest[j]);
+                weights[j] = fmaf(weight, of_query(j)[i * (HEAD_DIM + 2) + HEAD_DIM + 1], weights[j]);
+                sum[j] = fmaf(weight, of_query(j)[i * (HEAD_DIM + 2) + dimension], sum[j]);
+            }
+#pragma unroll
+        for (int j = 0; j < AT_ONCE; j++)
+            mine[(g + j) * HEAD_DIM + dimension] = to_half(sum[j] / weights[j]);
     }
 }

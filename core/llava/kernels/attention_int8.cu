@@ -13,7 +13,8 @@
 #define QUERY_TILES ((GROUP + 3) / 4)  // Of eight columns: four queries, each by two integers.
 #define KEY_WORDS (HEAD_DIM / 16)
 #define VALUE_WORDS (HEAD_DIM / 32)
-#define BLOCKS_PER_MULTIPROCESSOR 4
+// As many as leave registers for all queries.
+#define BLOCKS_PER_MULTIPROCESSOR (HEAD_DIM == 128 && GROUP > 4 ? 3 : 4)
 #define LARGEST 32512.0f  // 127 × 256: the upper integer stays within 8 bits.
 
 __device__ __forceinline__ void multiply(int* c, const u32* a, u32 b0, u32 b1) {
@@ -207,7 +208,7 @@ extern "C" __global__ void __launch_bounds__(WARPS* WARP, BLOCKS_PER_MULTIPROCES
 #pragma unroll
     for (int n = 0; n < QUERY_TILES; n++) {
         const float weights = over_rows(total[n], Sum());
-        if (g == 0 && t < GROUP) {
+        if (g == 0 && 4 * n + t < GROUP) {
             maxima[4 * n + t][warp] = maximum[n];
             totals[4 * n + t][warp] = weights;
         }

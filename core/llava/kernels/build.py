@@ -25,6 +25,7 @@ from core.llava.kernels.shape import (
     has_float8,
     has_skinny,
     multiplies_cache,
+    row_chunks,
     row_threads,
 )
 
@@ -96,7 +97,7 @@ def build_kernels(
     """
     started = time.perf_counter()
     headers = {path.name: path.read_bytes() for path in sorted(_FOLDER.glob("*.cuh"))}
-    options = _options(shape, capability, tuning)
+    options = kernel_options(shape, capability, tuning)
     described = [*options, compiler.version, str(driver_version)]
     compiled: set[str] = set()
 
@@ -156,16 +157,21 @@ def try_compiler(capability: tuple[int, int] = (8, 0)) -> float | None:
     return build_kernels(shape, capability, gemv_tuning(shape), Nvrtc()).seconds
 
 
-def _options(shape: KernelShape, capability: tuple[int, int], tuning: GemvTuning) -> list[str]:
+def kernel_options(
+    shape: KernelShape, capability: tuple[int, int], tuning: GemvTuning
+) -> list[str]:
+    """The compiler's options, among them what common.cuh and gemv.cu want to be defined."""
     options = [
         f"--gpu-architecture=sm_{capability[0]}{capability[1]}",
         "--std=c++17",
         f"-DBFLOAT16={int(shape.dtype == torch.bfloat16)}",
         f"-DHEAD_DIM={shape.head_dim}",
         f"-DGROUP={shape.group}",
+        f"-DHAS_BIAS={int(shape.has_bias)}",
         f"-DCACHE_BITS={shape.cache_bits}",
         f"-DNORM_THREADS={row_threads(shape.hidden)}",
         f"-DGATED_THREADS={row_threads(shape.inner)}",
+        f"-DGATED_CHUNKS={row_chunks(shape.inner)}",
         f"-DWEIGHTS={'E4M3' if shape.is_float8 else shape.bits}",
     ]
     for name, work in asdict(tuning).items():

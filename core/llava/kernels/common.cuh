@@ -3,11 +3,13 @@
 // NVRTC compiles every .cu file of this folder for one model (build.py), which defines
 //   BFLOAT16     1 if activations and 16-bit weights are bfloat16, 0 if they are float16
 //   HEAD_DIM     dimensions per attention head: 64 or 128
-//   GROUP        query heads per key head: 1, 2, 4 or 8
+//   GROUP        query heads per key head: 1 to 8
+//   HAS_BIAS     1 if queries, keys and values have biases, else 0
 //   CACHE_BITS   of keys and values in the KV cache: 16 (BFLOAT16 says which) or 8
 //   WEIGHTS      format of the decoder layers' weights: 16 (BFLOAT16 says which), 8 or 4 for integers
 //                of so many bits, or E4M3 for floats of 8 bits, from compute capability 8.9 on
 //   NORM_THREADS, GATED_THREADS   threads of a block for a row of the residual stream and of the MLP
+//   GATED_CHUNKS   eights of columns of the latter that each thread has
 // No CUDA header is needed. Compute capability 7.0 is the minimum.
 //
 // Every kernel calls `await_inputs` before it reads what an earlier kernel of the stream wrote, so

@@ -1,5 +1,6 @@
 // GEMV: a weight matrix times one row of activations, fused with the RMS norm before it and with
-// the residual add, the SiLU gate or the float32 conversion after it. Weights in 16, 8 or 4 bits.
+// a bias or the residual add, the SiLU gate or the float32 conversion after it. Weights in 16, 8 or 4
+// bits.
 //
 // For each kernel NAME, ROWS_NAME and LOADS_NAME are defined too (GemvTuning in build.py).
 
@@ -280,7 +281,8 @@ __device__ __forceinline__ void gemv(const u8* weight, const void* scales, const
                                                         rows, columns, share);                    \
     }
 
-GEMV(norm_gemv, WEIGHTS, true, STORE, ROWS_NORM_GEMV, LOADS_NORM_GEMV)
+// What the bias of queries, keys and values is added to has no residual.
+GEMV(norm_gemv, WEIGHTS, true, (HAS_BIAS ? ADD : STORE), ROWS_NORM_GEMV, LOADS_NORM_GEMV)
 GEMV(gemv_add, WEIGHTS, false, ADD, ROWS_GEMV_ADD, LOADS_GEMV_ADD)
 GEMV(norm_gemv_gated, WEIGHTS, true, GATE, ROWS_NORM_GEMV_GATED, LOADS_NORM_GEMV_GATED)
 GEMV(norm_gemv_logits, (WEIGHTS < 16 ? 8 : 16), true, STORE_FLOAT32, ROWS_NORM_GEMV_LOGITS,

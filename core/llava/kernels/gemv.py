@@ -12,6 +12,8 @@ MOST_WARPS = 16
 """Of a block; as in gemv.cu."""
 _MOST_ROWS = 64  # Of the matrix, for one block; as in gemv.cu.
 _BITS_PER_LOAD = 128 * 32  # By all lanes of a warp.
+# Of the 128 that a thread has in a block of the most warps; with more loaded others spill.
+_MOST_LOADED_REGISTERS = 96
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,10 @@ def gemv_tuning(shape: KernelShape) -> GemvTuning:
     tuning = _tuning_of(shape)
     longest = max(shape.hidden, shape.inner)
     return GemvTuning(
-        _reaching(tuning.norm_gemv, shape.hidden, shape.bits),
-        _reaching(tuning.gemv_add, longest, shape.bits),
-        _reaching(tuning.norm_gemv_gated, shape.hidden, shape.bits),
-        _reaching(tuning.norm_gemv_logits, shape.hidden, head_bits(shape)),
+        reaching(tuning.norm_gemv, shape.hidden, shape.bits),
+        reaching(tuning.gemv_add, longest, shape.bits),
+        reaching(tuning.norm_gemv_gated, shape.hidden, shape.bits, pair=2),
+        reaching(tuning.norm_gemv_logits, shape.hidden, head_bits(shape)),
     )
 
 
@@ -93,9 +95,21 @@ def gemv_share(work: GemvWork, outputs: int, warps: int, multiprocessors: int, p
     return min(-(-outputs // (blocks * step)), _MOST_ROWS // work.rows) * step
 
 
-def _reaching(work: GemvWork, columns: int, bits: int) -> GemvWork:
-    """`work` with as many loads as a block's warps need for a row of `columns`."""
-    loads = work.loads
+def reaching(work: GemvWork, columns: int, bits: int, pair: int = 1) -> GemvWork:
+    """`work` with as many loads as a block's warps need for a row of `columns`, and then with as
+    few rows as leave what is loaded in registers; `pair` rows make one output."""
+    rows, loads = work.rows, work.loads
+    if gemv_warps(columns, loads, bits) <= MOST_WARPS:
+        return work
     while gemv_warps(columns, loads, bits) > MOST_WARPS:
-        loads *= 2
-    return GemvWork(work.rows, loads, work.warps)
+        loads += 1
+    while rows > pair and _loaded_registers(rows, loads, bits) > _MOST_LOADED_REGISTERS:
+        rows //= 2
+    return GemvWork(rows, loads, work.warps)
+
+
+def _loaded_registers(rows: int, loads: int, bits: int) -> int:
+    """Those of a thread with weights and with the activations that they are multiplied by."""
+    # In 4 bits activations are pairs of float16, and each load of weights has a scale.
+    activations = 16 if bits == 4 else 128 // bits
+    return loads * ((5 if bits == 4 else 4) * rows + activations)

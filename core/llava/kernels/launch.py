@@ -18,10 +18,10 @@ from core.llava.kernels.nvrtc import CompileError
 from core.llava.kernels.scratch import AttentionScratch
 from core.llava.kernels.shape import (
     KernelShape,
+    device_obstacle,
     has_float8,
     has_skinny,
     multiplies_cache,
-    obstacle,
     row_threads,
 )
 from core.llava.kernels.square import Square
@@ -43,7 +43,7 @@ _SKINNY_BLOCK_ROWS = 32
 
 def load_kernels(shape: KernelShape, device: torch.device) -> Kernels | None:
     """The kernels for models of `shape` on `device`, or None; the log says why."""
-    reason = obstacle(shape, device)
+    reason = device_obstacle(shape, device)
     if reason is None:
         try:
             capability = torch.cuda.get_device_capability(device)
@@ -77,11 +77,19 @@ class Kernels(Launcher):
     # ---- one row: matrix-vector products, fused with the operations before and after them
 
     def norm_gemv(
-        self, matrix: Tensor | QuantizedMatrix, row: Tensor, gain: Tensor, eps: float
+        self,
+        matrix: Tensor | QuantizedMatrix,
+        row: Tensor,
+        gain: Tensor,
+        eps: float,
+        bias: Tensor | None = None,
     ) -> Tensor:
-        """(1, in) → (1, out): the matrix times the RMS-normalized row, scaled by `gain` (in,)."""
+        """(1, in) → (1, out): the matrix times the RMS-normalized row, scaled by `gain` (in,).
+
+        `bias` (out,) is added; it must be given if and only if `shape.has_bias`.
+        """
         out = row.new_empty(1, matrix.shape[0])
-        self._gemv("norm_gemv", matrix, row, gain, eps, None, out)
+        self._gemv("norm_gemv", matrix, row, gain, eps, bias, out)
         return out
 
     def gemv_add(self, matrix: Tensor | QuantizedMatrix, row: Tensor, hidden: Tensor) -> None:

@@ -18,7 +18,10 @@ _MINIMUM_FOR_TENSOR_CORES = (8, 0)
 _LONGEST_ROW = 8192
 LONGEST_LAYER_NORM = 4096
 """Columns of the longest row that `Kernels.add_layer_norm` takes."""
-_LONGEST_FLOAT8_INNER = 16384
+# Of a raw product in float16, see RAW_UNIT.
+_LONGEST_FLOAT8_INNER = 20480
+_MOST_THREADS = 1024  # Of a block.
+_LARGEST_GROUP = 8
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class KernelShape:
     which are floats of 8 bits with `is_float8`, else integers where they are fewer than 16;
     `cache_bits` (16 or 8) are those of keys and values in the KV cache;
     `hidden` and `inner` are the widths of the residual stream and of the MLP; `group` is the
-    number of query heads per key head.
+    number of query heads per key head; with `has_bias` queries, keys and values have biases.
     """
 
     dtype: torch.dtype
@@ -40,26 +43,37 @@ class KernelShape:
     group: int
     is_float8: bool = False
     cache_bits: int = 16
+    has_bias: bool = False
+
+
+def row_chunks(columns: int) -> int:
+    """Eights of columns that each thread of a block has in registers, of a row that the block has
+    there: two, as more would leave room for fewer blocks, or as many as the longest rows need."""
+    return max(2, -(-columns // (8 * _MOST_THREADS)))
 
 
 def row_threads(columns: int) -> int:
-    """Threads of a block that has a row in registers, 16 columns each: more would leave room for
-    fewer blocks."""
-    return -(-columns // (16 * 32)) * 32
+    """Threads of a block that has a row in registers, `row_chunks` each."""
+    return -(-columns // (8 * row_chunks(columns) * 32)) * 32
 
 
-def obstacle(shape: KernelShape, device: torch.device) -> str | None:
+def device_obstacle(shape: KernelShape, device: torch.device) -> str | None:
     """Why there are no kernels for models of `shape` on `device`; None if there are."""
     if device.type != "cuda" or torch.version.cuda is None:
         return f"{device.type} has none"
-    capability = torch.cuda.get_device_capability(device)
+    return obstacle(shape, torch.cuda.get_device_capability(device))
+
+
+def obstacle(shape: KernelShape, capability: tuple[int, int]) -> str | None:
+    """Why there are no kernels for models of `shape` on GPUs of this compute capability; None if
+    there are."""
     if shape.dtype not in (torch.float16, torch.bfloat16):
         return f"they compute in 16 bits, and not in {shape.dtype}"
     if capability < (
         _MINIMUM_FOR_BFLOAT16 if shape.dtype == torch.bfloat16 else MINIMUM_CAPABILITY
     ):
         return f"a card of compute capability {capability[0]}.{capability[1]} is too old"
-    if shape.head_dim not in (64, 128) or shape.group not in (1, 2, 4, 8):
+    if shape.head_dim not in (64, 128) or not 1 <= shape.group <= _LARGEST_GROUP:
         return f"heads of {shape.head_dim}, {shape.group} to a key"
     # Rows are read 16 bytes at a time, and groups of 4-bit weights are whole.
     unit = {16: 8, 8: 16, 4: 64}[shape.bits]

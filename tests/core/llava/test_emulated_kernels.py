@@ -9,7 +9,11 @@ from tests.support.emulated_kernels import EmulatedKernels
 from tests.support.tiers import mostly_slow
 
 KEY_HEADS, SLOTS, LENGTH = 2, 3, 384
-SHAPES = [(128, 1, 8), (64, 8, 8), (128, 4, 8), (128, 1, 16), (64, 2, 16)]
+QUANTIZED = [(128, 1, 8), (64, 8, 8), (128, 4, 8), *((128, group, 8) for group in (3, 5, 6, 7))]
+SHAPES = [*QUANTIZED, (128, 1, 16), (64, 2, 16), *((64, group, 16) for group in (3, 5, 6, 7))]
+SHAPES += [(64, 3, 8), (64, 7, 8), (128, 7, 16), (128, 8, 8), (128, 8, 16)]
+A_FEW = [(128, 1, 8), (128, 5, 8), (128, 7, 8), (128, 7, 16)]
+"""Dimensions, query heads to a key head (LLaVA-OneVision's Qwen2 has seven), bits of the cache."""
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,7 @@ def is_near(found, right, tolerance):
     return (found.double() - right).norm() < tolerance * right.norm()
 
 
-@pytest.mark.parametrize("shape", mostly_slow(SHAPES, SHAPES[:1]))
+@pytest.mark.parametrize("shape", mostly_slow(SHAPES, A_FEW))
 def test_step_attends_to_what_is_filled_and_keeps_its_key_and_value(kernels, tables, shape):
     head_dim, group, cache_bits = shape
     cosine, sine = tables[head_dim]
@@ -85,7 +89,7 @@ def test_step_attends_to_what_is_filled_and_keeps_its_key_and_value(kernels, tab
     assert as_float64(cache)[2].equal(idle)
 
 
-@pytest.mark.parametrize("shape", mostly_slow(SHAPES, SHAPES[:1]))
+@pytest.mark.parametrize("shape", mostly_slow(SHAPES, A_FEW))
 def test_prompt_is_rotated_and_kept_in_its_slot_behind_what_is_cached(kernels, tables, shape):
     head_dim, group, cache_bits = shape
     cosine, sine = tables[head_dim]
@@ -112,7 +116,7 @@ def test_prompt_is_rotated_and_kept_in_its_slot_behind_what_is_cached(kernels, t
 
 
 @pytest.mark.parametrize("number", [torch.nan, torch.inf])
-@pytest.mark.parametrize("shape", mostly_slow(SHAPES[:3], SHAPES[:1]))
+@pytest.mark.parametrize("shape", mostly_slow(QUANTIZED, A_FEW))
 def test_broken_numbers_of_a_slot_reach_its_attention_alone(kernels, tables, shape, number):
     """Of a query, a key or a value, in a step and in a prompt before it: integers have no NaN."""
     head_dim, group, _ = shape

@@ -8,16 +8,19 @@ import torch
 from core.llava.kernels.gemv import MOST_WARPS, gemv_share, gemv_tuning, gemv_warps, head_bits
 from core.llava.kernels.shape import KernelShape
 
-# LLaVA-1.5-7b's, 13b's, JoyCaption's and a 70B's sizes, and those of a toy.
-SIZES = [(4096, 11008), (5120, 13824), (4096, 14336), (8192, 28672), (64, 128)]
+# LLaVA-1.5-7b's, 13b's, JoyCaption's, LLaVA-OneVision's and a 70B's sizes, and those of a toy.
+SIZES = [(4096, 11008), (5120, 13824), (4096, 14336), (3584, 18944), (8192, 28672), (64, 128)]
 MOST_ROWS = 64
+# Of 128 for each thread.
+MOST_REGISTERS = 96
 
 
 @pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize(("bits", "is_float8"), [(16, False), (8, False), (8, True), (4, False)])
-def test_blocks_cover_every_row_and_column_within_what_they_can_hold(sizes, bits, is_float8):
+def test_blocks_cover_every_row_and_column_within_what_they_can_hold(sizes, dtype, bits, is_float8):
     hidden, inner = sizes
-    shape = KernelShape(torch.float16, bits, hidden, inner, 128, 1, is_float8)
+    shape = KernelShape(dtype, bits, hidden, inner, 128, 1, is_float8)
     tuning = gemv_tuning(shape)
     products = [
         (tuning.norm_gemv, 3 * hidden, hidden, bits, 1),
@@ -34,3 +37,7 @@ def test_blocks_cover_every_row_and_column_within_what_they_can_hold(sizes, bits
         assert share >= 1
         assert share % (work.rows // pair) == 0
         assert share * pair <= MOST_ROWS
+        # A row's weights and the activations for them, which are pairs in 4 bits.
+        activations = 16 if of_matrix == 4 else 128 // of_matrix
+        assert work.rows >= pair
+        assert work.loads * (4 * work.rows + activations) <= MOST_REGISTERS

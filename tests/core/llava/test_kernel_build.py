@@ -107,8 +107,9 @@ def test_only_the_sources_that_a_model_needs_are_compiled(
         {"shape": replace(SHAPE, bits=8)},
         {"shape": replace(SHAPE, bits=8, is_float8=True), "capability": (9, 0)},
         {"shape": replace(SHAPE, cache_bits=8)},
+        {"shape": replace(SHAPE, has_bias=True)},
     ],
-    ids=["driver", "NVRTC", "GPU", "dtype", "head", "group", "bits", "FP8", "cache"],
+    ids=["driver", "NVRTC", "GPU", "dtype", "head", "group", "bits", "FP8", "cache", "biases"],
 )
 def test_another_driver_compiler_gpu_or_model_compiles_anew(tmp_path, other):
     built(CubinCache(tmp_path))

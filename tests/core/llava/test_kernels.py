@@ -32,7 +32,10 @@ HIDDEN, INNER, EPS = 4096, 11008, 1e-5
 TOLERANCES = {torch.float16: 2e-3, torch.bfloat16: 1.5e-2}
 """How far a result may be away, relative to what is right: the rounding of what goes in and out."""
 INT8, INT4, FP8 = WeightFormat
-HEADS = ((128, 1, 32), (128, 2, 4), (128, 4, 8), (64, 1, 8), (64, 8, 2))
+HEADS = (
+    *((128, 1, 32), (128, 2, 4), (128, 3, 4), (128, 4, 8), (128, 5, 3), (128, 7, 4), (128, 8, 2)),
+    *((64, 1, 8), (64, 3, 4), (64, 6, 2), (64, 7, 2), (64, 8, 2)),
+)
 """Dimensions, query heads to a key head, key heads."""
 
 
@@ -50,6 +53,16 @@ def made(
 ) -> Kernels:
     bits = kind.bits if kind else 16
     shape = KernelShape(dtype, bits, HIDDEN, INNER, head_dim, group, kind is FP8, cache_bits)
+    return loaded(shape)
+
+
+def made_for_onevision(dtype: torch.dtype, kind: WeightFormat | None) -> Kernels:
+    """In the sizes of LLaVA-OneVision's Qwen2 7B, whose queries, keys and values have biases."""
+    bits = kind.bits if kind else 16
+    return loaded(KernelShape(dtype, bits, 3584, 18944, 128, 7, kind is FP8, has_bias=True))
+
+
+def loaded(shape: KernelShape) -> Kernels:
     found = load_kernels(shape, torch.device("cuda"))
     assert found is not None
     return found
@@ -112,6 +125,47 @@ def test_products_of_one_row_are_right_in_every_precision():
         near(hidden, before + inner.double() @ right.T, tolerance)
 
     each_precision(check)
+
+
+def test_products_of_one_row_are_right_in_llava_onevisions_sizes_with_biases():
+    def check(dtype: torch.dtype, kind: WeightFormat | None) -> None:
+        mine, tolerance = made_for_onevision(dtype, kind), TOLERANCES[dtype]
+        width, inner = mine.shape.hidden, mine.shape.inner
+        hidden, states = drawn(dtype, 1, width), drawn(dtype, 1, inner)
+        gain = 1 + drawn(dtype, width) / 10
+        ready = normalised(hidden, gain)
+        weight, right = matrix(dtype, kind, 36 * 128, width)
+        for size in (1, 30):  # Those of Qwen2 are far larger than the products.
+            bias = size * drawn(dtype, 36 * 128)
+            given = mine.norm_gemv(weight, hidden, gain, EPS, bias)
+            near(given, ready @ right.T + bias.double(), tolerance)
+        weight, right = matrix(dtype, kind, 2 * inner, width)
+        gate, value = (ready @ right.T).chunk(2, -1)
+        given = mine.norm_gemv_gated(weight, hidden, gain, EPS)
+        near(given, functional.silu(gate) * value, tolerance)
+        weight, right = matrix(dtype, INT8 if kind else None, 152128, width)
+        near(mine.norm_gemv_logits(weight, hidden, gain, EPS), ready @ right.T, tolerance)
+        for columns, given in ((width, hidden.clone()), (inner, states)):
+            weight, right = matrix(dtype, kind, width, columns)
+            before = hidden.double()
+            mine.gemv_add(weight, given, hidden)
+            near(hidden, before + given.double() @ right.T, tolerance)
+
+    each_precision(check)
+
+
+def test_rows_of_llava_onevisions_mlp_are_right_in_fp8():
+    if FP8 not in formats():
+        return
+    for dtype, kind in product(TOLERANCES, formats()):
+        mine = made_for_onevision(dtype, kind)
+        inner = mine.shape.inner
+        assert mine.has_float8
+        for count in (1, 17, 64, 625):
+            gates = drawn(dtype, count, 2 * inner)
+            gates[count // 2] = 0
+            gate, value = gates.double().chunk(2, -1)
+            rightly_rounded(mine.silu_and_mul_float8(gates), functional.silu(gate) * value)
 
 
 def test_large_values_do_not_overflow_in_four_bits():
@@ -204,6 +258,10 @@ def test_matrices_of_every_format_are_multiplied_in_fp8():
                     assert given.dtype == dtype
                     exact = rounded.dequantized(torch.float64) @ right.T
                     near(given, exact, 5 * tolerance if kind is FP8 else ROUNDED)
+                    bias = drawn(dtype, rows)
+                    given = Matrix(weight, bias, dequantizer).raw(rounded)
+                    assert isinstance(given, torch.Tensor)
+                    near(given, exact + bias.double(), 5 * tolerance if kind is FP8 else ROUNDED)
 
 
 def test_small_operations_on_many_rows_are_right():
