@@ -139,6 +139,7 @@ __device__ __forceinline__ void combine(const float (*merged)[COUNT][HEAD_DIM],
 #pragma unroll
             for (int j = 0; j < AT_ONCE; j++)
                 highest[j] = fmaxf(highest[j], of_query(j)[i * (HEAD_DIM + 2) + HEAD_DIM]);
+#pragma unroll 4
         for (int i = 0; i < parts; i++)
 #pragma unroll
             for (int j = 0; j < AT_ONCE; j++) {

@@ -16,6 +16,9 @@ from core.llava.kernels.shape import KernelShape
 _FEW_SLOTS, _ENOUGH_BLOCKS = 4, 512
 # With few slots, by the bits of the cache: in 8 bits each of four warps takes 32 positions at once.
 _PART = {16: 64, 8: 128}
+# With so many queries to a key or more, combining parts takes long: they are no more than these.
+# An estimate of how long the last block waits for its loads, not measured.
+_MANY_QUERIES, _MOST_PARTS = 5, 48
 # Where a block is bound by its loads alone, as with 16 bits and one query to a key: 168 and 176 µs.
 _MOST_OF_ONE_QUERY = 256
 _UNIT = 32
@@ -54,7 +57,10 @@ class AttentionScratch:
 
 def _part(slots: int, length: int, key_heads: int, shape: KernelShape) -> int:
     if slots <= _FEW_SLOTS:
-        return _PART[shape.cache_bits]
+        part = _PART[shape.cache_bits]
+        if shape.group < _MANY_QUERIES:
+            return part
+        return max(part, -(-length // (_MOST_PARTS * _UNIT)) * _UNIT)
     parts = max(1, _ENOUGH_BLOCKS // (slots * key_heads))
     part = max(2, -(-length // (parts * _UNIT))) * _UNIT
     is_bound_by_loads = shape.cache_bits == 16 and shape.group == 1

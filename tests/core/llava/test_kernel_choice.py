@@ -15,6 +15,7 @@ from transformers import (
 )
 
 from core.llava.forward import forward_pass
+from core.llava.kernels.scratch import AttentionScratch
 from core.llava.kernels.shape import KernelShape, obstacle
 from core.llava.language_model import LanguageModel
 from core.llava.passes import Prompt
@@ -70,6 +71,25 @@ def test_other_sizes_have_none(change):
 def test_old_cards_have_none_in_bfloat16():
     assert obstacle(LLAVA, TURING) is None
     assert obstacle(replace(LLAVA, dtype=torch.bfloat16), TURING)
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "cache_bits", "part"),
+    [
+        ("LLaVA-1.5-7b", 4096, 16, 64),
+        ("JoyCaption", 5120, 8, 128),
+        ("LLaVA-OneVision-7b", 1024, 16, 64),
+        ("LLaVA-OneVision-7b", 5120, 16, 128),
+        ("LLaVA-OneVision-7b", 5120, 8, 128),
+        ("LLaVA-OneVision-7b", 32768, 8, 704),
+    ],
+)
+def test_parts_of_a_long_cache_are_few_where_many_queries_share_a_key(
+    name, length, cache_bits, part
+):
+    shape = replace(SIZES[name], cache_bits=cache_bits)
+
+    assert AttentionScratch.allocate(1, length, 4, shape, torch.device("cpu")).part == part
 
 
 ONEVISION = Qwen2Config(
