@@ -88,11 +88,14 @@ def gemv_warps(columns: int, loads: int, bits: int) -> int:
 def gemv_share(work: GemvWork, outputs: int, warps: int, multiprocessors: int, pair: int) -> int:
     """The outputs of a block of `warps` warps; `pair` rows of the matrix make one output.
 
-    There are as many blocks as run at once, unless a block would have too many rows.
+    There are as many blocks as run at once, or some times as many where a block would have too
+    many rows.
     """
     step = work.rows // pair
     blocks = multiprocessors * max(1, work.warps // warps)
-    return min(-(-outputs // (blocks * step)), _MOST_ROWS // work.rows) * step
+    steps = -(-outputs // (blocks * step))
+    times = -(-steps * work.rows // _MOST_ROWS)
+    return -(-steps // times) * step
 
 
 def reaching(work: GemvWork, columns: int, bits: int, pair: int = 1) -> GemvWork:

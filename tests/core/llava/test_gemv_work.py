@@ -5,7 +5,14 @@ from itertools import product
 import pytest
 import torch
 
-from core.llava.kernels.gemv import MOST_WARPS, gemv_share, gemv_tuning, gemv_warps, head_bits
+from core.llava.kernels.gemv import (
+    MOST_WARPS,
+    GemvWork,
+    gemv_share,
+    gemv_tuning,
+    gemv_warps,
+    head_bits,
+)
 from core.llava.kernels.shape import KernelShape
 
 # LLaVA-1.5-7b's, 13b's, JoyCaption's, LLaVA-OneVision's and a 70B's sizes, and those of a toy.
@@ -41,3 +48,14 @@ def test_blocks_cover_every_row_and_column_within_what_they_can_hold(sizes, dtyp
         activations = 16 if of_matrix == 4 else 128 // of_matrix
         assert work.rows >= pair
         assert work.loads * (4 * work.rows + activations) <= MOST_REGISTERS
+
+
+@pytest.mark.parametrize("outputs", [14336, 18944, 28672, 128256, 152128])
+@pytest.mark.parametrize("work", [GemvWork(2, 4, 16), GemvWork(8, 2, 16), GemvWork(4, 1, 24)])
+def test_no_few_blocks_are_left_to_run_alone_at_the_end(work, outputs):
+    """Where a block of all that run at once would have too many rows."""
+    warps, cores = 4, 132
+    at_once = cores * work.warps // warps
+    for pair in (1, 2):
+        blocks = -(-outputs // gemv_share(work, outputs, warps, cores, pair))
+        assert (blocks - 1) % at_once + 1 >= at_once / 2, (blocks, at_once)
