@@ -12,7 +12,8 @@ How the modules fit together, in the order in which to read them:
   `replay` derives a run's state from its events; `history` looks at earlier runs, `written` at what
   they wrote.
 - `edits` writes captions by hand, undoes and redoes edits, and undoes runs; `conflicts` notices
-  files that somebody else has changed. `writing` makes the changes to files that an event is about;
+  files that somebody else has changed, and `elsewhere` makes what a person wrote there the captions
+  of the run. `writing` makes the changes to files that an event is about;
   `recovery` finishes, at every opening of a run, what was under way.
 - `targets` are the files and rows of tables that captions go to (`core.captions` has their
   formats), and `changes` is what happens to those of one image. `tables` and `export` are the files

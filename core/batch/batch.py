@@ -304,6 +304,23 @@ class Batch:
         what a person wrote. Raises StoreError."""
         edits.adopt(self._ledger, conflicts, on_item)
 
+    def take_over(
+        self,
+        pictures: Collection[Path] | None = None,
+        on_item: OnItem = ignore,
+        is_stopped: Callable[[], bool] = lambda: False,
+    ) -> int:
+        """Makes what a person has written elsewhere into the files of images that have a caption of
+        the run their captions, as edited by hand; returns how many are others now.
+
+        `pictures` were just edited; None looks at all, and leaves what other runs wrote there since
+        and files that are gone. `is_stopped` is asked before each is read. Raises StoreError.
+        """
+        # The window opens without it.
+        from core.batch import elsewhere
+
+        return elsewhere.take_over(self._ledger, pictures, on_item, is_stopped)
+
     def undo(self, on_item: OnItem = ignore, *, keeps_edits: bool = True) -> list[Path]:
         """Gives every file of the run the content from before it. Returns the files that were
         left because somebody has changed them since. Raises StoreError; calling it again continues.

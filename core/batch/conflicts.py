@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.batch.changes import Change, text_at
+from core.batch.changes import Change, caption_at, text_at
 from core.batch.items import Item, ItemState
 from core.batch.options import BatchOptions
+from core.batch.targets import Target
 from core.captions.sidecar import combined
 
 # XML keeps no control characters, and line ends differ between systems.
@@ -63,8 +64,7 @@ def conflict_of_edit(
             continue
         if adds and options.drops_duplicates:
             continue  # The added tags cannot be distinguished from the rest, and all of them stay.
-        has_part = adds and combined(found, expected, options.existing, options.separator) == found
-        if not has_part and not _is_same(found, expected):
+        if not _holds(found, expected, options, adds=adds):
             return Conflict(number, change.path, found, after, written)
     return None
 
@@ -77,6 +77,23 @@ def conflict_of_undo(number: int, changes: list[Change]) -> Conflict | None:
             found = text_at(change.target, change.current)
             return Conflict(number, change.path, found, text_at(change.target, change.after))
     return None
+
+
+def other_text(item: Item, target: Target, options: BatchOptions) -> str | None:
+    """Returns what a place holds that does not hold the caption which a run has for an image, ""
+    for nothing; None where it does, or where that cannot be told. Raises StoreError."""
+    adds = options.adds_to_captions
+    if adds and options.drops_duplicates:
+        return None  # The added tags cannot be distinguished from the rest.
+    found = caption_at(target)
+    return None if _holds(found, item.caption, options, adds=adds) else found
+
+
+def _holds(found: str, caption: str, options: BatchOptions, *, adds: bool) -> bool:
+    """Returns whether a text is a caption, or with `adds` has it among others."""
+    if adds and combined(found, caption, options.existing, options.separator) == found:
+        return True
+    return _is_same(found, caption)
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -16,10 +16,12 @@ from core.message import translatable
 # Of a line that is damaged elsewhere, both are near its beginning.
 _PICTURE = re.compile(rb'"picture": ?("(?:[^"\\]|\\.)*")')
 _KIND = re.compile(rb'"kind": ?"(\w+)"')
-# What these say changes no caption. An answer is asked for again.
+# What these say changes no caption. An answer is asked for again, and what a person wrote elsewhere
+# is found again.
 _HARMLESS = {
     Kind.RUN,
     Kind.ANSWER,
+    Kind.CHANGED,
     Kind.STOPPED,
     Kind.DOUBT,
     Kind.END,

@@ -219,6 +219,24 @@ class Adopted:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedElsewhere:
+    """A person has changed the image's files elsewhere than in the run, so that they hold
+    `caption`; or has changed them back, to what an item had that is not `is_edited`."""
+
+    picture: str
+    caption: str
+    is_edited: bool = True
+
+    @classmethod
+    def from_json(cls, line: JsonObject) -> ChangedElsewhere:
+        return cls(line["picture"], line["caption"], bool(line.get("edited", True)))
+
+    def to_json(self) -> JsonObject:
+        at = {"kind": Kind.CHANGED, "picture": self.picture, "caption": self.caption}
+        return at if self.is_edited else {**at, "edited": False}
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """The changes of the image's last line are on the disk; `is_changed` if somebody else has
     written one of the files since, which was left."""
@@ -309,6 +327,7 @@ Event = (
     | Edited
     | EditUndone
     | Adopted
+    | ChangedElsewhere
     | Written
     | Failed
     | DoubtFound
@@ -336,6 +355,7 @@ _READERS: dict[str, Callable[[JsonObject], Event]] = {
     Kind.EDIT: Edited.from_json,
     Kind.UNEDIT: EditUndone.from_json,
     Kind.ADOPTED: Adopted.from_json,
+    Kind.CHANGED: ChangedElsewhere.from_json,
     Kind.DOUBT: DoubtFound.from_json,
     Kind.UNDO: UndoBegun.from_json,
     Kind.UNDONE: Undone.from_json,

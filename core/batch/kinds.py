@@ -30,6 +30,7 @@ class Kind(StrEnum):
     EDIT = "edit"
     UNEDIT = "unedit"
     ADOPTED = "adopted"
+    CHANGED = "changed"
     DOUBT = "doubt"
     UNDO = "undo"
     UNDONE = "undone"

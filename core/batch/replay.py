@@ -10,6 +10,7 @@ from core.batch.events import (
     Adopted,
     Answered,
     Captioned,
+    ChangedElsewhere,
     DoubtFound,
     Edited,
     EditUndone,
@@ -38,8 +39,9 @@ class ReplayedRun:
     been written when the process ended, `edits` the edits that can be taken back, oldest first,
     `undone_edits` those that can be made again, in the order in which they were undone, and
     `doubts` the last one of each image. `notes` are those of images that were opened, which need
-    not be opened again to be written. `skipped` are the captions of skipped images, if
-    there are tables.
+    not be opened again to be written. `before_changes` are the items of images whose files a person
+    has changed elsewhere, as they were before that. `skipped` are the captions of skipped images,
+    if there are tables.
 
     `seconds` is how long images were captioned, in all stretches. `is_undone` from the moment that
     an undo began, and `undo_under_way` until it has ended. `is_running` since captioning started
@@ -55,6 +57,7 @@ class ReplayedRun:
     edits: list[Edited] = field(default_factory=list[Edited])
     undone_edits: list[Edited] = field(default_factory=list[Edited])
     doubts: dict[str, DoubtFound] = field(default_factory=dict[str, DoubtFound])
+    before_changes: dict[str, Item] = field(default_factory=dict[str, Item])
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     damaged: list[Damaged] = field(default_factory=list[Damaged])
@@ -83,9 +86,11 @@ class ReplayedRun:
                 item = self.items[event.picture] = item_after(event)
                 self.set_notes(event.picture, item.notes)
                 self.note_edit(event)
-            case Adopted():
+            case Adopted() | ChangedElsewhere():
                 item = self.items.get(event.picture, Item(Path(event.picture)))
-                self.items[event.picture] = self.adopt(item, event)
+                is_adopted = isinstance(event, Adopted)
+                item = self.adopt(item, event) if is_adopted else self.change(item, event)
+                self.items[event.picture] = item
             case Skipped():
                 self.skipped[event.picture] = event.caption
             case DoubtFound():
@@ -110,6 +115,7 @@ class ReplayedRun:
     def note_edit(self, event: CaptionEvent) -> None:
         """Adds an edit to those that can be undone, or moves one that was to those that can be
         redone. A new edit leaves nothing to redo."""
+        self.before_changes.pop(event.picture, None)
         match event:
             case Edited():
                 if event.is_redone:
@@ -124,9 +130,18 @@ class ReplayedRun:
             case _:
                 pass
 
+    def change(self, item: Item, event: ChangedElsewhere) -> Item:
+        """Returns the item with the caption that its files hold now. What was edited in the run can
+        still be undone; a person is asked then."""
+        if item.state is not ItemState.DONE:
+            return item
+        self.before_changes.setdefault(event.picture, item)
+        return replace(item, caption=event.caption, is_edited=event.is_edited)
+
     def adopt(self, item: Item, event: Adopted) -> Item:
         """Returns the item with the caption that is kept. An edit that it replaced cannot be undone
         any more, nor redone."""
+        self.before_changes.pop(event.picture, None)
         for edits in (self.edits, self.undone_edits):
             edits[:] = [edit for edit in edits if edit.picture != event.picture]
         return replace(item, state=ItemState.DONE, caption=event.caption, reason="", is_edited=True)

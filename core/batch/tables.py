@@ -12,6 +12,7 @@ from core.batch import export
 from core.batch.events import (
     Adopted,
     Captioned,
+    ChangedElsewhere,
     DoubtFound,
     Edited,
     EditUndone,
@@ -243,8 +244,11 @@ class Tables:
                     first = by_run[picture][0]
                     is_edited = isinstance(event, Adopted) or event.is_by_hand
                     now[picture] = [replace(first, caption=event.caption, is_edited=is_edited)]
-                case EditUndone(picture=picture) if picture in by_run:
-                    caption, is_edited = event.after.caption, event.after.is_edited
+                case EditUndone(picture=picture) | ChangedElsewhere(picture=picture) if (
+                    picture in by_run
+                ):
+                    after = event.after if isinstance(event, EditUndone) else event
+                    caption, is_edited = after.caption, after.is_edited
                     # An image that was skipped has no caption of the run.
                     is_by_run = not is_edited and caption in ("", captioned[picture])
                     whole[picture] = captioned[picture] if is_by_run else caption

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from core.batch import Doubt, Item, ItemState, Phase, Summary
-from core.workspace import Workspace
+from core.workspace import EditReport, Workspace
 from gui.app.after_run_wiring import AfterRunWiring
 from gui.app.batch_wiring import BatchWiring
 from gui.app.tasks import Begin
@@ -52,7 +53,8 @@ class RunWiring(QObject):
         self._written: set[Path] = set()
         self._timer = QTimer(self, interval=_PAUSE_MS, singleShot=True)
         self._timer.timeout.connect(self._on_paused)
-        run.items.changed.connect(self._on_item_changed)
+        run.items.reported.connect(self._on_item_reported)
+        workspace.edited.connect(self._on_edited)
         run.phase_changed.connect(self._on_phase_changed)
         run.summed_up.connect(self._on_summed_up)
         run.doubt_search.found.connect(self._on_doubts_found)
@@ -89,7 +91,7 @@ class RunWiring(QObject):
     # While it works
 
     @Slot(int, object)
-    def _on_item_changed(self, number: int, item: Item) -> None:
+    def _on_item_reported(self, number: int, item: Item) -> None:
         # An undone one has its earlier caption again.
         if item.state in (ItemState.DONE, ItemState.UNDONE) and self._workspace.is_open:
             if item.path == self._editing.path:
@@ -99,6 +101,16 @@ class RunWiring(QObject):
             if not self._timer.isActive():
                 has_table = bool(self._workspace.source.table)
                 self._timer.start(_PAUSE_MS_WITH_TABLE if has_table else _PAUSE_MS)
+
+    @Slot(object)
+    def _on_edited(self, report: EditReport) -> None:
+        if self._run.has_run and report.changed:
+            self._begin(self._take_over(report.changed))
+
+    async def _take_over(self, ids: Sequence[int]) -> None:
+        """What a person has written in the workspace is the caption of the run too."""
+        paths = await self._workspace.read(lambda open: list(open.paths(ids)))
+        self._run.edits.take_over(paths or ())
 
     async def _read_in_view(self, path: Path) -> None:
         """Show what was written in the editor at once: what is typed there is typed over it."""

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from core.batch import Batch, Conflict, EditOutcome, ItemState
+from core.batch import Batch, Conflict, EditOutcome, Item, ItemState
 from core.captions.wording import Replacement
 from core.errors import AppError
-from gui.session.inbox import Inbox
+from gui.session.inbox import ChangedElsewhere, Inbox
 from gui.session.run_items import RunItems
 from gui.widgets.counted import counted
 from gui.widgets.translated import translated, translated_all
+
+# Otherwise the GUI thread would wait for the interpreter's lock after nearly every call of Qt.
+_AT_A_STRETCH, _PAUSE_SECONDS = 4, 0.001
+
+log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
@@ -60,7 +69,8 @@ class CaptionEdits(QObject):
         self._can_undo = self._can_redo = False
         self._unresolved: deque[_Unresolved] = deque()
         self._under_way: set[asyncio.Future[Any]] = set()
-        self._is_closing = False
+        self._looking: set[asyncio.Future[None]] = set()
+        self._closing = threading.Event()
 
     @property
     def can_undo(self) -> bool:
@@ -78,11 +88,14 @@ class CaptionEdits(QObject):
         return bool(self._unresolved)
 
     def set_batch(self, batch: Batch | None) -> None:
-        """Edit the captions of this run from now on; None while no run is open."""
+        """Edit the captions of this run from now on, once those are taken over that a person has
+        changed elsewhere since it was open; None while no run is open."""
         self._batch = batch
         self._unresolved.clear()
-        self._is_closing = False
+        self._closing = threading.Event()
         self._look()
+        if batch is not None:
+            self.take_over()
 
     async def edit(self, number: int, caption: str, recipe: str = "") -> None:
         """Write a caption that a person edited, or that the model wrote again, with its recipe."""
@@ -217,7 +230,7 @@ class CaptionEdits(QObject):
                 self._items.show_again(conflict.number)
                 self._items.outdated.emit(conflict.number)
             self._unresolved.append(_Unresolved(outcome.count, outcome.conflicts, overwrite, say))
-            if len(self._unresolved) == 1 and not self._is_closing:
+            if len(self._unresolved) == 1 and not self._closing.is_set():
                 self.conflicted.emit(outcome.conflicts)
 
     async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
@@ -225,6 +238,32 @@ class CaptionEdits(QObject):
         self._under_way.add(writing)
         writing.add_done_callback(self._under_way.discard)
         return await writing
+
+    def take_over(self, pictures: Collection[Path] | None = None) -> None:
+        """Begin to make what a person has just written elsewhere into the files of these images
+        their captions, or what was ever written there of all; see `Batch.take_over`."""
+        if self._batch is not None:
+            looking = asyncio.ensure_future(self._take_over(self._batch, pictures))
+            self._looking.add(looking)
+            looking.add_done_callback(self._looking.discard)
+
+    async def _take_over(self, batch: Batch, pictures: Collection[Path] | None) -> None:
+        closing, turns = self._closing, itertools.count(1)
+
+        def is_stopped() -> bool:
+            pauses = next(turns) % _AT_A_STRETCH == 0
+            return closing.wait(_PAUSE_SECONDS) if pauses else closing.is_set()
+
+        def on_item(number: int, item: Item) -> None:
+            self._inbox.put(number, ChangedElsewhere(item))
+
+        try:
+            count = await asyncio.to_thread(batch.take_over, pictures, on_item, is_stopped)
+        except AppError as error:
+            log.info("What was written elsewhere is not known: %s", error)
+            return
+        if count and batch is self._batch:
+            await self.report()
 
     async def settled(self) -> None:
         """Wait for what is being written."""
@@ -234,8 +273,10 @@ class CaptionEdits(QObject):
     async def close(self) -> None:
         """Wait until what is being written is on the disk: the run may be closed then. Where nobody
         said which text is to stay, the file's does, and `redo` puts the person's in its place."""
-        self._is_closing = True
+        self._closing.set()
         await self.settled()
+        if self._looking:
+            await asyncio.wait(self._looking)
         batch, unresolved = self._batch, [*self._unresolved]
         self._unresolved.clear()
         for left in unresolved:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
@@ -13,7 +14,15 @@ from core.batch import Item
 
 _SLICE_SECONDS = 0.012
 
-ItemEvent = Item | str
+
+@dataclass(frozen=True)
+class ChangedElsewhere:
+    """The new state of an item whose files a person has changed, not the run."""
+
+    item: Item
+
+
+ItemEvent = Item | ChangedElsewhere | str
 """The new state of an item, or a piece that was generated of its caption."""
 
 

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from core.batch import Batch, Doubt, Item, ItemState
 from core.picture import look_for_pictures
-from gui.session.inbox import ItemEvent
+from gui.session.inbox import ChangedElsewhere, ItemEvent
 from gui.widgets.translated import translated
 
 _FREED_AT_ONCE = 2000
@@ -23,6 +23,7 @@ class RunItems(QObject):
     """A copy, in the GUI thread, of the items that the run changes in other threads.
 
     `replaced(list[Item])`: all of them are others. `changed(int, Item)`: one has changed.
+    `reported(int, Item)`: the run is changing it, and has changed its files if it has any.
     `piece_received(int, str)`: a piece was generated of the caption of one. `outdated(int)`: the
     files beside one have changed, and what they hold is not known any more.
 
@@ -32,6 +33,7 @@ class RunItems(QObject):
     # A list would be converted, one item after another.
     replaced = Signal(object)
     changed = Signal(int, object)
+    reported = Signal(int, object)
     piece_received = Signal(int, str)
     outdated = Signal(int)
 
@@ -82,7 +84,9 @@ class RunItems(QObject):
         """Take over what the run reports of the item at `number`."""
         match event:
             case Item():
-                self._update(number, event)
+                self._update(number, event, is_by_run=True)
+            case ChangedElsewhere(item):
+                self._update(number, item, is_by_run=False)
             case str():
                 self._append(number, event)
 
@@ -114,9 +118,11 @@ class RunItems(QObject):
         if number < len(self._items):
             self.changed.emit(number, self._items[number])
 
-    def _update(self, number: int, item: Item) -> None:
+    def _update(self, number: int, item: Item, *, is_by_run: bool) -> None:
         if number >= len(self._items) or self._items[number].path != item.path:
             return  # It belongs to a run that is no longer shown.
+        if is_by_run:
+            self.reported.emit(number, item)
         self._counts[self._items[number].state] -= 1
         self._counts[item.state] += 1
         self._edited += _is_edited(item) - _is_edited(self._items[number])

@@ -67,6 +67,8 @@ def recorded(tmp_path_factory):
         batch.undo_edit()
         (folder / "3.txt").write_text("elsewhere\n")
         batch.adopt(batch.edit(2, "by hand").conflicts)
+        (folder / "2.txt").write_text("elsewhere too\n")
+        batch.take_over([folder / "2.png"])
         journal = batch.journal_path
     shutil.copytree(folder, base / "files")
     data = journal.read_bytes()

@@ -58,6 +58,62 @@ def test_hand_edits_and_undos_count_the_same_at_once_and_after_a_restart(live, f
     live(tomorrow)
 
 
+async def edited_beside(program, number, before, typed):
+    """What is typed beside an image, and not in its row, is written."""
+    window = program.window
+    images, editor = window.workspace_pane.list, window.caption_panel.editor
+    if not editor.isVisible():
+        bar = window.side_tabs.bar
+        QTest.mouseClick(bar, Qt.MouseButton.LeftButton, pos=bar.tabRect(0).center())
+    await until(editor.isVisible)
+    await until(lambda: program.workspace.counts.unread == 0 and len(program.workspace.ids) == 4)
+    images.setFocus()
+    QTest.keyClick(images, Qt.Key.Key_Home)
+    for _ in range(number):
+        QTest.keyClick(images, Qt.Key.Key_Right)
+    await until(lambda: editor.toPlainText() == before)
+    editor.setFocus()
+    QTest.keyClick(editor, Qt.Key.Key_End, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClicks(editor, typed)
+    QTest.keyClick(editor, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
+
+
+def test_caption_edited_beside_its_image_is_one_by_hand_of_the_run(live, folder):
+    async def today(program, panel):
+        window = program.window
+        window.activateWindow()
+        window.paths_opened.emit([folder])
+        await begun(program, panel, folder)
+        await until(panel.summary_box.isVisible)
+        await until(lambda: program.workspace.counts.with_caption == 4)
+        before = panel.model.items[0].caption
+        await edited_beside(program, 0, before, " by hand")
+        await until(lambda: counted(panel) == "Finished: 3 captioned, 1 edited by hand")
+        assert panel.model.items[0].caption == f"{before} by hand"
+        assert panel.progress.label.text() == "Finished: 3 captioned  ·  1 edited by hand"
+        window.commands[Command.UNDO].trigger()
+        await until(lambda: counted(panel) == "Finished: 4 captioned")
+        assert panel.model.items[0].caption == before
+        window.commands[Command.REDO].trigger()
+        await until(lambda: counted(panel) == "Finished: 3 captioned, 1 edited by hand")
+
+    async def tomorrow(program, panel):
+        window = program.window
+        window.activateWindow()
+        window.paths_opened.emit([folder])
+        before = texts(folder)["2.txt"].strip()
+        await edited_beside(program, 1, before, " too")  # The run is not open.
+        await until(lambda: texts(folder)["2.txt"] == f"{before} too\n")
+        await until(window.commands[Command.LAST_RUN].isEnabled)
+        window.commands[Command.LAST_RUN].trigger()
+        await until(panel.summary_box.isVisible)
+        await until(lambda: counted(panel) == "Finished: 2 captioned, 2 edited by hand")
+        assert panel.model.items[1].caption == f"{before} too"
+
+    live(today)
+    live(tomorrow)
+
+
 @pytest.mark.parametrize("is_paused", [slowly(False), True])
 def test_how_long_the_run_took_stays_after_undos_and_a_restart(live, folder, checkpoint, is_paused):
     first = []
