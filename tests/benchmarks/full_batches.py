@@ -1,7 +1,7 @@
 """Full batches and FP8 on a graphics card: python -m tests.benchmarks.full_batches
 
     [--stages check,scaled,products,bench] [--precisions 16-bit,fp8,8-bit,4-bit] [--json FILE]
-    [--caches 16 8] [--fillings 8] [--dequantized]
+    [--caches 16 8] [--slots 32 64] [--fillings 8] [--dequantized]
 
 With random weights in LLaVA-1.5-7b's sizes. `check` compares the kernels with float64, `scaled`
 times torch's scaled product in each way of adding up and writing, `products` times all matrices of
@@ -49,6 +49,7 @@ SIZES = "llava-1.5-7b" if ON_CARD else "built-in"
 ROWS = (2, 8, 16, 32, 64, 128, 688) if ON_CARD else (2, 64, 70)
 PRECISIONS = ("16-bit", "fp8", "8-bit", "4-bit") if ON_CARD else ("16-bit", "8-bit", "4-bit")
 NEVER = 1 << 30
+SLOTS = (32, 64) if ON_CARD else (2,)
 _TIMES = 7
 
 
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--caches", type=int, nargs="+", choices=(16, 8), default=(16, 8))
+    parser.add_argument("--slots", type=int, nargs="+", default=SLOTS)
     parser.add_argument("--fillings", type=int, default=8 if ON_CARD else 1)
     parser.add_argument("--dequantized", action="store_true")
     options = parser.parse_args()
@@ -65,6 +67,7 @@ def main() -> None:
     benched = partial(
         bench,
         caches=options.caches,
+        slots=tuple(options.slots),
         fillings=options.fillings,
         measures_dequantized=options.dequantized,
     )
@@ -283,6 +286,7 @@ def bench(
     caches: Sequence[int],
     fillings: int,
     measures_dequantized: bool,
+    slots: tuple[int, ...],
 ) -> dict[str, Any]:
     """As `onlooker bench`."""
     found: dict[str, Any] = {}
@@ -296,7 +300,7 @@ def bench(
             quantizes_cache = cache == 8
             name = precision + way + (", 8-bit cache" if quantizes_cache else "")
             with all_in_float8(kind, rows):
-                figures = _measure(precision, fillings, quantizes_cache=quantizes_cache)
+                figures = _measure(precision, fillings, slots, quantizes_cache=quantizes_cache)
             found[name] = figures
             captions = figures["captions_per_second"]
             say(
@@ -309,13 +313,15 @@ def bench(
     return found
 
 
-def _measure(precision: Precision, fillings: int, *, quantizes_cache: bool) -> dict[str, Any]:
+def _measure(
+    precision: Precision, fillings: int, slots: tuple[int, ...], *, quantizes_cache: bool
+) -> dict[str, Any]:
     plan = Plan(
         ModelChoice("built-in", str(DEVICE), precision, quantizes_cache=quantizes_cache),
         SIZES,
         new_tokens=256 if ON_CARD else 8,
         answers=4 if ON_CARD else 1,
-        slots=(32, 64) if ON_CARD else (2,),
+        slots=slots,
         fillings=fillings,
     )
     return measure_alone(plan, lambda *_: None, threading.Event())
