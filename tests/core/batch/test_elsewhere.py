@@ -7,6 +7,7 @@ import pytest
 from core.batch import Batch, BatchOptions, Control, ItemState
 from core.batch.items import EDITED
 from core.captions import xmp
+from core.captions.formats import CaptionFormat
 from core.captions.sidecar import Existing
 from tests.support.folder_run import FolderEngine
 
@@ -54,7 +55,7 @@ def test_caption_edited_elsewhere_is_one_by_hand(begin, folder, writes, is_resta
     assert (batch.summary().tally.captioned, batch.summary().tally.edited) == (2, 1)
     assert batch.take_over() == 0
     batch.close()
-    if table := batch.exports.get("jsonl"):
+    if table := batch.exports.get(CaptionFormat.JSONL):
         rows = [json.loads(line) for line in table.read_text().splitlines()]
         assert [(row["caption"], row["edited"]) for row in rows] == captions(batch)
 
@@ -74,7 +75,9 @@ def test_caption_changed_back_elsewhere_is_the_run_s_again(begin, folder, is_res
     assert captions(batch)[1] == (said(2), False)
     assert batch.summary().tally.edited == 0
     batch.close()
-    rows = [json.loads(line) for line in batch.exports["jsonl"].read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in batch.exports[CaptionFormat.JSONL].read_text().splitlines()
+    ]
     assert [(row["caption"], row["edited"]) for row in rows] == captions(batch)
 
 
