@@ -81,7 +81,7 @@ def conflict_of_undo(number: int, changes: list[Change]) -> Conflict | None:
 
 def other_text(item: Item, target: Target, options: BatchOptions) -> str | None:
     """Returns what a place holds that does not hold the caption which a run has for an image, ""
-    for nothing; None where it does, or where that cannot be told. Raises StoreError."""
+    for nothing; None where it does, or where that is not known. Raises StoreError."""
     adds = options.adds_to_captions
     if adds and options.drops_duplicates:
         return None  # The added tags cannot be distinguished from the rest.

@@ -18,7 +18,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from core.batch import Batch, Conflict, EditOutcome, Item, ItemState
 from core.captions.wording import Replacement
 from core.errors import AppError
-from gui.session.inbox import ChangedElsewhere, Inbox
+from gui.session.inbox import Inbox, ItemChangedElsewhere
 from gui.session.run_items import RunItems
 from gui.widgets.counted import counted
 from gui.widgets.translated import translated, translated_all
@@ -88,8 +88,8 @@ class CaptionEdits(QObject):
         return bool(self._unresolved)
 
     def set_batch(self, batch: Batch | None) -> None:
-        """Edit the captions of this run from now on, once those are taken over that a person has
-        changed elsewhere since it was open; None while no run is open."""
+        """Edit the captions of this run from now on; None while no run is open. Begins to take over
+        those that a person has changed elsewhere since it was open."""
         self._batch = batch
         self._unresolved.clear()
         self._closing = threading.Event()
@@ -255,7 +255,7 @@ class CaptionEdits(QObject):
             return closing.wait(_PAUSE_SECONDS) if pauses else closing.is_set()
 
         def on_item(number: int, item: Item) -> None:
-            self._inbox.put(number, ChangedElsewhere(item))
+            self._inbox.put(number, ItemChangedElsewhere(item))
 
         try:
             count = await asyncio.to_thread(batch.take_over, pictures, on_item, is_stopped)

@@ -16,13 +16,13 @@ _SLICE_SECONDS = 0.012
 
 
 @dataclass(frozen=True)
-class ChangedElsewhere:
+class ItemChangedElsewhere:
     """The new state of an item whose files a person has changed, not the run."""
 
     item: Item
 
 
-ItemEvent = Item | ChangedElsewhere | str
+ItemEvent = Item | ItemChangedElsewhere | str
 """The new state of an item, or a piece that was generated of its caption."""
 
 

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from core.batch import Batch, Doubt, Item, ItemState
 from core.picture import look_for_pictures
-from gui.session.inbox import ChangedElsewhere, ItemEvent
+from gui.session.inbox import ItemChangedElsewhere, ItemEvent
 from gui.widgets.translated import translated
 
 _FREED_AT_ONCE = 2000
@@ -85,7 +85,7 @@ class RunItems(QObject):
         match event:
             case Item():
                 self._update(number, event, is_by_run=True)
-            case ChangedElsewhere(item):
+            case ItemChangedElsewhere(item):
                 self._update(number, item, is_by_run=False)
             case str():
                 self._append(number, event)

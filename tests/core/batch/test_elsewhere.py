@@ -178,7 +178,7 @@ def test_caption_beside_other_text_is_edited_once_it_is_gone(
     (folder / "1.txt").write_text(whole.replace("mine", "mine too"))
     assert batch.take_over() == 0
     (folder / "1.txt").write_text("all by hand")
-    # Tags that were added without those that were there cannot be told from the rest.
+    # Tags that were added without those that were there cannot be distinguished from the rest.
     assert batch.take_over() == (not drops_duplicates)
     assert captions(batch)[0][1] is not drops_duplicates
 
